@@ -1,0 +1,6 @@
+export * from './candidate.js';
+export * from './corpus.js';
+export * from './document.js';
+export * from './filter.js';
+export * from './model.js';
+export * from './score.js';

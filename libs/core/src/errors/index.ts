@@ -1,0 +1,3 @@
+export * from './error-catalogue.js';
+export * from './invariant-error.js';
+export * from './rerank-error.js';

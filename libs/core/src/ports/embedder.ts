@@ -1,0 +1,22 @@
+export interface EmbedRequest {
+  readonly texts: readonly string[];
+  /** Chooses the model's prefix. */
+  readonly as: 'query' | 'passage';
+  readonly priority: 'sync' | 'batch';
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Turns texts into vectors; text beyond the model's window is cut.
+ *
+ * @throws RerankError `model_unavailable`, `score_not_finite`
+ */
+export interface Embedder {
+  readonly name: string;
+  readonly sha256: string;
+  readonly dimensions: number;
+  /** One vector a text, in order, each `[dimensions]`. */
+  embed(request: EmbedRequest): Promise<readonly Float32Array[]>;
+  /** Tokens of each text, without special tokens, uncut. */
+  countTokens(texts: readonly string[]): Promise<readonly number[]>;
+}

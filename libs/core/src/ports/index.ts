@@ -1,0 +1,6 @@
+export * from './blob-store.js';
+export * from './candidate-store.js';
+export * from './cross-encoder.js';
+export * from './document-store.js';
+export * from './embedder.js';
+export * from './job-queue.js';

@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+/** One project a kind of test, in the order of STYLE: unit beside the source, everything else under `test/`, on the built packages. */
+const project = (name: string, include: string[], timeoutMs: number, fileParallelism = true) => ({
+  test: { name, include, testTimeout: timeoutMs, hookTimeout: timeoutMs, fileParallelism },
+});
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    projects: [
+      project('unit', ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'], 15_000),
+      project('rules', ['test/rules/**/*.test.ts'], 120_000, false),
+      project('conformance', ['test/conformance/**/*.test.ts'], 60_000),
+      project('integration', ['test/integration/**/*.test.ts'], 60_000),
+      project('golden', ['test/golden/**/*.test.ts'], 120_000, false),
+      project('e2e', ['test/e2e/**/*.test.ts'], 180_000, false),
+    ],
+  },
+});
