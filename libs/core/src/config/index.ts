@@ -1,1 +1,3 @@
-export {};
+export { ALL_SCOPES, FIELDS, type ApiKey, type Scope } from './fields.js';
+export * from './document-config.js';
+export * from './load-config.js';

@@ -1,1 +1,11 @@
-export {};
+export * from './corpora.js';
+export * from './filter.js';
+export * from './fleet.js';
+export * from './jobs.js';
+export * from './models.js';
+export * from './primitives.js';
+export * from './problem.js';
+export * from './rerank.js';
+export * from './search.js';
+export * from './task.js';
+export * from './task-result.js';

@@ -1,0 +1,199 @@
+import { z } from 'zod';
+import { modelNameSchema, tenantSchema } from '../contracts/index.js';
+
+/** One setting: its variable, what it means, and how its text is read. The documentation pages are generated from this table. */
+export interface Field<Schema extends z.ZodType = z.ZodType> {
+  readonly env: string;
+  readonly description: string;
+  /** Of the value, where it has one. */
+  readonly unit?: 'ms' | 'bytes' | 'tokens' | 'threads';
+  readonly secret?: boolean;
+  /** Reads the variable's text; `undefined` when it is not set or empty. Holds the default and the bounds. */
+  readonly schema: Schema;
+}
+
+const field = <Schema extends z.ZodType>(definition: Field<Schema>): Field<Schema> => definition;
+
+/** Whole numbers are digits only: `1e3`, ` 8 ` and `0x10` are refused rather than guessed. */
+const int = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+
+const SCOPES = ['search', 'jobs', 'ingest', 'admin', 'operator'] as const;
+
+export const apiKeySchema = z
+  .strictObject({
+    key: z.string().min(16, 'needs at least 16 characters').optional(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')
+      .optional(),
+    tenant: tenantSchema,
+    scopes: z.array(z.enum(SCOPES)).min(1),
+  })
+  .refine((entry) => (entry.key === undefined) !== (entry.sha256 === undefined), 'needs either key or sha256');
+
+export type ApiKey = z.infer<typeof apiKeySchema>;
+export type Scope = (typeof SCOPES)[number];
+export const ALL_SCOPES: readonly Scope[] = SCOPES;
+
+const aliases = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue('must be a JSON object of name to model');
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), modelNameSchema));
+
+export const FIELDS = {
+  http: {
+    host: field({ env: 'HOST', description: 'Address the API binds to. Beyond loopback, API_KEYS is needed.', schema: z.string().default('127.0.0.1') }),
+    port: field({ env: 'PORT', description: 'Port of the API; 0 picks a free one.', schema: int(0, 65_535).default(8080) }),
+    syncTimeoutMs: field({
+      env: 'SYNC_TIMEOUT_MS',
+      unit: 'ms',
+      description: 'Deadline of a sync call that names none, and the longest one it may name.',
+      schema: int(100, 600_000).default(60_000),
+    }),
+    maxDocuments: field({ env: 'MAX_DOCUMENTS', description: 'Most documents in one rerank call.', schema: int(1, 10_000).default(1_000) }),
+    maxBodyBytes: field({
+      env: 'MAX_BODY_BYTES',
+      unit: 'bytes',
+      description: 'Largest JSON body, also after unpacking gzip. Streamed NDJSON is not bound by it.',
+      schema: int(1_024, 1_073_741_824).default(33_554_432),
+    }),
+    maxIngestBytes: field({
+      env: 'MAX_INGEST_BYTES',
+      unit: 'bytes',
+      description: 'Largest streamed NDJSON upload of documents.',
+      schema: int(1_024, 1_099_511_627_776).default(4_294_967_296),
+    }),
+  },
+  auth: {
+    keys: field({
+      env: 'API_KEYS',
+      secret: true,
+      description: 'JSON array of {"key" or "sha256", "tenant", "scopes"}, or the path of a file that holds it. None is needed on a loopback bind.',
+      schema: z.string().optional(),
+    }),
+  },
+  redis: {
+    url: field({
+      env: 'REDIS_URL',
+      secret: true,
+      description: 'Redis 6.2 or later with noeviction and persistence: redis://, rediss:// or unix://. `rerank up` starts a private one when it is not set.',
+      schema: z
+        .string()
+        .regex(/^(rediss?|unix):\/\//, 'must start with redis://, rediss:// or unix://')
+        .default('redis://127.0.0.1:6379'),
+    }),
+  },
+  state: {
+    directory: field({
+      env: 'RERANK_STATE_DIR',
+      description: 'Everything the embedded stack keeps: Redis, documents, index, blobs.',
+      schema: z.string().default('.rerank'),
+    }),
+  },
+  stores: {
+    qdrantUrl: field({
+      env: 'QDRANT_URL',
+      description: 'Qdrant 1.16 or later. Not set: the embedded store in the state directory.',
+      schema: z.url({ protocol: /^https?$/ }).optional(),
+    }),
+    qdrantApiKey: field({ env: 'QDRANT_API_KEY', secret: true, description: 'API key of Qdrant.', schema: z.string().optional() }),
+    qdrantTimeoutMs: field({ env: 'QDRANT_TIMEOUT_MS', unit: 'ms', description: 'Longest call to Qdrant.', schema: int(100, 600_000).default(10_000) }),
+    blobUrl: field({
+      env: 'BLOB_URL',
+      description: 'Where uploads and jobs are kept: file:///path. Default: `blobs` in the state directory.',
+      schema: z.url({ protocol: /^file$/ }).optional(),
+    }),
+  },
+  models: {
+    directory: field({
+      env: 'MODELS_DIR',
+      description: 'Folder of models in Hugging Face ONNX layout, one folder a model; looked at before the cache.',
+      schema: z.string().optional(),
+    }),
+    hubEndpoint: field({ env: 'HF_ENDPOINT', description: 'Model hub.', schema: z.url({ protocol: /^https?$/ }).default('https://huggingface.co') }),
+    hubToken: field({ env: 'HF_TOKEN', secret: true, description: 'Token for the hub.', schema: z.string().optional() }),
+    aliases: field({
+      env: 'MODEL_ALIASES',
+      description: 'JSON object: names that clients send → model served, e.g. {"rerank-v3.5":"ms-marco-MiniLM-L-12-v2"}.',
+      schema: aliases.optional().transform((value) => value ?? {}),
+    }),
+  },
+  worker: {
+    pool: field({
+      env: 'WORKER_POOL',
+      description: 'Pool that this worker joins; workers of a pool hold the same models.',
+      schema: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens')
+        .default('default'),
+    }),
+    rerankModels: field({
+      env: 'RERANK_MODELS',
+      description: 'Cross-encoders of this worker: names or folders, separated by commas; the first is the default.',
+      schema: list.pipe(z.array(modelNameSchema).min(1)).default(['ms-marco-MiniLM-L-12-v2']),
+    }),
+    embeddingModel: field({ env: 'EMBEDDING_MODEL', description: 'Embedder: name or folder.', schema: modelNameSchema.default('bge-small-en-v1.5') }),
+    device: field({
+      env: 'DEVICE',
+      description: 'Execution provider. A GPU that was asked for and did not load stops the worker.',
+      schema: z.enum(['cpu', 'cuda', 'webgpu']).default('cpu'),
+    }),
+    inferenceThreads: field({
+      env: 'INFERENCE_THREADS',
+      unit: 'threads',
+      description: 'Threads that each hold a session. Default: one a core on a CPU, one on a GPU.',
+      schema: int(1, 256).optional(),
+    }),
+    intraOpThreads: field({ env: 'INTRA_OP_THREADS', unit: 'threads', description: 'Cores that one session uses.', schema: int(1, 256).default(1) }),
+    tokenizerThreads: field({ env: 'TOKENIZER_THREADS', unit: 'threads', description: 'Threads that tokenize.', schema: int(1, 64).default(1) }),
+    maxBatchTokens: field({
+      env: 'MAX_BATCH_TOKENS',
+      unit: 'tokens',
+      description: 'Padded tokens of a batch: longest pair × pairs. Default: 1,024 on a CPU, 16,384 on a GPU.',
+      schema: int(16, 4_194_304).optional(),
+    }),
+    maxBatchDelayMs: field({
+      env: 'MAX_BATCH_DELAY_MS',
+      unit: 'ms',
+      description: 'Longest wait of a pair for batch mates while an inference thread is idle.',
+      schema: int(0, 10_000).default(2),
+    }),
+    batchTimeoutMs: field({
+      env: 'BATCH_TIMEOUT_MS',
+      unit: 'ms',
+      description: 'A batch that runs longer ends the worker, and its supervisor starts a new one.',
+      schema: int(1_000, 3_600_000).default(120_000),
+    }),
+    deterministic: field({
+      env: 'DETERMINISTIC',
+      description: 'Score one pair a run unless a request says otherwise: scores never depend on batch mates.',
+      schema: flag.default(false),
+    }),
+    syncConcurrency: field({ env: 'SYNC_CONCURRENCY', description: 'Sync tasks in hand at once.', schema: int(1, 1_024).default(32) }),
+    ingestConcurrency: field({ env: 'INGEST_CONCURRENCY', description: 'Ingest tasks in hand at once.', schema: int(1, 64).default(2) }),
+    drainMs: field({
+      env: 'DRAIN_MS',
+      unit: 'ms',
+      description: 'Time that tasks in hand have to end after SIGTERM; the rest goes back to the queue.',
+      schema: int(0, 3_600_000).default(20_000),
+    }),
+  },
+  logging: {
+    level: field({ env: 'LOG_LEVEL', description: 'Least severe line that is written.', schema: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }),
+  },
+} as const;

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { corpusNameSchema, documentIdSchema, epochSecondsSchema, modelNameSchema, nonBlankTextSchema, textSchema } from './primitives.js';
+import { filterSchema } from './filter.js';
+
+export const chunkingSchema = z
+  .strictObject({
+    mode: z.enum(['none', 'sentences']).default('sentences'),
+    max_tokens: z.int().min(16).max(8_192).default(256),
+    overlap_tokens: z.int().min(0).max(4_096).default(32),
+  })
+  .refine((chunking) => chunking.overlap_tokens * 2 <= chunking.max_tokens, 'overlap_tokens must be at most half of max_tokens')
+  .meta({ id: 'Chunking' });
+
+export const bm25Schema = z
+  .strictObject({
+    k1: z.number().min(0).max(10).default(1.2),
+    b: z.number().min(0).max(1).default(0.75),
+    average_length: z.number().min(1).max(10_000).default(100).meta({ description: 'Average passage length in terms, after stop words.' }),
+    language: z.string().min(2).max(20).default('english'),
+  })
+  .meta({ id: 'Bm25' });
+
+export const fieldTypeSchema = z.enum(['keyword', 'integer', 'float', 'bool', 'datetime']);
+
+export const corpusSettingsSchema = z
+  .strictObject({
+    embedding_model: modelNameSchema.optional().meta({ description: "Default: the workers' embedder." }),
+    chunking: chunkingSchema.optional(),
+    bm25: bm25Schema.optional(),
+    fields: z.record(z.string().min(1).max(256), fieldTypeSchema).optional().meta({ description: 'Filterable metadata keys and their types.' }),
+  })
+  .meta({ id: 'CorpusSettings' });
+
+export type CorpusSettingsBody = z.infer<typeof corpusSettingsSchema>;
+
+export const corpusSchema = z
+  .object({
+    name: corpusNameSchema,
+    settings: z.object({
+      embedding_model: z.string(),
+      chunking: chunkingSchema,
+      bm25: bm25Schema,
+      fields: z.record(z.string(), fieldTypeSchema),
+    }),
+    version: z.int().meta({ description: 'The promoted version.' }),
+    versions: z.array(z.object({ version: z.int(), embedding_model: z.string(), embedding_sha256: z.string(), created_at: epochSecondsSchema })),
+    documents: z.int(),
+    passages: z.int(),
+    created_at: epochSecondsSchema,
+  })
+  .meta({ id: 'Corpus' });
+
+export type CorpusBody = z.infer<typeof corpusSchema>;
+
+export const corpusListSchema = z.object({ object: z.literal('list'), data: z.array(corpusSchema) }).meta({ id: 'CorpusList' });
+
+/** Longest document, in characters. */
+export const MAX_DOCUMENT_CHARACTERS = 10_000_000;
+
+export const documentSchema = z
+  .strictObject({
+    id: documentIdSchema.optional().meta({ description: 'Default: derived from title and text, so that sending a document twice stores it once.' }),
+    title: textSchema.max(4_096).optional(),
+    text: nonBlankTextSchema.max(MAX_DOCUMENT_CHARACTERS),
+    metadata: z.record(z.string(), z.json()).optional(),
+  })
+  .meta({ id: 'Document' });
+
+export type DocumentBody = z.infer<typeof documentSchema>;
+
+export const storedDocumentSchema = z
+  .object({ id: z.string(), title: z.string().optional(), text: z.string(), metadata: z.record(z.string(), z.json()).optional() })
+  .meta({ id: 'StoredDocument' });
+
+export const ingestRequestSchema = z.strictObject({ documents: z.array(documentSchema).min(1, 'must hold at least one document') }).meta({ id: 'IngestRequest' });
+
+export const deleteDocumentsRequestSchema = z
+  .strictObject({ ids: z.array(documentIdSchema).min(1).max(10_000).optional(), filter: filterSchema.optional() })
+  .refine((body) => (body.ids === undefined) !== (body.filter === undefined), 'needs either ids or filter')
+  .meta({ id: 'DeleteDocumentsRequest' });
+
+export const deletedSchema = z.object({ deleted: z.int() }).meta({ id: 'Deleted' });

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { modelNameSchema, nonBlankTextSchema, querySchema } from './primitives.js';
+
+export const longDocumentSchema = z.enum(['truncate', 'error']).meta({
+  description: '`truncate` cuts the end of a document that does not fit the window beside the query; `error` refuses the request.',
+});
+
+/** Fields that choose how pairs are scored; the same on every route. */
+export const scoringFields = {
+  min_score: z.number().optional().meta({ description: 'Leaves out results whose relevance_score is lower.' }),
+  raw_scores: z.boolean().optional().meta({ description: 'relevance_score is the logit instead of its sigmoid.' }),
+  deterministic: z
+    .boolean()
+    .optional()
+    .meta({ description: 'One pair a run: a score never depends on other pairs in the batch. About three quarters of the speed.' }),
+  long_document: longDocumentSchema.optional(),
+  explain: z.boolean().optional().meta({ description: 'Adds logit, tokens and truncated to each result.' }),
+  timeout_ms: z.int().min(1).max(600_000).optional(),
+};
+
+export const rerankRequestSchema = z
+  .object({
+    model: modelNameSchema.optional().meta({ description: 'Default: the first reranker of the default pool.' }),
+    query: querySchema,
+    documents: z
+      .array(z.union([nonBlankTextSchema, z.looseObject({ text: nonBlankTextSchema })]))
+      .min(1, 'must hold at least one document')
+      .meta({ description: 'Strings, or objects with a `text`.' }),
+    top_n: z.int().min(1).optional(),
+    return_documents: z.boolean().optional(),
+    max_tokens_per_doc: z.int().min(1).optional(),
+    ...scoringFields,
+  })
+  .meta({
+    id: 'RerankRequest',
+    example: { query: 'best practices for pruning apple trees', documents: ['Prune in late winter …', 'Apple shares rose …'], top_n: 1 },
+  });
+
+export type RerankRequest = z.infer<typeof rerankRequestSchema>;
+
+export const usageSchema = z.object({ prompt_tokens: z.int(), total_tokens: z.int() });
+
+export const timingsSchema = z
+  .object({ queue: z.number(), retrieve: z.number().optional(), tokenize: z.number().optional(), score: z.number().optional(), total: z.number() })
+  .meta({ id: 'Timings', description: 'Milliseconds of each step.' });
+
+export const rerankResponseSchema = z
+  .object({
+    id: z.string(),
+    model: z.string(),
+    results: z.array(
+      z.object({
+        index: z.int().meta({ description: 'Position of the document in the request.' }),
+        relevance_score: z.number(),
+        document: z.looseObject({ text: z.string() }).optional(),
+        logit: z.number().optional(),
+        tokens: z.int().optional(),
+        truncated: z.boolean().optional(),
+      }),
+    ),
+    usage: usageSchema,
+    meta: z.object({
+      api_version: z.object({ version: z.string() }),
+      billed_units: z.object({ search_units: z.int() }),
+      tokens: z.object({ input_tokens: z.int() }),
+    }),
+    timings_ms: timingsSchema.optional(),
+  })
+  .meta({ id: 'RerankResponse' });
+
+export type RerankResponse = z.infer<typeof rerankResponseSchema>;

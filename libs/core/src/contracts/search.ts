@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { filterSchema } from './filter.js';
+import { corpusNameSchema, modelNameSchema, querySchema } from './primitives.js';
+import { scoringFields, timingsSchema, usageSchema } from './rerank.js';
+
+/** Deepest first stage a client may ask for, in passages. */
+export const MAX_TOP_K = 1_000;
+
+export const searchRequestSchema = z
+  .strictObject({
+    corpus: corpusNameSchema,
+    query: querySchema,
+    model: modelNameSchema.optional(),
+    top_k: z.int().min(1).default(50).meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}.` }),
+    top_n: z.int().min(1).default(10).meta({ description: 'Results returned.' }),
+    mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
+    filter: filterSchema.optional(),
+    group_by: z.enum(['document', 'none']).default('document').meta({ description: '`document` gives a document once, by its best passage.' }),
+    rerank: z.boolean().default(true).meta({ description: 'false returns the first-stage order.' }),
+    return_documents: z.boolean().default(true).meta({ description: 'Passage texts and metadata in the results.' }),
+    ...scoringFields,
+  })
+  .meta({ id: 'SearchRequest', example: { corpus: 'everyday', query: 'best practices for pruning apple trees', top_k: 50, top_n: 5 } });
+
+export type SearchRequest = z.infer<typeof searchRequestSchema>;
+
+export const searchResponseSchema = z
+  .object({
+    id: z.string(),
+    corpus: z.string(),
+    version: z.int(),
+    model: z.string().optional().meta({ description: 'Absent when nothing was reranked.' }),
+    results: z.array(
+      z.object({
+        document_id: z.string(),
+        title: z.string().optional(),
+        passage: z
+          .object({ index: z.int(), start: z.int(), end: z.int(), text: z.string().optional() })
+          .meta({ description: 'start and end are Unicode code points into the text of the document.' }),
+        relevance_score: z.number().optional(),
+        logit: z.number().optional(),
+        first_stage: z.object({ score: z.number(), rank: z.int() }),
+        metadata: z.record(z.string(), z.json()).optional(),
+        tokens: z.int().optional(),
+        truncated: z.boolean().optional(),
+      }),
+    ),
+    usage: usageSchema,
+    truncated: z.array(z.string()).meta({ description: 'Ids of returned documents whose passage did not fit the window.' }),
+    timings_ms: timingsSchema,
+  })
+  .meta({ id: 'SearchResponse' });
+
+export type SearchResponse = z.infer<typeof searchResponseSchema>;

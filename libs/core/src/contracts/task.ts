@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import type { Bm25Constants, Chunking, CorpusVersion } from '../domain/index.js';
+import { filterSchema } from './filter.js';
+import { corpusNameSchema, tenantSchema } from './primitives.js';
+import { longDocumentSchema } from './rerank.js';
+import { corpusSettingsSchema, fieldTypeSchema } from './corpora.js';
+
+/** Task payloads carry this number; a worker refuses one it does not know. */
+export const TASK_VERSION = 1;
+
+const modelPinSchema = z.object({ name: z.string(), sha256: z.string() });
+
+const versionPinSchema: z.ZodType<CorpusVersion> = z.object({
+  tenant: tenantSchema,
+  corpus: corpusNameSchema,
+  version: z.int().min(1),
+  corpusId: z.string(),
+  embedder: z.object({ name: z.string(), sha256: z.string(), dimensions: z.int() }),
+  chunking: z.object({ mode: z.enum(['none', 'sentences']), maxTokens: z.int(), overlapTokens: z.int() }) satisfies z.ZodType<Chunking>,
+  bm25: z.object({
+    k1: z.number(),
+    b: z.number(),
+    averageLength: z.number(),
+    language: z.string(),
+    termHash: z.literal('murmur3-32'),
+  }) satisfies z.ZodType<Bm25Constants>,
+  fields: z.record(z.string(), fieldTypeSchema),
+  createdAt: z.number(),
+});
+
+const scoringSchema = z.object({
+  top_n: z.int().min(1),
+  /** In the scale of the logit. */
+  min_logit: z.number().optional(),
+  long_document: longDocumentSchema,
+  deterministic: z.boolean(),
+});
+
+export const rerankTaskSchema = scoringSchema.extend({
+  kind: z.literal('rerank'),
+  model: modelPinSchema,
+  query: z.string(),
+  documents: z.array(z.string()),
+  max_passage_tokens: z.int().min(1).optional(),
+});
+
+export const searchTaskSchema = scoringSchema.extend({
+  kind: z.literal('search'),
+  /** Absent: first-stage order. */
+  model: modelPinSchema.optional(),
+  version: versionPinSchema,
+  query: z.string(),
+  mode: z.enum(['hybrid', 'dense', 'sparse']),
+  top_k: z.int().min(1),
+  filter: filterSchema.optional(),
+  group_by: z.enum(['document', 'none']),
+});
+
+export const ingestTaskSchema = z.object({
+  kind: z.literal('ingest'),
+  job_id: z.string(),
+  slice: z.int().min(0),
+});
+
+export const corpusTaskSchema = z.object({
+  kind: z.literal('corpus'),
+  corpus: corpusNameSchema,
+  change: z.discriminatedUnion('op', [
+    z.object({ op: z.literal('put'), settings: corpusSettingsSchema }),
+    z.object({ op: z.literal('delete') }),
+    z.object({ op: z.literal('delete_documents'), corpus_id: z.string(), seq: z.number(), ids: z.array(z.string()).optional(), filter: filterSchema.optional() }),
+  ]),
+});
+
+export const taskBodySchema = z.discriminatedUnion('kind', [rerankTaskSchema, searchTaskSchema, ingestTaskSchema, corpusTaskSchema]);
+
+export type RerankTask = z.infer<typeof rerankTaskSchema>;
+export type SearchTask = z.infer<typeof searchTaskSchema>;
+export type IngestTask = z.infer<typeof ingestTaskSchema>;
+export type CorpusTask = z.infer<typeof corpusTaskSchema>;
+export type TaskBody = z.infer<typeof taskBodySchema>;
+
+/** What travels through the queue. Large bodies lie beside it (`body_ref`), with a TTL. */
+export const taskPayloadSchema = z
+  .object({
+    v: z.literal(TASK_VERSION),
+    id: z.string(),
+    tenant: tenantSchema,
+    request_id: z.string(),
+    pool: z.string(),
+    /** Epoch milliseconds of Redis TIME; absent for work that has none. */
+    deadline_ms: z.number().optional(),
+    /** Epoch milliseconds of Redis TIME. */
+    enqueued_ms: z.number(),
+    traceparent: z.string().optional(),
+    body: taskBodySchema.optional(),
+    body_ref: z.string().optional(),
+  })
+  .refine((payload) => (payload.body === undefined) !== (payload.body_ref === undefined), 'needs either body or body_ref');
+
+export type TaskPayload = z.infer<typeof taskPayloadSchema>;
