@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import {
+  errorOfResult,
+  TASK_VERSION,
+  taskResultSchema,
+  type TaskBody,
+  type TaskOutcome,
+  type TaskPayload,
+} from '@rerank-fleet/core/contracts';
+import { InvariantError, RerankError } from '@rerank-fleet/core/errors';
+import type { JobQueue } from '@rerank-fleet/core/ports';
+
+/** Ways to wait for one task that was queued. */
+export interface ResultWaiter {
+  wait(taskId: string, signal: AbortSignal): Promise<string>;
+  cancel(taskId: string, ttlMs: number): Promise<void>;
+}
+
+export interface BodyStore {
+  pack(taskId: string, body: TaskBody, ttlMs: number): Promise<Pick<TaskPayload, 'body' | 'body_ref'>>;
+}
+
+export interface PoolDirectory {
+  live(): Promise<readonly { readonly pool: string }[]>;
+  markDemand(pool: string): Promise<void>;
+}
+
+export interface TaskDispatcherParts {
+  readonly queue: JobQueue;
+  readonly inbox: ResultWaiter;
+  readonly bodies: BodyStore;
+  readonly fleet: PoolDirectory;
+  readonly clock: { now(): number };
+}
+
+export interface TaskCall<Body extends TaskBody = TaskBody> {
+  readonly queue: 'sync' | 'ingest';
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly pool: string;
+  readonly timeoutMs: number;
+  readonly body: Body;
+  /** Aborts when the client left: the task is cancelled. */
+  readonly signal: AbortSignal;
+  readonly traceparent?: string;
+}
+
+export interface TaskSubmission {
+  readonly queue: 'ingest';
+  /** Submitting an id that is still queued is a no-op. */
+  readonly id: string;
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly pool: string;
+  readonly body: TaskBody;
+}
+
+export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body['kind'] }>;
+
+/** Bodies outlive their deadline by this, so that a worker that is late says so instead of finding nothing. */
+const BODY_GRACE_MS = 60_000;
+/** Attempts of work that nobody waits for, after the first. */
+const INGEST_RETRIES = 8;
+const RETRY_WITHOUT_WORKERS_S = 10;
+
+/** Name of the BullMQ queue: sync work is queued a pool, ingest work is not. */
+export function queueName(queue: 'sync' | 'ingest', pool: string): string {
+  return queue === 'sync' ? `sync-${pool}` : 'ingest';
+}
+
+/** Puts tasks in the queue and, for sync calls, waits for what a worker publishes. */
+export class TaskDispatcher {
+  readonly #parts: TaskDispatcherParts;
+
+  constructor(parts: TaskDispatcherParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Runs a task and waits for its outcome. When the deadline passes or the client leaves, the task is withdrawn or cancelled.
+   *
+   * @throws RerankError `deadline_exceeded`; `model_unavailable` if the pool has no worker by then; `queue_unavailable`; the worker's own error
+   */
+  async call<Body extends TaskBody>(call: TaskCall<Body>): Promise<OutcomeOf<Body>> {
+    const id = randomUUID();
+    const deadline = AbortSignal.timeout(call.timeoutMs);
+    const abandoned = AbortSignal.any([deadline, call.signal]);
+    const answer = this.#parts.inbox.wait(id, abandoned);
+    answer.catch(() => undefined);
+    await this.#enqueue(id, call);
+    let text: string;
+    try {
+      text = await answer;
+    } catch (error) {
+      await this.#withdraw(id, call);
+      throw deadline.aborted ? await this.#lateError(call) : error;
+    }
+    const result = taskResultSchema.parse(JSON.parse(text));
+    if (result.status === 'failed') throw errorOfResult(result);
+    if (result.outcome.kind !== call.body.kind) throw new InvariantError('A task was answered with the outcome of another kind.');
+    return result.outcome as OutcomeOf<Body>;
+  }
+
+  /**
+   * Queues a task that nobody waits for.
+   *
+   * @throws RerankError `queue_unavailable`
+   */
+  async submit(task: TaskSubmission): Promise<void> {
+    const payload: TaskPayload = {
+      v: TASK_VERSION,
+      id: task.id,
+      tenant: task.tenant,
+      request_id: task.requestId,
+      pool: task.pool,
+      enqueued_ms: this.#parts.clock.now(),
+      body: task.body,
+    };
+    await this.#parts.queue.enqueue(queueName(task.queue, task.pool), { id: task.id, payload, retries: INGEST_RETRIES });
+  }
+
+  async #enqueue(id: string, call: TaskCall): Promise<void> {
+    const now = this.#parts.clock.now();
+    const payload: TaskPayload = {
+      v: TASK_VERSION,
+      id,
+      tenant: call.tenant,
+      request_id: call.requestId,
+      pool: call.pool,
+      deadline_ms: now + call.timeoutMs,
+      enqueued_ms: now,
+      ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+      ...(await this.#parts.bodies.pack(id, call.body, call.timeoutMs + BODY_GRACE_MS)),
+    };
+    await this.#parts.queue.enqueue(queueName(call.queue, call.pool), { id, payload });
+    void this.#markDemandIfAlone(call.pool);
+  }
+
+  /** Scaling from zero needs to know at once that somebody waits. */
+  async #markDemandIfAlone(pool: string): Promise<void> {
+    try {
+      if (!(await this.#hasWorkers(pool))) await this.#parts.fleet.markDemand(pool);
+    } catch {
+      // The caller learns of a lost Redis through its own wait.
+    }
+  }
+
+  /** A task that nobody took is removed; one that is in hand is told to stop. */
+  async #withdraw(id: string, call: TaskCall): Promise<void> {
+    const removed = await this.#parts.queue.discard(queueName(call.queue, call.pool), id);
+    if (!removed) await this.#parts.inbox.cancel(id, call.timeoutMs + BODY_GRACE_MS).catch(() => undefined);
+  }
+
+  async #lateError(call: TaskCall): Promise<RerankError> {
+    if (await this.#hasWorkers(call.pool)) {
+      return new RerankError('deadline_exceeded', `No result within ${call.timeoutMs} ms; send fewer or shorter documents, or allow more time by timeout_ms.`);
+    }
+    return new RerankError('model_unavailable', `No worker of the pool "${call.pool}" is running; start one, or try again when it is up.`, {
+      retryAfterS: RETRY_WITHOUT_WORKERS_S,
+    });
+  }
+
+  async #hasWorkers(pool: string): Promise<boolean> {
+    return (await this.#parts.fleet.live()).some((worker) => worker.pool === pool);
+  }
+}

@@ -1,0 +1,121 @@
+import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import { ERROR_CATALOGUE, RerankError } from '../../errors/index.js';
+import type { ConsumeOptions, JobQueue, QueueConsumer, QueueDepth, QueuedTask, TakenTask, TaskHandler } from '../../ports/index.js';
+import { connectRedis, KEY_PREFIX, orQueueUnavailable } from '../redis/redis-connection.js';
+import type { Redis } from 'ioredis';
+
+/**
+ * BullMQ counts a recovered task as failed after `maxStalledCount` deaths of its worker; an innocent task must not be convicted of
+ * another's crash, so the count is out of reach and the worker counts by its fence.
+ */
+const STALLS_ALLOWED = 1_000;
+const BACKOFF_MS = 1_000;
+/** Failed tasks that are kept as dead letters in each queue. */
+const DEAD_LETTERS_KEPT = 10_000;
+
+export interface BullmqJobQueueOptions {
+  readonly url: string;
+  readonly onFault?: (error: Error) => void;
+}
+
+/** The queue on BullMQ. Results never go through it: BullMQ copies return values into its event stream. */
+export class BullmqJobQueue implements JobQueue {
+  readonly #options: BullmqJobQueueOptions;
+  readonly #producer: Redis;
+  readonly #queues = new Map<string, Queue>();
+
+  private constructor(options: BullmqJobQueueOptions, producer: Redis) {
+    this.#options = options;
+    this.#producer = producer;
+  }
+
+  static async open(options: BullmqJobQueueOptions): Promise<BullmqJobQueue> {
+    return new BullmqJobQueue(options, await connectRedis(options.url, { role: 'producer', name: 'queue', ...faultHandler(options) }));
+  }
+
+  async enqueue(queue: string, task: QueuedTask): Promise<void> {
+    const added = this.#queue(queue).add('task', task.payload, {
+      jobId: task.id,
+      attempts: (task.retries ?? 0) + 1,
+      backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
+      removeOnComplete: true,
+      removeOnFail: { count: DEAD_LETTERS_KEPT },
+      ...(task.priority === undefined ? {} : { priority: task.priority }),
+    });
+    await orQueueUnavailable(added);
+  }
+
+  async discard(queue: string, taskId: string): Promise<boolean> {
+    try {
+      return (await this.#queue(queue).remove(taskId)) === 1;
+    } catch {
+      return false;
+    }
+  }
+
+  async consume(queue: string, handler: TaskHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+    const connection = await connectRedis(this.#options.url, { role: 'consumer', name: queue, ...faultHandler(this.#options) });
+    const worker = new Worker(queue, (job: Job) => handle(handler, job), {
+      connection,
+      prefix: KEY_PREFIX,
+      concurrency: options.concurrency,
+      lockDuration: options.lockMs,
+      stalledInterval: options.lockMs / 2,
+      maxStalledCount: STALLS_ALLOWED,
+    });
+    worker.on('error', (error) => this.#options.onFault?.(error));
+    worker.on('failed', (job, error) => {
+      if (job !== undefined && job.finishedOn !== undefined) options.onDead?.(taken(job), error);
+    });
+    await worker.waitUntilReady();
+    return {
+      close: async (graceMs) => {
+        const stopped = await Promise.race([worker.close().then(() => true), expire(graceMs)]);
+        // A task that is not done keeps its lock until it expires; then another worker takes it.
+        if (!stopped) await worker.close(true);
+        connection.disconnect();
+      },
+    };
+  }
+
+  async depth(queue: string): Promise<QueueDepth> {
+    const counts = await orQueueUnavailable(this.#queue(queue).getJobCounts('waiting', 'prioritized', 'delayed', 'active'));
+    return { waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0) + (counts['delayed'] ?? 0), active: counts['active'] ?? 0 };
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
+    this.#producer.disconnect();
+  }
+
+  #queue(name: string): Queue {
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(name, { connection: this.#producer, prefix: KEY_PREFIX, streams: { events: { maxLen: 1_000 } } });
+    queue.on('error', (error) => this.#options.onFault?.(error));
+    this.#queues.set(name, queue);
+    return queue;
+  }
+}
+
+function faultHandler(options: BullmqJobQueueOptions): { onFault?: (error: Error) => void } {
+  return options.onFault === undefined ? {} : { onFault: options.onFault };
+}
+
+function taken(job: Job): TakenTask {
+  return { id: job.id ?? '', payload: job.data as unknown, attempt: job.attemptsMade };
+}
+
+/** Codes that the catalogue calls unrecoverable are not tried again; unknown faults are. */
+async function handle(handler: TaskHandler, job: Job): Promise<void> {
+  try {
+    await handler(taken(job));
+  } catch (error) {
+    if (error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'unrecoverable') throw new UnrecoverableError(error.message);
+    throw error;
+  }
+}
+
+function expire(ms: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), ms).unref());
+}

@@ -1,0 +1,110 @@
+import { ERROR_CATALOGUE, RerankError } from '../../errors/index.js';
+import type { ConsumeOptions, JobQueue, QueueConsumer, QueueDepth, QueuedTask, TakenTask, TaskHandler } from '../../ports/index.js';
+
+interface Entry extends QueuedTask {
+  readonly arrival: number;
+  attempt: number;
+}
+
+interface Lane {
+  readonly waiting: Entry[];
+  readonly ids: Set<string>;
+  readonly consumers: Set<{ take: () => void }>;
+  active: number;
+}
+
+/** The queue within one process, for tests of what stands on it. Nothing survives the process; retries come at once. */
+export class MemoryJobQueue implements JobQueue {
+  readonly #lanes = new Map<string, Lane>();
+  #arrivals = 0;
+
+  enqueue(queue: string, task: QueuedTask): Promise<void> {
+    const lane = this.#lane(queue);
+    if (!lane.ids.has(task.id)) {
+      lane.ids.add(task.id);
+      this.#push(lane, { ...task, arrival: this.#arrivals++, attempt: 0 });
+    }
+    return Promise.resolve();
+  }
+
+  discard(queue: string, taskId: string): Promise<boolean> {
+    const lane = this.#lane(queue);
+    const position = lane.waiting.findIndex((entry) => entry.id === taskId);
+    if (position >= 0) {
+      lane.waiting.splice(position, 1);
+      lane.ids.delete(taskId);
+    }
+    return Promise.resolve(position >= 0);
+  }
+
+  consume(queue: string, handler: TaskHandler, options: ConsumeOptions): Promise<QueueConsumer> {
+    const lane = this.#lane(queue);
+    const inHand = new Set<Promise<void>>();
+    let open = true;
+    const consumer = {
+      take: (): void => {
+        while (open && inHand.size < options.concurrency && lane.waiting.length > 0) {
+          const entry = lane.waiting.shift() as Entry;
+          const work: Promise<void> = this.#run(lane, entry, handler, options).finally(() => {
+            inHand.delete(work);
+            consumer.take();
+          });
+          inHand.add(work);
+        }
+      },
+    };
+    lane.consumers.add(consumer);
+    consumer.take();
+    return Promise.resolve({
+      close: async (graceMs: number) => {
+        open = false;
+        lane.consumers.delete(consumer);
+        await Promise.race([Promise.all(inHand), new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
+      },
+    });
+  }
+
+  depth(queue: string): Promise<QueueDepth> {
+    const lane = this.#lane(queue);
+    return Promise.resolve({ waiting: lane.waiting.length, active: lane.active });
+  }
+
+  close(): Promise<void> {
+    this.#lanes.clear();
+    return Promise.resolve();
+  }
+
+  async #run(lane: Lane, entry: Entry, handler: TaskHandler, options: ConsumeOptions): Promise<void> {
+    const task: TakenTask = { id: entry.id, payload: structuredClone(entry.payload), attempt: entry.attempt };
+    lane.active += 1;
+    try {
+      await handler(task);
+      lane.ids.delete(entry.id);
+    } catch (error) {
+      const final = error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'unrecoverable';
+      if (!final && entry.attempt < (entry.retries ?? 0)) {
+        entry.attempt += 1;
+        this.#push(lane, entry);
+      } else {
+        lane.ids.delete(entry.id);
+        options.onDead?.(task, error as Error);
+      }
+    } finally {
+      lane.active -= 1;
+    }
+  }
+
+  #push(lane: Lane, entry: Entry): void {
+    lane.waiting.push(entry);
+    lane.waiting.sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0) || a.arrival - b.arrival);
+    for (const consumer of lane.consumers) queueMicrotask(consumer.take);
+  }
+
+  #lane(queue: string): Lane {
+    const known = this.#lanes.get(queue);
+    if (known !== undefined) return known;
+    const lane: Lane = { waiting: [], ids: new Set(), consumers: new Set(), active: 0 };
+    this.#lanes.set(queue, lane);
+    return lane;
+  }
+}

@@ -1,0 +1,58 @@
+import type { Redis } from 'ioredis';
+import { KEY_PREFIX } from './redis-connection.js';
+
+export const RESULT_CHANNEL = `${KEY_PREFIX}:results`;
+export const CANCEL_CHANNEL = `${KEY_PREFIX}:cancels`;
+export const resultKey = (taskId: string): string => `${KEY_PREFIX}:result:${taskId}`;
+export const cancelKey = (taskId: string): string => `${KEY_PREFIX}:cancelled:${taskId}`;
+const fenceKey = (taskId: string): string => `${KEY_PREFIX}:fence:${taskId}`;
+
+/** Longer than any task waits in a queue. */
+const FENCE_TTL_MS = 7 * 24 * 3_600_000;
+
+/**
+ * KEYS[1] fence, KEYS[2] result. ARGV[1] the caller's fence, ARGV[2] result, ARGV[3] its TTL in ms, ARGV[4] channel, ARGV[5] task id.
+ * Returns 1 if the result is now the caller's, 0 if the task has another holder or has its result already.
+ */
+const PUBLISH = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+return 1
+`;
+
+/** The worker's side of results: a fence at pick-up, one write under it. */
+export class ResultBoard {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Takes a task; earlier holders can no longer publish. Returns how often the task was taken, this time included. */
+  async takeFence(taskId: string): Promise<number> {
+    const replies = await this.#redis.multi().incr(fenceKey(taskId)).pexpire(fenceKey(taskId), FENCE_TTL_MS).exec();
+    return Number(replies?.[0]?.[1]);
+  }
+
+  /** Write-once, under the fence. Returns false if another holder took the task since, or the result is there. */
+  async publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean> {
+    const written = await this.#redis.eval(
+      PUBLISH,
+      2,
+      fenceKey(taskId),
+      resultKey(taskId),
+      String(fence),
+      result,
+      String(Math.max(1, Math.ceil(ttlMs))),
+      RESULT_CHANNEL,
+      taskId,
+    );
+    return written === 1;
+  }
+
+  async hasResult(taskId: string): Promise<boolean> {
+    return (await this.#redis.exists(resultKey(taskId))) === 1;
+  }
+}

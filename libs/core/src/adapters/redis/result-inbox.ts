@@ -1,0 +1,74 @@
+import type { Redis } from 'ioredis';
+import { CANCEL_CHANNEL, cancelKey, RESULT_CHANNEL, resultKey } from './result-board.js';
+import { orQueueUnavailable } from './redis-connection.js';
+
+/** Published ids may be lost with a connection; this often the inbox looks for itself. */
+const POLL_MS = 1_000;
+
+/** The API's side of results: one subscription a process, polling as the net. */
+export class ResultInbox {
+  readonly #redis: Redis;
+  readonly #subscriber: Redis;
+  readonly #waiting = new Map<string, (result: string) => void>();
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(redis: Redis, subscriber: Redis) {
+    this.#redis = redis;
+    this.#subscriber = subscriber;
+    this.#subscriber.on('message', (channel: string, taskId: string) => {
+      if (channel === RESULT_CHANNEL && this.#waiting.has(taskId)) void this.#collect([taskId]);
+    });
+    this.#timer = setInterval(() => void this.#collect([...this.#waiting.keys()]), POLL_MS);
+    this.#timer.unref();
+  }
+
+  /** `subscriber` becomes the inbox's own: a subscribed connection serves nothing else. */
+  static async start(redis: Redis, subscriber: Redis): Promise<ResultInbox> {
+    const inbox = new ResultInbox(redis, subscriber);
+    await subscriber.subscribe(RESULT_CHANNEL);
+    return inbox;
+  }
+
+  /** Resolves with the task's result, rejects with the signal's reason. Call it before the task is queued. */
+  wait(taskId: string, signal: AbortSignal): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting.delete(taskId);
+        signal.removeEventListener('abort', abort);
+      };
+      const abort = (): void => {
+        leave();
+        reject(signal.reason as Error);
+      };
+      if (signal.aborted) {
+        abort();
+        return;
+      }
+      signal.addEventListener('abort', abort);
+      this.#waiting.set(taskId, (result) => {
+        leave();
+        resolve(result);
+      });
+    });
+  }
+
+  /** Tells every worker that nobody waits for the task; one that takes it later sees the mark. */
+  async cancel(taskId: string, ttlMs: number): Promise<void> {
+    const marked = this.#redis.multi().set(cancelKey(taskId), '1', 'PX', Math.max(1, Math.ceil(ttlMs))).publish(CANCEL_CHANNEL, taskId).exec();
+    await orQueueUnavailable(marked);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#subscriber.disconnect();
+  }
+
+  /** A fault here is mended by the next poll. */
+  async #collect(taskIds: readonly string[]): Promise<void> {
+    if (taskIds.length === 0) return;
+    const results = await this.#redis.mget(...taskIds.map(resultKey)).catch(() => []);
+    results.forEach((result, position) => {
+      if (result !== null) this.#waiting.get(taskIds[position] as string)?.(result);
+    });
+  }
+}

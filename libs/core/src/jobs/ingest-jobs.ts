@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { ingestOutcomeSchema, type IngestOutcome, type JobBody } from '../contracts/index.js';
+import type { Document, StoredDocument } from '../domain/index.js';
+import type { ErrorCode } from '../errors/index.js';
+import type { BlobStore } from '../ports/index.js';
+
+/** A slice is one task; it ends at whichever bound comes first. */
+const SLICE_DOCUMENTS = 256;
+const SLICE_CHARACTERS = 4_000_000;
+/** Errors kept in a job; the rest is only counted. */
+const ERRORS_KEPT = 100;
+
+const rowErrorSchema = ingestOutcomeSchema.shape.errors.element;
+type RowError = z.infer<typeof rowErrorSchema>;
+
+const recordSchema = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  corpus: z.string(),
+  corpus_id: z.string(),
+  created_ms: z.number(),
+  total: z.int(),
+  rejected: z.int(),
+  errors: z.array(rowErrorSchema),
+  slices: z.array(z.object({ seq: z.number(), documents: z.int() })),
+});
+
+export type IngestJobRecord = z.infer<typeof recordSchema>;
+
+export interface IngestRow {
+  /** Counts from 1. */
+  readonly line: number;
+  readonly document: Document;
+}
+
+export interface IngestRejection {
+  readonly line: number;
+  readonly documentId?: string;
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+/** A task's share of a job: documents with the write's sequence number. */
+export interface IngestSlice {
+  readonly rows: readonly { readonly line: number; readonly document: StoredDocument }[];
+}
+
+const jobFolder = (tenant: string, id: string): string => `jobs/${tenant}/${id}`;
+const jobKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/job.json`;
+const doneKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/done.json`;
+const sliceKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/slices/${slice}.ndjson`;
+const resultKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/results/${slice}.json`;
+const resultFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/results`;
+
+const JOB_ID = /^job_[0-9a-f]{32}$/;
+
+export const sliceTaskId = (jobId: string, slice: number): string => `${jobId}-${slice}`;
+
+/**
+ * Ingest jobs as blobs. A job exists when `job.json` does; its state is what its result blobs say, so that losing Redis loses nothing
+ * and repeating a slice changes nothing.
+ */
+export class IngestJobs {
+  readonly #blobs: BlobStore;
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
+
+  /** Starts an upload; nothing of it can be seen before `commit`. */
+  begin(corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string }): IngestUpload {
+    return new IngestUpload(this.#blobs, corpus);
+  }
+
+  async record(tenant: string, id: string): Promise<IngestJobRecord | undefined> {
+    if (!JOB_ID.test(id)) return undefined;
+    return parseJson(recordSchema, await this.#blobs.get(jobKey(tenant, id)));
+  }
+
+  /** The job as clients see it; undefined where the tenant has none of this id. */
+  async find(tenant: string, id: string): Promise<JobBody | undefined> {
+    const record = await this.record(tenant, id);
+    if (record === undefined) return undefined;
+    const done = parseJson(doneSchema, await this.#blobs.get(doneKey(tenant, id)));
+    return describeJob(record, done?.outcomes ?? (await this.#outcomes(record)), done?.completed_ms);
+  }
+
+  /** Undefined if the job or the slice is gone. */
+  async slice(record: IngestJobRecord, slice: number): Promise<IngestSlice | undefined> {
+    const text = await this.#blobs.get(sliceKey(record.tenant, record.id, slice));
+    const seq = record.slices[slice]?.seq;
+    if (text === undefined || seq === undefined) return undefined;
+    const lines = text.toString('utf8').split('\n').filter((line) => line !== '');
+    return { rows: lines.map((line) => withSeq(JSON.parse(line) as IngestRow, seq)) };
+  }
+
+  async hasOutcome(record: IngestJobRecord, slice: number): Promise<boolean> {
+    return (await this.#blobs.get(resultKey(record.tenant, record.id, slice))) !== undefined;
+  }
+
+  /** Repeating it with the same outcome changes nothing. The last slice closes the job and frees its texts. */
+  async finishSlice(record: IngestJobRecord, slice: number, outcome: IngestOutcome): Promise<void> {
+    await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(outcome));
+    const outcomes = await this.#outcomes(record);
+    if (outcomes.length < record.slices.length) return;
+    await this.#blobs.put(doneKey(record.tenant, record.id), JSON.stringify({ completed_ms: Date.now(), outcomes }));
+    await this.#blobs.deleteUnder(`${jobFolder(record.tenant, record.id)}/slices`);
+  }
+
+  /** Slices without an outcome of every job that is not done: what a sweep queues again. */
+  async *unfinished(): AsyncIterable<{ readonly record: IngestJobRecord; readonly slice: number }> {
+    for await (const key of this.#blobs.list('jobs')) {
+      const [, tenant, id, file] = key.split('/');
+      if (tenant === undefined || id === undefined || file !== 'job.json') continue;
+      const record = await this.record(tenant, id);
+      if (record === undefined || (await this.#blobs.get(doneKey(tenant, id))) !== undefined) continue;
+      for (let slice = 0; slice < record.slices.length; slice += 1) {
+        if (!(await this.hasOutcome(record, slice))) yield { record, slice };
+      }
+    }
+  }
+
+  async #outcomes(record: IngestJobRecord): Promise<readonly IngestOutcome[]> {
+    const outcomes: IngestOutcome[] = [];
+    for await (const key of this.#blobs.list(resultFolder(record.tenant, record.id))) {
+      const outcome = parseJson(ingestOutcomeSchema, await this.#blobs.get(key));
+      if (outcome !== undefined) outcomes.push(outcome);
+    }
+    return outcomes;
+  }
+}
+
+/** One upload on its way to becoming a job. Rows are kept a slice at a time, whatever the upload's length. */
+export class IngestUpload {
+  readonly id = `job_${randomUUID().replaceAll('-', '')}`;
+  readonly #blobs: BlobStore;
+  readonly #corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string };
+  readonly #sliceSizes: number[] = [];
+  readonly #errors: RowError[] = [];
+  #rows: IngestRow[] = [];
+  #characters = 0;
+  #total = 0;
+  #rejected = 0;
+
+  constructor(blobs: BlobStore, corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string }) {
+    this.#blobs = blobs;
+    this.#corpus = corpus;
+  }
+
+  /** Rows that were stored or are held so far, bad ones included. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** @throws RerankError `storage_full` */
+  async add(row: IngestRow): Promise<void> {
+    this.#total += 1;
+    this.#rows.push(row);
+    this.#characters += row.document.text.length;
+    if (this.#rows.length >= SLICE_DOCUMENTS || this.#characters >= SLICE_CHARACTERS) await this.#flush();
+  }
+
+  reject({ line, documentId, code, detail }: IngestRejection): void {
+    this.#total += 1;
+    this.#rejected += 1;
+    if (this.#errors.length < ERRORS_KEPT) this.#errors.push({ line, code, detail, ...(documentId === undefined ? {} : { document_id: documentId }) });
+  }
+
+  /**
+   * Makes the job visible. `seq` gives the first of n sequence numbers; slices take them in order, so that of two rows with one id the later wins.
+   *
+   * @throws RerankError `storage_full`, `queue_unavailable`
+   */
+  async commit(seq: (count: number) => Promise<number>): Promise<IngestJobRecord> {
+    await this.#flush();
+    const first = this.#sliceSizes.length === 0 ? 0 : await seq(this.#sliceSizes.length);
+    const record: IngestJobRecord = {
+      id: this.id,
+      tenant: this.#corpus.tenant,
+      corpus: this.#corpus.corpus,
+      corpus_id: this.#corpus.corpusId,
+      created_ms: Date.now(),
+      total: this.#total,
+      rejected: this.#rejected,
+      errors: this.#errors,
+      slices: this.#sliceSizes.map((documents, position) => ({ seq: first + position, documents })),
+    };
+    await this.#blobs.put(jobKey(record.tenant, this.id), JSON.stringify(record));
+    return record;
+  }
+
+  /** Leaves nothing behind. */
+  async abandon(): Promise<void> {
+    await this.#blobs.deleteUnder(jobFolder(this.#corpus.tenant, this.id));
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#rows.length === 0) return;
+    const text = this.#rows.map((row) => JSON.stringify(row)).join('\n');
+    await this.#blobs.put(sliceKey(this.#corpus.tenant, this.id, this.#sliceSizes.length), text);
+    this.#sliceSizes.push(this.#rows.length);
+    this.#rows = [];
+    this.#characters = 0;
+  }
+}
+
+const doneSchema = z.object({ completed_ms: z.number(), outcomes: z.array(ingestOutcomeSchema) });
+
+function parseJson<Schema extends z.ZodType>(schema: Schema, text: Buffer | undefined): z.output<Schema> | undefined {
+  return text === undefined ? undefined : schema.parse(JSON.parse(text.toString('utf8')));
+}
+
+function withSeq(row: IngestRow, seq: number): { line: number; document: StoredDocument } {
+  return { line: row.line, document: { ...row.document, seq } };
+}
+
+function describeJob(record: IngestJobRecord, outcomes: readonly IngestOutcome[], completedMs: number | undefined): JobBody {
+  const succeeded = outcomes.reduce((sum, outcome) => sum + outcome.succeeded, 0);
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.errors.length, 0);
+  const finished = outcomes.length === record.slices.length;
+  return {
+    id: record.id,
+    object: 'job',
+    kind: 'ingest',
+    corpus: record.corpus,
+    status: finished ? 'completed' : outcomes.length > 0 ? 'in_progress' : 'queued',
+    request_counts: { total: record.total, processing: record.total - record.rejected - succeeded - failed, succeeded, errored: record.rejected + failed },
+    errors: [...record.errors, ...outcomes.flatMap((outcome) => outcome.errors)].slice(0, ERRORS_KEPT),
+    created_at: Math.floor(record.created_ms / 1_000),
+    ...(finished ? { completed_at: Math.floor((completedMs ?? record.created_ms) / 1_000) } : {}),
+    urls: { self: `/v1/jobs/${record.id}` },
+  };
+}
