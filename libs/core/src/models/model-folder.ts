@@ -1,0 +1,73 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Precision } from '../domain/index.js';
+import { digestFile } from './file-digest.js';
+
+/** Operators that only an integer-quantized graph has. The graph's nodes come before its weights in the file. */
+const QUANTIZED_OPERATORS = ['DynamicQuantizeLinear', 'MatMulInteger', 'QLinearMatMul', 'DynamicQuantizeMatMul'].map((name) =>
+  Buffer.from(name),
+);
+
+export interface OnnxFile {
+  /** Relative to the model's folder. */
+  readonly path: string;
+  /** Undefined for a plain `model.onnx`, which may hold any. */
+  readonly precision: Precision | undefined;
+}
+
+function precisionOfName(name: string): Precision | undefined {
+  if (/fp16|float16|_o4\b/i.test(name)) return 'fp16';
+  if (/int8|quantized|quant\b/i.test(name)) return 'int8';
+  return /fp32|float32/i.test(name) ? 'fp32' : undefined;
+}
+
+async function onnxNames(directory: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).filter((name) => /^model.*\.onnx$/.test(name)).sort();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+/** The graphs of a folder in the hub's layout: `model*.onnx`, in it or in `onnx/`. The order is stable. */
+export async function listOnnxFiles(directory: string): Promise<OnnxFile[]> {
+  const [top, nested] = await Promise.all([onnxNames(directory), onnxNames(join(directory, 'onnx'))]);
+  const paths = [...top, ...nested.map((name) => `onnx/${name}`)];
+  // Other precisions (q4, bnb4, uint8 …) are named in ways that precisionOfName does not know, and must not pass for a plain model.
+  return paths
+    .map((path) => ({ path, precision: precisionOfName(path) }))
+    .filter(({ path, precision }) => precision !== undefined || path.endsWith('model.onnx'));
+}
+
+export interface InspectedOnnx {
+  readonly path: string;
+  readonly precision: Precision;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+/** Hashes the graph and finds out its precision: by its name, else int8 if it has quantized operators, else fp32. */
+export async function inspectOnnx(directory: string, file: OnnxFile, signal?: AbortSignal): Promise<InspectedOnnx> {
+  let quantized = false;
+  let tail = Buffer.alloc(0);
+  const look = (chunk: Buffer): void => {
+    if (quantized || file.precision !== undefined) return;
+    const window = Buffer.concat([tail, chunk]);
+    quantized = QUANTIZED_OPERATORS.some((operator) => window.includes(operator));
+    tail = window.subarray(-32);
+  };
+  const digest = await digestFile(join(directory, file.path), look, signal);
+  return { path: file.path, precision: file.precision ?? (quantized ? 'int8' : 'fp32'), ...digest };
+}
+
+export async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw error;
+  }
+}
