@@ -1,1 +1,6 @@
-export {};
+export { RerankApiError, RerankConnectionError, RerankTimeoutError, type RerankApiErrorOptions } from './client-errors.js';
+export type { CallOptions, RetryNotice } from './http-transport.js';
+export type { WaitOptions } from './job-wait.js';
+export type { UploadProgress } from './ndjson-body.js';
+export * from './rerank-client.js';
+export type { CorpusBody, DocumentBody, JobBody, RerankResponse, SearchResponse } from '@rerank-fleet/core/contracts';

@@ -1,0 +1,56 @@
+import {
+  bm25Schema,
+  chunkingSchema,
+  corpusSchema,
+  deletedSchema,
+  fieldTypeSchema,
+  healthSchema,
+  jobSchema,
+  modelListSchema,
+  rerankResponseSchema,
+  searchResponseSchema,
+  storedDocumentSchema,
+  type CorpusBody,
+  type JobBody,
+} from '@rerank-fleet/core/contracts';
+import { z } from 'zod';
+
+/**
+ * The contracts as a client reads them: a newer service may say more. Fields that are not known pass, and so do error codes; a field that
+ * is missing or of another type does not. Defaults are for requests, so answers must state every field.
+ */
+const corpusAnswerSchema: z.ZodType<CorpusBody> = corpusSchema.extend({
+  settings: z.object({
+    embedding_model: z.string(),
+    chunking: z.object({
+      mode: chunkingSchema.shape.mode.unwrap(),
+      max_tokens: chunkingSchema.shape.max_tokens.unwrap(),
+      overlap_tokens: chunkingSchema.shape.overlap_tokens.unwrap(),
+    }),
+    bm25: z.object({
+      k1: bm25Schema.shape.k1.unwrap(),
+      b: bm25Schema.shape.b.unwrap(),
+      average_length: bm25Schema.shape.average_length.unwrap(),
+      language: bm25Schema.shape.language.unwrap(),
+    }),
+    fields: z.record(z.string(), fieldTypeSchema),
+  }),
+});
+
+const jobAnswerSchema: z.ZodType<JobBody> = jobSchema.extend({
+  errors: z.array(z.object({ line: z.int(), document_id: z.string().optional(), code: z.string(), detail: z.string() })),
+});
+
+export const ANSWERS = {
+  corpus: corpusAnswerSchema,
+  corpora: z.object({ object: z.literal('list'), data: z.array(corpusAnswerSchema) }),
+  deleted: deletedSchema,
+  document: storedDocumentSchema,
+  health: healthSchema,
+  job: jobAnswerSchema,
+  models: modelListSchema,
+  rerank: rerankResponseSchema,
+  search: searchResponseSchema,
+  /** Whatever a delete answers, it is done. */
+  nothing: z.unknown(),
+} as const;

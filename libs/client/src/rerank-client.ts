@@ -1,0 +1,198 @@
+import type {
+  corpusSettingsSchema,
+  CorpusBody,
+  deleteDocumentsRequestSchema,
+  DocumentBody,
+  healthSchema,
+  JobBody,
+  ModelListBody,
+  rerankRequestSchema,
+  RerankResponse,
+  searchRequestSchema,
+  SearchResponse,
+  storedDocumentSchema,
+} from '@rerank-fleet/core/contracts';
+import type { z } from 'zod';
+import { ANSWERS } from './answer-schemas.js';
+import { HttpTransport, type CallOptions, type RetryNotice } from './http-transport.js';
+import { pollJob, type WaitOptions } from './job-wait.js';
+import type { UploadProgress } from './ndjson-body.js';
+
+/** Bodies as a caller writes them: what has a default may be left out. */
+export type SearchParameters = z.input<typeof searchRequestSchema>;
+export type RerankParameters = z.input<typeof rerankRequestSchema>;
+export type CorpusSettingsParameters = z.input<typeof corpusSettingsSchema>;
+export type DeleteDocumentsParameters = z.input<typeof deleteDocumentsRequestSchema>;
+export type StoredDocumentBody = z.output<typeof storedDocumentSchema>;
+export type HealthBody = z.output<typeof healthSchema>;
+export type ModelBody = ModelListBody['data'][number];
+
+/** Documents of any number: an array, or a source that is read while it is sent. */
+export type DocumentSource = readonly DocumentBody[] | Iterable<DocumentBody> | AsyncIterable<DocumentBody> | ReadableStream<DocumentBody>;
+
+export interface RerankClientOptions {
+  /** Address of the API, such as `http://127.0.0.1:8080`; may have a path. */
+  readonly baseUrl: string;
+  readonly apiKey?: string | undefined;
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Longest time of a call, retries included, in milliseconds. @defaultValue 65,000: a little more than the service's own deadline */
+  readonly timeoutMs?: number | undefined;
+  /** Most retries of a call. @defaultValue 2 */
+  readonly retries?: number | undefined;
+  /** Called before each wait for a retry. */
+  readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
+}
+
+export interface IngestOptions extends WaitOptions {
+  /** Resolve when the job has ended, not when it is accepted. @defaultValue false */
+  readonly wait?: boolean | undefined;
+  /** Called with what was handed to the network so far. */
+  readonly onUpload?: ((progress: UploadProgress) => void) | undefined;
+  /** Called once with the accepted job. */
+  readonly onAccepted?: ((job: JobBody) => void) | undefined;
+}
+
+/** Time that an answer may take beyond the deadline that the service was given. */
+const ANSWER_GRACE_MS = 5_000;
+
+/**
+ * Typed client of the REST API; runs in Node and in browsers.
+ *
+ * Every method throws RerankApiError (the service refused), RerankConnectionError (no service), RerankTimeoutError (`timeoutMs` passed) or
+ * the reason of the caller's signal. Answers may hold more fields than their types name.
+ */
+export class RerankClient {
+  readonly baseUrl: string;
+  readonly #transport: HttpTransport;
+
+  constructor({ baseUrl, apiKey, fetch = globalThis.fetch, timeoutMs = 65_000, retries = 2, onRetry }: RerankClientOptions) {
+    this.baseUrl = baseUrl.replace(/\/+$/, '');
+    // Browsers refuse a fetch that is called as a method of another object.
+    const call: typeof globalThis.fetch = (input, init) => fetch(input, init);
+    this.#transport = new HttpTransport({ baseUrl: this.baseUrl, apiKey, fetch: call, timeoutMs, retries, onRetry });
+  }
+
+  /** Orders documents by their relevance to a query. */
+  rerank(body: RerankParameters, options: CallOptions = {}): Promise<RerankResponse> {
+    return this.#transport.send(
+      { method: 'POST', path: '/v1/rerank', json: body, answer: ANSWERS.rerank, idempotent: true },
+      within(body, options),
+    );
+  }
+
+  /** Finds passages of a corpus and orders them by their relevance. */
+  search(body: SearchParameters, options: CallOptions = {}): Promise<SearchResponse> {
+    return this.#transport.send(
+      { method: 'POST', path: '/v1/search', json: body, answer: ANSWERS.search, idempotent: true },
+      within(body, options),
+    );
+  }
+
+  /** Makes a corpus, or changes the settings of one. */
+  async putCorpus(name: string, settings: CorpusSettingsParameters = {}, options: CallOptions = {}): Promise<CorpusBody> {
+    return this.#transport.send(
+      { method: 'PUT', path: corpusPath(name), json: settings, answer: ANSWERS.corpus, idempotent: true },
+      options,
+    );
+  }
+
+  async getCorpus(name: string, options: CallOptions = {}): Promise<CorpusBody> {
+    return this.#transport.send({ method: 'GET', path: corpusPath(name), answer: ANSWERS.corpus, idempotent: true }, options);
+  }
+
+  async listCorpora(options: CallOptions = {}): Promise<CorpusBody[]> {
+    const list = await this.#transport.send({ method: 'GET', path: '/v1/corpora', answer: ANSWERS.corpora, idempotent: true }, options);
+    return list.data;
+  }
+
+  /** Deletes a corpus with all its documents. */
+  async deleteCorpus(name: string, options: CallOptions = {}): Promise<void> {
+    // Not retried where it may have been done: the second delete would answer that there is no such corpus. So for documents.
+    await this.#transport.send({ method: 'DELETE', path: corpusPath(name), answer: ANSWERS.nothing, idempotent: false }, options);
+  }
+
+  /**
+   * Stores documents, sent as NDJSON while they are read. A document that is not valid does not stop the others: the job names its line,
+   * from 1. The time of the upload is not bounded unless `timeoutMs` is given; it bounds the upload and the wait each.
+   *
+   * An array may be sent again after a 429 or 503; other sources are read once. In browsers the documents are gathered first.
+   */
+  async ingest(corpus: string, documents: DocumentSource, options: IngestOptions = {}): Promise<JobBody> {
+    const { wait = false, onUpload, onAccepted, signal, timeoutMs = Infinity } = options;
+    const job = await this.#transport.send(
+      {
+        method: 'POST',
+        path: `${corpusPath(corpus)}/documents`,
+        rows: { source: documents, onUpload },
+        answer: ANSWERS.job,
+        idempotent: false,
+      },
+      { signal, timeoutMs },
+    );
+    onAccepted?.(job);
+    return wait ? await this.waitForJob(job.id, options) : job;
+  }
+
+  async getDocument(corpus: string, id: string, options: CallOptions = {}): Promise<StoredDocumentBody> {
+    return this.#transport.send({ method: 'GET', path: documentPath(corpus, id), answer: ANSWERS.document, idempotent: true }, options);
+  }
+
+  async deleteDocument(corpus: string, id: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.send({ method: 'DELETE', path: documentPath(corpus, id), answer: ANSWERS.nothing, idempotent: false }, options);
+  }
+
+  /** Deletes documents by their ids or by a filter; resolves with how many there were. */
+  async deleteDocuments(corpus: string, body: DeleteDocumentsParameters, options: CallOptions = {}): Promise<number> {
+    const path = `${corpusPath(corpus)}/documents/delete`;
+    const answer = await this.#transport.send({ method: 'POST', path, json: body, answer: ANSWERS.deleted, idempotent: false }, options);
+    return answer.deleted;
+  }
+
+  getJob(id: string, options: CallOptions = {}): Promise<JobBody> {
+    return this.#transport.send(
+      { method: 'GET', path: `/v1/jobs/${encodeURIComponent(id)}`, answer: ANSWERS.job, idempotent: true },
+      options,
+    );
+  }
+
+  /**
+   * Resolves when the job has ended, whether it completed or failed. Outlasts a restart of the service of up to 30 s.
+   * `timeoutMs` bounds the whole wait; there is no bound by default.
+   */
+  waitForJob(id: string, options: WaitOptions = {}): Promise<JobBody> {
+    return pollJob((signal) => this.getJob(id, { signal }), options);
+  }
+
+  async listModels(options: CallOptions = {}): Promise<ModelBody[]> {
+    const list = await this.#transport.send({ method: 'GET', path: '/v1/models', answer: ANSWERS.models, idempotent: true }, options);
+    return list.data;
+  }
+
+  /** Readiness of the API and of what it needs; resolves with `status: "error"` when something is missing. */
+  health(options: CallOptions = {}): Promise<HealthBody> {
+    return this.#transport.send(
+      { method: 'GET', path: '/health/ready', answer: ANSWERS.health, idempotent: true, alsoAnswers: 503 },
+      options,
+    );
+  }
+}
+
+/** A call with a deadline of its own on the service ends a little later here, so that the service's own answer arrives. */
+function within(body: { readonly timeout_ms?: number | undefined }, options: CallOptions): CallOptions {
+  if (options.timeoutMs !== undefined || body.timeout_ms === undefined) return options;
+  return { ...options, timeoutMs: body.timeout_ms + ANSWER_GRACE_MS };
+}
+
+function corpusPath(name: string): string {
+  return `/v1/corpora/${segment(name)}`;
+}
+
+function documentPath(corpus: string, id: string): string {
+  return `${corpusPath(corpus)}/documents/${segment(id)}`;
+}
+
+/** URLs give `.` and `..` a meaning of their own, escaped or not. */
+function segment(name: string): string {
+  if (name === '' || name === '.' || name === '..') throw new TypeError(`${JSON.stringify(name)} cannot be a part of an address.`);
+  return encodeURIComponent(name);
+}
