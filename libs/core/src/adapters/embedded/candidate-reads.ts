@@ -1,0 +1,81 @@
+import type { Candidate, CorpusVersion, Filter, Metadata } from '../../domain/index.js';
+import type { EmbeddedDatabase } from './embedded-database.js';
+import type { PassageHit, PassageQuery } from './passage-index.js';
+import { VersionIndex } from './version-index.js';
+import { findVersionKey, versionKey } from './version-keys.js';
+
+const PASSAGE = `
+  SELECT d.document_id, d.title, d.metadata, p.ordinal, p.start_offset, p.end_offset, p.text
+  FROM passages p JOIN indexed_documents d ON d.key = p.document_key WHERE p.key = ?`;
+
+/** A version that nobody asked for this long leaves memory. */
+const IDLE_MS = 10 * 60_000;
+
+interface LoadedVersion {
+  readonly index: VersionIndex;
+  usedAt: number;
+}
+
+/** Searches over versions held in memory, each kept in step with the file. */
+export class CandidateReads {
+  private readonly loaded = new Map<number, LoadedVersion>();
+
+  constructor(private readonly database: EmbeddedDatabase) {}
+
+  /** The whole search sees one snapshot, so no hit can be gone when its text is read. */
+  retrieve(version: CorpusVersion, query: PassageQuery): Candidate[] {
+    return this.database.read(() =>
+      this.current(version)
+        .passages.search(query)
+        .map((hit, i) => this.candidate(hit, i + 1)),
+    );
+  }
+
+  count(version: CorpusVersion, filter: Filter | undefined): number {
+    return this.database.read(() => {
+      if (filter !== undefined) return this.current(version).passages.count(filter);
+      const key = versionKey(this.database, version);
+      return this.database.statement('SELECT count(*) AS passages FROM passages WHERE version_key = ?').get(key)!['passages'] as number;
+    });
+  }
+
+  private current(version: CorpusVersion): VersionIndex {
+    const key = findVersionKey(this.database, version);
+    this.forgetOthers(key);
+    const index =
+      this.loaded.get(key ?? -1)?.index ?? new VersionIndex(this.database, versionKey(this.database, version), version.embedder.dimensions);
+    try {
+      index.applyChanges();
+    } catch (error) {
+      // Half applied: the next search starts from the file again.
+      this.loaded.delete(key!);
+      throw error;
+    }
+    this.loaded.set(key!, { index, usedAt: Date.now() });
+    return index;
+  }
+
+  private forgetOthers(key: number | undefined): void {
+    for (const [other, { usedAt }] of this.loaded) {
+      if (other === key) continue;
+      const idle = Date.now() - usedAt > IDLE_MS;
+      if (idle || this.database.statement('SELECT 1 FROM versions WHERE key = ?').get(other) === undefined) this.loaded.delete(other);
+    }
+  }
+
+  private candidate({ key, score }: PassageHit, rank: number): Candidate {
+    const row = this.database.statement(PASSAGE).get(key)!;
+    return {
+      documentId: row['document_id'] as string,
+      passage: {
+        index: row['ordinal'] as number,
+        start: row['start_offset'] as number,
+        end: row['end_offset'] as number,
+        text: row['text'] as string,
+      },
+      ...(row['title'] === null ? {} : { title: row['title'] as string }),
+      ...(row['metadata'] === null ? {} : { metadata: JSON.parse(row['metadata'] as string) as Metadata }),
+      firstStage: { score, rank },
+    };
+  }
+}

@@ -1,0 +1,139 @@
+import type { CorpusRecord, CorpusRef, Document, Filter, StoredDocument } from '../../domain/index.js';
+import { RerankError } from '../../errors/index.js';
+import type { DocumentPage } from '../../ports/index.js';
+import { compileFilter } from '../../retrieval/index.js';
+import type { EmbeddedDatabase } from './embedded-database.js';
+
+const FIND_CORPUS = 'SELECT record FROM corpora WHERE tenant = ? AND corpus = ?';
+const CORPUS_KEY = 'SELECT key FROM corpora WHERE tenant = ? AND corpus = ?';
+const CREATE_CORPUS = 'INSERT INTO corpora (tenant, corpus, corpus_id, revision, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+const UPDATE_CORPUS = 'UPDATE corpora SET record = ?, revision = ? WHERE tenant = ? AND corpus = ? AND corpus_id = ? AND revision = ?';
+
+/** A null body is a tombstone. */
+const PUT_DOCUMENT = `
+  INSERT INTO documents (corpus_key, document_id, seq, body) VALUES (?, ?, ?, ?)
+  ON CONFLICT (corpus_key, document_id) DO UPDATE SET seq = excluded.seq, body = excluded.body WHERE seq < excluded.seq`;
+const FIND_DOCUMENT = 'SELECT seq, body FROM documents WHERE corpus_key = ? AND document_id = ?';
+const BURY_DOCUMENT = `
+  INSERT INTO documents (corpus_key, document_id, seq, body) VALUES (?, ?, ?, NULL)
+  ON CONFLICT (corpus_key, document_id) DO UPDATE SET seq = excluded.seq, body = NULL WHERE seq <= excluded.seq`;
+const SCAN = `
+  SELECT document_id, seq, body FROM documents
+  WHERE corpus_key = ? AND document_id > ? AND body IS NOT NULL ORDER BY document_id`;
+const COUNT = 'SELECT count(*) AS documents FROM documents WHERE corpus_key = ? AND body IS NOT NULL';
+const PURGE = 'DELETE FROM documents WHERE corpus_key = ? AND body IS NULL AND seq < ?';
+
+type Row = Record<string, unknown>;
+
+/** Corpora and documents in SQLite; a document's body is JSON, so that any string survives. */
+export class DocumentRecords {
+  constructor(private readonly database: EmbeddedDatabase) {}
+
+  createCorpus(record: CorpusRecord): boolean {
+    const { tenant, corpus, corpusId, revision } = record;
+    const run = () => this.database.statement(CREATE_CORPUS).run(tenant, corpus, corpusId, revision, JSON.stringify(record));
+    return this.database.write(run).changes === 1;
+  }
+
+  findCorpus({ tenant, corpus }: CorpusRef): CorpusRecord | undefined {
+    const row = this.database.read(() => this.database.statement(FIND_CORPUS).get(tenant, corpus));
+    return row === undefined ? undefined : (JSON.parse(row['record'] as string) as CorpusRecord);
+  }
+
+  listCorpora(tenant: string): CorpusRecord[] {
+    const rows = this.database.read(() =>
+      this.database.statement('SELECT record FROM corpora WHERE tenant = ? ORDER BY corpus').all(tenant),
+    );
+    return rows.map((row) => JSON.parse(row['record'] as string) as CorpusRecord);
+  }
+
+  updateCorpus(record: CorpusRecord): boolean {
+    const { tenant, corpus, corpusId, revision } = record;
+    const run = () => this.database.statement(UPDATE_CORPUS).run(JSON.stringify(record), revision, tenant, corpus, corpusId, revision - 1);
+    return this.database.write(run).changes === 1;
+  }
+
+  deleteCorpus(ref: CorpusRef): boolean {
+    return this.database.write(() => {
+      const key = this.findCorpusKey(ref);
+      if (key === undefined) return false;
+      this.database.statement('DELETE FROM documents WHERE corpus_key = ?').run(key);
+      this.database.statement('DELETE FROM corpora WHERE key = ?').run(key);
+      return true;
+    });
+  }
+
+  putDocuments(ref: CorpusRef, documents: readonly StoredDocument[]): Set<string> {
+    return this.database.write(() => {
+      const key = this.corpusKey(ref);
+      const current = new Set<string>();
+      for (const { seq, ...document } of documents) {
+        this.database.statement(PUT_DOCUMENT).run(key, document.id, seq, JSON.stringify(document));
+        const stored = this.database.statement(FIND_DOCUMENT).get(key, document.id)!;
+        if (stored['seq'] === seq && stored['body'] !== null) current.add(document.id);
+      }
+      return current;
+    });
+  }
+
+  buryDocuments(ref: CorpusRef, documentIds: readonly string[], seq: number): number {
+    return this.database.write(() => {
+      const key = this.corpusKey(ref);
+      let gone = 0;
+      for (const id of documentIds) {
+        const stored = this.database.statement(FIND_DOCUMENT).get(key, id);
+        const changes = this.database.statement(BURY_DOCUMENT).run(key, id, seq).changes;
+        if (changes === 1 && stored !== undefined && stored['body'] !== null) gone += 1;
+      }
+      return gone;
+    });
+  }
+
+  findDocument(ref: CorpusRef, documentId: string): StoredDocument | undefined {
+    const key = this.findCorpusKey(ref);
+    const row = key === undefined ? undefined : this.database.statement(FIND_DOCUMENT).get(key, documentId);
+    return row === undefined || row['body'] === null ? undefined : storedDocument(row);
+  }
+
+  /** The whole corpus may be read to fill one page of a filter that few documents pass. */
+  scanDocuments(ref: CorpusRef, { after = '', limit, filter }: { after?: string; limit: number; filter?: Filter }): DocumentPage {
+    const passes = filter === undefined ? () => true : compileFilter(filter);
+    return this.database.read(() => {
+      const key = this.findCorpusKey(ref);
+      const documents: StoredDocument[] = [];
+      for (const row of key === undefined ? [] : this.database.statement(SCAN).iterate(key, after)) {
+        const document = storedDocument(row);
+        if (!passes(document.metadata)) continue;
+        if (documents.length === limit) return { documents, next: documents.at(-1)!.id };
+        documents.push(document);
+      }
+      return { documents };
+    });
+  }
+
+  countDocuments(ref: CorpusRef): number {
+    const key = this.findCorpusKey(ref);
+    return key === undefined ? 0 : (this.database.statement(COUNT).get(key)!['documents'] as number);
+  }
+
+  purgeTombstones(ref: CorpusRef, belowSeq: number): void {
+    this.database.write(() => {
+      const key = this.findCorpusKey(ref);
+      if (key !== undefined) this.database.statement(PURGE).run(key, belowSeq);
+    });
+  }
+
+  private findCorpusKey({ tenant, corpus }: CorpusRef): number | undefined {
+    return this.database.statement(CORPUS_KEY).get(tenant, corpus)?.['key'] as number | undefined;
+  }
+
+  private corpusKey(ref: CorpusRef): number {
+    const key = this.findCorpusKey(ref);
+    if (key === undefined) throw new RerankError('corpus_not_found', 'The corpus is not there. Create it first.');
+    return key;
+  }
+}
+
+function storedDocument(row: Row): StoredDocument {
+  return { ...(JSON.parse(row['body'] as string) as Document), seq: row['seq'] as number };
+}

@@ -1,0 +1,48 @@
+import type { CorpusRef, CorpusVersion, Filter, IndexedDocument } from '../../domain/index.js';
+import { CandidateReads } from './candidate-reads.js';
+import { createVersion, deleteDocuments, dropVersion, writeDocuments } from './candidate-writes.js';
+import { DocumentRecords } from './document-records.js';
+import type { EmbeddedDatabase } from './embedded-database.js';
+import type { PassageQuery } from './passage-index.js';
+
+/** All that a store thread does, by name. Synchronous: the thread is there to be blocked. */
+export function createStoreOperations(database: EmbeddedDatabase) {
+  const candidates = new CandidateReads(database);
+  const records = new DocumentRecords(database);
+  return {
+    createVersion: (version: CorpusVersion) => createVersion(database, version),
+    dropVersion: (version: CorpusVersion) => dropVersion(database, version),
+    writeDocuments: (version: CorpusVersion, documents: readonly IndexedDocument[]) => writeDocuments(database, version, documents),
+    deleteIndexed: (version: CorpusVersion, ids: readonly string[], seq: number) => deleteDocuments(database, version, ids, seq),
+    retrieve: (version: CorpusVersion, query: PassageQuery) => candidates.retrieve(version, query),
+    countPassages: (version: CorpusVersion, filter?: Filter) => candidates.count(version, filter),
+    createCorpus: records.createCorpus.bind(records),
+    findCorpus: records.findCorpus.bind(records),
+    listCorpora: records.listCorpora.bind(records),
+    updateCorpus: records.updateCorpus.bind(records),
+    deleteCorpus: records.deleteCorpus.bind(records),
+    putDocuments: records.putDocuments.bind(records),
+    buryDocuments: records.buryDocuments.bind(records),
+    findDocument: records.findDocument.bind(records),
+    scanDocuments: records.scanDocuments.bind(records),
+    countDocuments: (ref: CorpusRef) => records.countDocuments(ref),
+    purgeTombstones: records.purgeTombstones.bind(records),
+  };
+}
+
+export type StoreOperations = ReturnType<typeof createStoreOperations>;
+
+export type OperationName = keyof StoreOperations;
+
+export interface OperationRequest {
+  readonly id: number;
+  readonly operation: OperationName;
+  readonly args: readonly unknown[];
+}
+
+/** From the client: work, or the id of a request that nobody waits for any more. */
+export type ThreadMessage = OperationRequest | { readonly cancel: number };
+
+export type ThreadReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { readonly code?: string; readonly detail: string; readonly cause?: string } };

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import type { CorpusRef, StoredDocument } from '@rerank-fleet/core/domain';
+import type { DocumentStore } from '@rerank-fleet/core/ports';
+import { recordOf, stored, versionOf } from './store-fixtures.js';
+
+async function created(store: DocumentStore, tenant: string): Promise<CorpusRef> {
+  await store.createCorpus(recordOf(versionOf(tenant)));
+  return { tenant, corpus: 'manuals' };
+}
+
+async function scanned(store: DocumentStore, ref: CorpusRef, limit: number, filter = {}): Promise<StoredDocument[]> {
+  const all: StoredDocument[] = [];
+  let after: string | undefined;
+  do {
+    const page = await store.scanDocuments(ref, { limit, filter, ...(after === undefined ? {} : { after }) });
+    expect(page.documents.length).toBeLessThanOrEqual(limit);
+    all.push(...page.documents);
+    after = page.next;
+  } while (after !== undefined);
+  return all;
+}
+
+export function describeDocumentStore(store: () => DocumentStore, freshTenant: () => string): void {
+  describe('corpora', () => {
+    test('a record is created once and found as it was', async () => {
+      const record = recordOf(versionOf(freshTenant()));
+      expect(await store().createCorpus(record)).toBe(true);
+      expect(await store().createCorpus({ ...record, corpusId: 'another' })).toBe(false);
+      expect(await store().findCorpus(record)).toEqual(record);
+      expect(await store().findCorpus({ tenant: freshTenant(), corpus: record.corpus })).toBeUndefined();
+    });
+
+    test('corpora are listed by name, and each tenant has its own', async () => {
+      const tenant = freshTenant();
+      for (const corpus of ['b', 'c', 'a']) await store().createCorpus({ ...recordOf(versionOf(tenant)), corpus });
+      await store().createCorpus(recordOf(versionOf(freshTenant())));
+      expect((await store().listCorpora(tenant)).map((record) => record.corpus)).toEqual(['a', 'b', 'c']);
+    });
+
+    test('an update needs the revision that is stored', async () => {
+      const record = recordOf(versionOf(freshTenant()));
+      await store().createCorpus(record);
+      const next = { ...record, revision: 2, promotedVersion: 2, versions: [...record.versions, versionOf(record.tenant, 2)] };
+      expect(await store().updateCorpus(next)).toBe(true);
+      expect(await store().updateCorpus({ ...next, promotedVersion: 1 })).toBe(false);
+      expect(await store().updateCorpus({ ...next, revision: 9 })).toBe(false);
+      expect(await store().findCorpus(record)).toEqual(next);
+      expect(await store().updateCorpus({ ...next, tenant: freshTenant(), revision: 3 })).toBe(false);
+    });
+
+    test('of concurrent updates to one revision exactly one wins', async () => {
+      const record = recordOf(versionOf(freshTenant()));
+      await store().createCorpus(record);
+      const tries = [1, 2, 3, 4].map((n) => store().updateCorpus({ ...record, revision: 2, createdAt: n }));
+      expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(1);
+    });
+
+    test('deleting a corpus takes its record and documents', async () => {
+      const ref = await created(store(), freshTenant());
+      await store().putDocuments(ref, [stored('a', 1)]);
+      expect(await store().deleteCorpus(ref)).toBe(true);
+      expect(await store().deleteCorpus(ref)).toBe(false);
+      expect(await store().findCorpus(ref)).toBeUndefined();
+      await created(store(), ref.tenant);
+      expect(await store().countDocuments(ref)).toBe(0);
+      expect(await store().findDocument(ref, 'a')).toBeUndefined();
+    });
+  });
+
+  describe('documents', () => {
+    test('a document is found as it was written, whatever it holds', async () => {
+      const ref = await created(store(), freshTenant());
+      const document = { ...stored('日本 🍎', 7, 'text\n👩‍🚀'), title: 'T', metadata: { list: [1, { deep: null }], 'odd key': 'x' } };
+      await store().putDocuments(ref, [document]);
+      expect(await store().findDocument(ref, document.id)).toEqual(document);
+      expect(await store().findDocument(ref, 'other')).toBeUndefined();
+    });
+
+    test('the higher seq wins in any order, and equal is a repeat', async () => {
+      const ref = await created(store(), freshTenant());
+      expect(await store().putDocuments(ref, [stored('a', 5, 'five')])).toEqual(new Set(['a']));
+      expect(await store().putDocuments(ref, [stored('a', 4, 'four'), stored('b', 4)])).toEqual(new Set(['b']));
+      expect(await store().putDocuments(ref, [stored('a', 5, 'five')])).toEqual(new Set(['a']));
+      expect((await store().findDocument(ref, 'a'))?.text).toBe('five');
+    });
+
+    test('a delete counts living documents and its tombstones hold back slower writes', async () => {
+      const ref = await created(store(), freshTenant());
+      await store().putDocuments(ref, [stored('a', 1), stored('b', 1), stored('c', 9)]);
+      expect(await store().deleteDocuments(ref, ['a', 'c', 'never'], 5)).toBe(1);
+      expect(await store().deleteDocuments(ref, ['a'], 6)).toBe(0);
+      expect(await store().countDocuments(ref)).toBe(2);
+      expect(await store().findDocument(ref, 'a')).toBeUndefined();
+      expect(await store().putDocuments(ref, [stored('a', 2), stored('never', 2)])).toEqual(new Set());
+      expect(await store().countDocuments(ref)).toBe(2);
+      expect(await store().putDocuments(ref, [stored('a', 7)])).toEqual(new Set(['a']));
+      expect(await store().countDocuments(ref)).toBe(3);
+    });
+
+    test('purged tombstones are forgotten, later ones and documents stay', async () => {
+      const ref = await created(store(), freshTenant());
+      await store().putDocuments(ref, [stored('live', 1)]);
+      await store().deleteDocuments(ref, ['old'], 5);
+      await store().deleteDocuments(ref, ['new'], 8);
+      await store().purgeTombstones(ref, 8);
+      expect(await store().putDocuments(ref, [stored('old', 2), stored('new', 2)])).toEqual(new Set(['old']));
+      expect(await store().findDocument(ref, 'live')).toBeDefined();
+    });
+
+    test('a scan pages over living documents, each once, under a filter', async () => {
+      const ref = await created(store(), freshTenant());
+      const documents = Array.from({ length: 25 }, (_, n) => stored(`doc-${String(n)}`, 1, 'x', { even: n % 2 === 0 }));
+      await store().putDocuments(ref, documents);
+      await store().deleteDocuments(ref, ['doc-3'], 2);
+      const all = await scanned(store(), ref, 7);
+      expect(all.map((document) => document.id).sort()).toEqual(
+        documents
+          .map((document) => document.id)
+          .filter((id) => id !== 'doc-3')
+          .sort(),
+      );
+      expect(all).toEqual(await scanned(store(), ref, 24));
+      const even = await scanned(store(), ref, 4, { must: [{ key: 'even', match: { value: true } }] });
+      expect(even).toHaveLength(13);
+      expect((await store().scanDocuments(ref, { limit: 24 })).next).toBeUndefined();
+    });
+  });
+}
