@@ -1,5 +1,10 @@
+export * from './bm25-encoder.js';
+export * from './chunk-document.js';
 export * from './filter-matcher.js';
 export * from './key-path.js';
+export { BM25_LANGUAGES } from './language-rules.js';
+export * from './murmur3.js';
 export * from './passage-id.js';
 export * from './reciprocal-rank-fusion.js';
 export * from './rfc3339.js';
+export type { CountTokens } from './text-units.js';

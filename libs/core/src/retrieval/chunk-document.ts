@@ -1,0 +1,110 @@
+import type { Chunking, Passage } from '../domain/index.js';
+import { counted, halves, sentenceSpans, wordSpans, type CountTokens, type CountedSpan, type Span } from './text-units.js';
+
+/**
+ * Cuts a document's text into passages: at least one, and none of its characters but white space is lost. `sentences` packs whole
+ * sentences up to `maxTokens` and repeats up to `overlapTokens` of whole sentences; a sentence that is too long is cut between words, a
+ * word that is too long between code points. Tokens of a window are the sum over its parts.
+ *
+ * @param countTokens called once for the sentences, and again only where some are too long
+ */
+export async function chunkText(text: string, chunking: Chunking, countTokens: CountTokens): Promise<Passage[]> {
+  const whole = { start: 0, end: text.length };
+  if (chunking.mode === 'none') return passages(text, [whole]);
+  const maxTokens = Math.max(1, chunking.maxTokens);
+  const sentences = await counted(text, sentenceSpans(text), countTokens);
+  const units = await cutLongUnits(text, sentences, { maxTokens, countTokens });
+  // A document may have a title only: it is found by its one, blank passage.
+  return passages(text, units.length === 0 ? [whole] : windows(units, maxTokens, chunking.overlapTokens));
+}
+
+interface CutOptions {
+  readonly maxTokens: number;
+  readonly countTokens: CountTokens;
+}
+
+async function cutLongUnits(text: string, sentences: readonly CountedSpan[], options: CutOptions): Promise<CountedSpan[]> {
+  const isLong = ({ tokens }: Span & { tokens: number }) => tokens > options.maxTokens;
+  const longOnes = sentences.filter(isLong);
+  if (longOnes.length === 0) return [...sentences];
+  const cuts = new Map(longOnes.map((sentence) => [sentence, wordSpans(text, sentence)]));
+  const words = await cutLongWords(text, await counted(text, [...cuts.values()].flat(), options.countTokens), options);
+  let next = 0;
+  return sentences.flatMap((sentence) => {
+    if (!isLong(sentence)) return [sentence];
+    const first = next;
+    while (next < words.length && words[next]!.end <= sentence.end) next += 1;
+    return windows(words.slice(first, next), options.maxTokens, 0);
+  });
+}
+
+/** Halves what is too long until nothing is, or a code point alone is; one call of the counter a round. */
+async function cutLongWords(text: string, words: readonly CountedSpan[], { maxTokens, countTokens }: CutOptions): Promise<CountedSpan[]> {
+  const parts = new Map<CountedSpan, readonly [Span, Span]>();
+  for (const word of words) {
+    const pair = word.tokens > maxTokens ? halves(text, word) : undefined;
+    if (pair !== undefined) parts.set(word, pair);
+  }
+  if (parts.size === 0) return [...words];
+  const countedParts = await counted(text, [...parts.values()].flat(), countTokens);
+  let next = 0;
+  const finer = words.flatMap((word) => (parts.has(word) ? [countedParts[next++]!, countedParts[next++]!] : [word]));
+  return cutLongWords(text, finer, { maxTokens, countTokens });
+}
+
+/** Packs units in order, each window beginning with up to `overlapTokens` of whole units of the one before. */
+function windows(units: readonly CountedSpan[], maxTokens: number, overlapTokens: number): CountedSpan[] {
+  const result: CountedSpan[] = [];
+  let first = 0;
+  while (first < units.length) {
+    let end = first;
+    let tokens = 0;
+    while (end < units.length && (end === first || tokens + units[end]!.tokens <= maxTokens)) {
+      tokens += units[end]!.tokens;
+      end += 1;
+    }
+    result.push({ start: units[first]!.start, end: units[end - 1]!.end, tokens });
+    if (end === units.length) break;
+    first = overlapStart(units, { first, end, maxTokens, overlapTokens });
+  }
+  return result;
+}
+
+/** The overlap leaves room for at least one new unit, so that every window goes forward. */
+function overlapStart(
+  units: readonly CountedSpan[],
+  { first, end, maxTokens, overlapTokens }: { first: number; end: number; maxTokens: number; overlapTokens: number },
+): number {
+  const room = Math.min(overlapTokens, maxTokens - units[end]!.tokens);
+  let start = end;
+  let tokens = 0;
+  while (start - 1 > first && tokens + units[start - 1]!.tokens <= room) {
+    start -= 1;
+    tokens += units[start]!.tokens;
+  }
+  return start;
+}
+
+function passages(text: string, spans: readonly Span[]): Passage[] {
+  const codePointAt = codePointOffsets(
+    text,
+    spans.flatMap(({ start, end }) => [start, end]),
+  );
+  return spans.map(({ start, end }, index) => ({
+    index,
+    start: codePointAt.get(start)!,
+    end: codePointAt.get(end)!,
+    text: text.slice(start, end),
+  }));
+}
+
+/** UTF-16 offset → code points before it, for the given offsets, in one pass over the text. */
+function codePointOffsets(text: string, offsets: readonly number[]): Map<number, number> {
+  const result = new Map<number, number>();
+  let [at, codePoints] = [0, 0];
+  for (const offset of [...offsets].sort((a, b) => a - b)) {
+    for (; at < offset; codePoints += 1) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+    result.set(offset, codePoints);
+  }
+  return result;
+}
