@@ -82,7 +82,7 @@ export class HttpTransport {
 
   async #attempt<Schema extends z.ZodType>(request: ApiRequest<Schema>, signal: AbortSignal): Promise<z.output<Schema>> {
     signal.throwIfAborted();
-    const upload = request.rows === undefined ? undefined : ndjsonBody(request.rows.source, request.rows.onUpload);
+    const upload = request.rows === undefined ? undefined : ndjsonBody(request.rows.source, { onUpload: request.rows.onUpload, signal });
     let response: Response;
     let text: string;
     try {

@@ -19,7 +19,7 @@ describe('ndjsonBody', () => {
     }
     for (const make of [source, () => ReadableStream.from(source())]) {
       const seen: { documents: number; bytes: number }[] = [];
-      const text = await textOf(ndjsonBody(make(), (progress) => seen.push(progress)).stream);
+      const text = await textOf(ndjsonBody(make(), { onUpload: (progress) => seen.push(progress) }).stream);
       expect(text.trimEnd().split('\n')).toHaveLength(3_000);
       expect(seen.length).toBeGreaterThan(1);
       expect(seen.at(-1)).toEqual({ documents: 3_000, bytes: new TextEncoder().encode(text).byteLength });

@@ -16,9 +16,16 @@ export interface NdjsonBody {
 /** Characters gathered into one chunk: few enough for smooth progress, enough to keep the calls of the network few. */
 const CHUNK_CHARACTERS = 65_536;
 
+export interface NdjsonBodyOptions {
+  readonly onUpload?: ((progress: UploadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One JSON value a line, read from the source no faster than the network takes it. */
-export function ndjsonBody(rows: Rows, onUpload?: (progress: UploadProgress) => void): NdjsonBody {
+export function ndjsonBody(rows: Rows, { onUpload, signal }: NdjsonBodyOptions = {}): NdjsonBody {
   const iterator = iterate(rows);
+  // Not awaited: a source that waits for more input would never come to its end.
+  const endSource = () => void Promise.resolve(iterator.return?.()).catch(() => undefined);
   const encoder = new TextEncoder();
   let failure: { reason: unknown } | undefined;
   let documents = 0;
@@ -26,6 +33,12 @@ export function ndjsonBody(rows: Rows, onUpload?: (progress: UploadProgress) => 
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        // Node's fetch goes on reading a body after its call was aborted, to the end of the source.
+        if (signal?.aborted === true) {
+          endSource();
+          controller.error(signal.reason);
+          return;
+        }
         try {
           const chunk = await nextChunk(iterator);
           if (chunk.rows > 0) {
@@ -41,10 +54,7 @@ export function ndjsonBody(rows: Rows, onUpload?: (progress: UploadProgress) => 
           controller.error(reason);
         }
       },
-      cancel() {
-        // Not awaited: a source that waits for more input would never come to its end.
-        void Promise.resolve(iterator.return?.()).catch(() => undefined);
-      },
+      cancel: endSource,
     },
     { highWaterMark: 0 },
   );
