@@ -91,11 +91,12 @@ export const FIELDS = {
     url: field({
       env: 'REDIS_URL',
       secret: true,
-      description: 'Redis 6.2 or later with noeviction and persistence: redis://, rediss:// or unix://. `rerank up` starts a private one when it is not set.',
+      description:
+        'Redis 6.2 or later with noeviction and persistence: redis://, rediss:// or unix://. Not set: `rerank up` starts a private one; a process alone looks on 127.0.0.1:6379.',
       schema: z
         .string()
         .regex(/^(rediss?|unix):\/\//, 'must start with redis://, rediss:// or unix://')
-        .default('redis://127.0.0.1:6379'),
+        .optional(),
     }),
   },
   state: {
@@ -123,6 +124,11 @@ export const FIELDS = {
     directory: field({
       env: 'MODELS_DIR',
       description: 'Folder of models in Hugging Face ONNX layout, one folder a model; looked at before the cache.',
+      schema: z.string().optional(),
+    }),
+    cacheHome: field({
+      env: 'XDG_CACHE_HOME',
+      description: 'Pulled models and the packaged redis-server are kept under `rerank-fleet` in it. Default: `~/.cache`.',
       schema: z.string().optional(),
     }),
     hubEndpoint: field({ env: 'HF_ENDPOINT', description: 'Model hub.', schema: z.url({ protocol: /^https?$/ }).default('https://huggingface.co') }),

@@ -8,8 +8,10 @@ type Values<Section> = { readonly [Name in keyof Section]: Section[Name] extends
 type Sections = { readonly [Name in keyof typeof FIELDS]: Values<(typeof FIELDS)[Name]> };
 
 /** Everything a process may be told from outside; parsed once in `main.ts`, frozen, injected by section. */
-export interface Config extends Omit<Sections, 'auth' | 'stores'> {
+export interface Config extends Omit<Sections, 'auth' | 'redis' | 'stores'> {
   readonly auth: { readonly keys: readonly ApiKey[] };
+  /** `given`: the user named a Redis, so `rerank up` starts none. */
+  readonly redis: { readonly url: string; readonly given: boolean };
   readonly stores: Omit<Sections['stores'], 'blobUrl'> & { readonly blobUrl: string };
 }
 
@@ -25,6 +27,7 @@ export class ConfigError extends Error {
 /** Exit status of a process that refuses its configuration (EX_CONFIG of sysexits.h); a supervisor does not restart it. */
 export const EXIT_CONFIG = 78;
 
+const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 export function isLoopback(host: string): boolean {
@@ -91,6 +94,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return deepFreeze({
     ...sections,
     auth: { keys },
+    redis: { url: sections.redis.url ?? DEFAULT_REDIS_URL, given: sections.redis.url !== undefined },
     state: { directory },
     stores: { ...sections.stores, blobUrl: sections.stores.blobUrl ?? pathToFileURL(resolve(directory, 'blobs')).href },
   });

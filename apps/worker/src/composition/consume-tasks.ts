@@ -1,0 +1,41 @@
+import type { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import type { Config } from '@rerank-fleet/core/config';
+import { taskPayloadSchema } from '@rerank-fleet/core/contracts';
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { IngestJobs } from '@rerank-fleet/core/jobs';
+import type { Logger } from '@rerank-fleet/core/observability';
+import type { QueueConsumer, TakenTask } from '@rerank-fleet/core/ports';
+import { giveUpSlice } from '../ingest/ingest-task.js';
+import type { TaskProcessor } from '../tasks/task-processor.js';
+
+/** A killed worker's sync calls are done again by another inside their deadline; ingest work is longer and may wait. */
+const SYNC_LOCK_MS = 5_000;
+const INGEST_LOCK_MS = 30_000;
+
+export interface ConsumeParts {
+  readonly config: Config;
+  readonly queue: BullmqJobQueue;
+  readonly processor: TaskProcessor;
+  readonly jobs: IngestJobs;
+  readonly log: Logger;
+}
+
+/** Takes sync work of this worker's pool and ingest work of all. */
+export async function consumeTasks({ config, queue, processor, jobs, log }: ConsumeParts): Promise<readonly QueueConsumer[]> {
+  const { pool, syncConcurrency, ingestConcurrency } = config.worker;
+  return [
+    await queue.consume(`sync-${pool}`, processor.handle, { concurrency: syncConcurrency, lockMs: SYNC_LOCK_MS }),
+    await queue.consume('ingest', processor.handle, {
+      concurrency: ingestConcurrency,
+      lockMs: INGEST_LOCK_MS,
+      onDead: (task, error) => void reportDeadSlice(jobs, task, error).catch((fault: unknown) => log.error({ err: fault, task: task.id }, 'A dead task could not be reported.')),
+    }),
+  ];
+}
+
+async function reportDeadSlice(jobs: IngestJobs, task: TakenTask, error: Error): Promise<void> {
+  const payload = taskPayloadSchema.safeParse(task.payload).data;
+  if (payload?.body?.kind !== 'ingest') return;
+  const known = error instanceof RerankError ? error : new RerankError('internal_error', 'The documents could not be stored; the log of the worker says why.');
+  await giveUpSlice(jobs, payload.tenant, payload.body, known);
+}

@@ -1,0 +1,108 @@
+import { availableParallelism } from 'node:os';
+import type { Config } from '@rerank-fleet/core/config';
+import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
+import { invariant } from '@rerank-fleet/core/errors';
+import { defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
+import type { Embedder } from '@rerank-fleet/core/ports';
+import type { Logger } from '@rerank-fleet/core/observability';
+import { InferencePool } from '../inference/inference-pool.js';
+import type { InferenceModel } from '../inference/inference-messages.js';
+import { BatchScheduler } from '../pipeline/batch-scheduler.js';
+import { TextEmbedder } from '../pipeline/embed-texts.js';
+import { PairScorer } from '../pipeline/score-pairs.js';
+import { splitSequences } from '../pipeline/sequence-encoder.js';
+import { CrossEncoders } from '../tasks/cross-encoders.js';
+import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
+
+/** Padded tokens of a batch: on a CPU small batches stay in its cache, a GPU wants to be filled (docs/performance.md). */
+const DEFAULT_BATCH_TOKENS = { cpu: 1_024, cuda: 16_384, webgpu: 16_384 } as const;
+
+/** Everything that scores and embeds, warmed up. */
+export interface RunningModels {
+  readonly encoders: CrossEncoders;
+  readonly embedder: Embedder;
+  readonly scheduler: BatchScheduler;
+  /** As the registry announces them; the first cross-encoder is the default. */
+  readonly revisions: readonly ModelRevision[];
+  /** Call it when no task is in hand. */
+  close(): Promise<void>;
+}
+
+/**
+ * Resolves, loads and warms up the models of this worker.
+ *
+ * @throws RerankError `model_not_found`, `model_unavailable`; Error if the device that was asked for cannot be had
+ */
+export async function startModels(config: Config, log: Logger, onHang: (detail: string) => void): Promise<RunningModels> {
+  const { worker } = config;
+  const rerankers = await Promise.all(worker.rerankModels.map((name) => resolve(config, name, 'cross-encoder')));
+  const embedding = await resolve(config, worker.embeddingModel, 'embedder');
+  const models = [...new Map([...rerankers, embedding].map((model) => [model.sha256, model])).values()];
+  const [tokenizer, inference] = await Promise.all([
+    TokenizerPool.start(models, worker.tokenizerThreads),
+    InferencePool.start({
+      models: models.map(inferenceModel),
+      device: worker.device,
+      intraOpThreads: worker.intraOpThreads,
+      threads: worker.inferenceThreads ?? defaultThreads(config),
+      batchTimeoutMs: worker.batchTimeoutMs,
+      onHang,
+      onThreadDeath: (detail) => log.error({ detail }, 'An inference thread died; another takes its place.'),
+    }),
+  ]);
+  const scheduler = new BatchScheduler({
+    models: models.map(({ sha256 }) => ({ sha256, maxBatchTokens: worker.maxBatchTokens ?? DEFAULT_BATCH_TOKENS[worker.device] })),
+    runners: inference.runners,
+    maxBatchDelayMs: worker.maxBatchDelayMs,
+  });
+  const widths = new Map<string, number>();
+  for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, tokenizer, scheduler));
+  const dimensions = widths.get(embedding.sha256) ?? 0;
+  return {
+    encoders: new CrossEncoders(rerankers.map((model) => new PairScorer(model, tokenizer, scheduler))),
+    embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, tokenizer, scheduler),
+    scheduler,
+    revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
+    close: async () => {
+      await inference.close();
+      await tokenizer.close();
+    },
+  };
+}
+
+async function resolve({ models, worker }: Config, name: string, kind: 'cross-encoder' | 'embedder'): Promise<ResolvedModel> {
+  return await resolveModel(name, {
+    cacheDirectory: defaultCacheDirectory(models.cacheHome),
+    modelsDirectory: models.directory,
+    hubEndpoint: models.hubEndpoint,
+    hubToken: models.hubToken,
+    device: worker.device,
+    kind,
+  });
+}
+
+/** One session a core beats one session on all cores (docs/performance.md); a GPU takes one. */
+function defaultThreads({ worker }: Config): number {
+  return worker.device === 'cpu' ? Math.max(1, Math.floor(availableParallelism() / worker.intraOpThreads)) : 1;
+}
+
+function inferenceModel(model: ResolvedModel): InferenceModel {
+  const { sha256, onnxPath, kind } = model;
+  const output =
+    kind === 'cross-encoder'
+      ? ({ kind: 'logit', labelIndex: model.labelIndex ?? 0 } as const)
+      : ({ kind: 'vector', pooling: model.pooling ?? 'mean', normalize: model.normalize ?? true } as const);
+  return { sha256, onnxPath, output };
+}
+
+/** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */
+async function warmUp(sha256: string, tokenizer: TokenizerPool, scheduler: BatchScheduler): Promise<number> {
+  const encoded = await tokenizer.encodeTexts(sha256, Array<string>(8).fill('warm up '.repeat(24)), '');
+  const [row] = await scheduler.run(sha256, splitSequences(encoded), { priority: 'batch', alone: false });
+  invariant(row, 'A model answered nothing to its warm-up.');
+  return row.length;
+}
+
+function revision({ name, kind, sha256, maxLength, precision }: ResolvedModel): ModelRevision {
+  return { name, kind, sha256, maxLength, precision };
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import { CancelWatch } from '@rerank-fleet/core/adapters/redis/cancel-watch';
+import { FleetRegistry, HEARTBEAT_MS } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
+import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { ResultBoard } from '@rerank-fleet/core/adapters/redis/result-board';
+import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
+import type { Config } from '@rerank-fleet/core/config';
+import { TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
+import { IngestJobs, sliceTaskId } from '@rerank-fleet/core/jobs';
+import type { Logger } from '@rerank-fleet/core/observability';
+import { Bm25Encoder, chunkText } from '@rerank-fleet/core/retrieval';
+import type { Bm25Constants, CorpusVersion } from '@rerank-fleet/core/domain';
+import { corpusTask } from '../ingest/corpus-task.js';
+import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
+import { rerankTask } from '../tasks/rerank-task.js';
+import { searchTask } from '../tasks/search-task.js';
+import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
+import { consumeTasks } from './consume-tasks.js';
+import { openStores, type Stores } from './open-stores.js';
+import { startModels, type RunningModels } from './start-models.js';
+
+/** How often slices are looked for whose tasks were lost with Redis. */
+const SWEEP_MS = 60_000;
+const INGEST_RETRIES = 8;
+
+export interface RunningWorker {
+  readonly workerId: string;
+  readonly models: RunningModels;
+  /** Stops taking tasks, ends those in hand, then frees models, stores and connections, in this order. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The worker's composition root: steps 4 to 10 of a request.
+ *
+ * @throws RerankError `queue_unavailable`, `model_unavailable`, …; UnfitRedisError
+ */
+export async function startWorker(config: Config, log: Logger, onHang: (detail: string) => void): Promise<RunningWorker> {
+  const { url } = config.redis;
+  const onFault = (error: Error): void => log.warn({ detail: error.message }, 'The connection to Redis has a fault.');
+  const redis = await connectRedis(url, { role: 'consumer', name: 'worker', onFault });
+  await assertRedisFit(redis);
+  const models = await startModels(config, log, onHang);
+  const stores = openStores(config);
+  const cancels = await CancelWatch.start(redis, await connectRedis(url, { role: 'consumer', name: 'cancels', onFault }));
+  const clock = await RedisClock.start(redis);
+  const queue = await BullmqJobQueue.open({ url, onFault });
+  const jobs = new IngestJobs(stores.blobs);
+  const processor = new TaskProcessor({
+    board: new ResultBoard(redis),
+    bodies: new TaskBodies(redis),
+    cancels,
+    clock,
+    log,
+    handlers: handlers({ config, models, stores, jobs }),
+    giveUpIngest: (tenant, body, error) => giveUpSlice(jobs, tenant, body, error),
+  });
+  const consumers = await consumeTasks({ config, queue, processor, jobs, log });
+  const registry = new FleetRegistry(redis);
+  const announcement = describeWorker(config, models);
+  const heartbeat = every(HEARTBEAT_MS, log, () => registry.announce(withStats(announcement, models)));
+  await registry.announce(announcement);
+  const sweep = every(SWEEP_MS, log, () => requeueSlices(jobs, queue, clock));
+  await requeueSlices(jobs, queue, clock);
+
+  return {
+    workerId: announcement.worker_id,
+    models,
+    stop: async () => {
+      clearInterval(heartbeat);
+      clearInterval(sweep);
+      await registry.announce({ ...announcement, state: 'draining' }).catch(() => undefined);
+      await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
+      await registry.withdraw(announcement.worker_id).catch(() => undefined);
+      await models.close();
+      await stores.candidates.close();
+      await stores.documents.close();
+      clock.stop();
+      cancels.stop();
+      await queue.close();
+      redis.disconnect();
+    },
+  };
+}
+
+interface HandlerParts {
+  readonly config: Config;
+  readonly models: RunningModels;
+  readonly stores: Stores;
+  readonly jobs: IngestJobs;
+}
+
+function handlers({ config, models, stores, jobs }: HandlerParts): TaskHandlers {
+  const { encoders, embedder } = models;
+  const { candidates, documents } = stores;
+  const encoderOf = bm25Encoders();
+  const retrieval = { store: candidates, embedder, encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => encoderOf(bm25).encodeQuery(query) };
+  const known = new Set([embedder.name, config.worker.embeddingModel]);
+  return {
+    rerank: rerankTask(encoders),
+    search: searchTask(retrieval, encoders),
+    ingest: ingestTask({
+      jobs,
+      documents,
+      candidates,
+      embedder,
+      chunk: (text, { chunking }, countTokens) => chunkText(text, chunking, countTokens),
+      encodeSparsePassage: (text, { bm25 }) => encoderOf(bm25).encodePassage(text),
+    }),
+    corpus: corpusTask({ documents, candidates, embedder, isEmbedder: (name) => known.has(name) || known.has(name.slice(name.lastIndexOf('/') + 1)) }),
+  };
+}
+
+/** An encoder remembers stems, so versions with the same constants share one. */
+function bm25Encoders(): (constants: Bm25Constants) => Bm25Encoder {
+  const encoders = new Map<string, Bm25Encoder>();
+  return (constants) => {
+    const key = JSON.stringify(constants);
+    const encoder = encoders.get(key) ?? new Bm25Encoder(constants);
+    encoders.set(key, encoder);
+    return encoder;
+  };
+}
+
+function describeWorker({ worker }: Config, models: RunningModels): WorkerAnnouncement {
+  return {
+    worker_id: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    pool: worker.pool,
+    state: 'ready',
+    device: worker.device,
+    models: [...models.revisions],
+    started_at: Date.now(),
+  };
+}
+
+function withStats(announcement: WorkerAnnouncement, { scheduler }: RunningModels): WorkerAnnouncement {
+  const { sequences, batches, tokens, paddedTokens } = scheduler.stats;
+  return { ...announcement, stats: { pairs_scored: sequences, batches, padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens } };
+}
+
+/** Uploads whose tasks Redis lost, or that were made visible by an API that died before it queued them. Queued ids are left as they are. */
+async function requeueSlices(jobs: IngestJobs, queue: BullmqJobQueue, clock: RedisClock): Promise<void> {
+  for await (const { record, slice } of jobs.unfinished()) {
+    const id = sliceTaskId(record.id, slice);
+    const payload: TaskPayload = {
+      v: TASK_VERSION,
+      id,
+      tenant: record.tenant,
+      request_id: record.id,
+      pool: 'ingest',
+      enqueued_ms: clock.now(),
+      body: { kind: 'ingest', job_id: record.id, slice },
+    };
+    await queue.enqueue('ingest', { id, payload, retries: INGEST_RETRIES });
+  }
+}
+
+function every(ms: number, log: Logger, work: () => Promise<void>): NodeJS.Timeout {
+  return setInterval(() => void work().catch((error: unknown) => log.warn({ err: error }, 'Periodic work failed; it is tried again.')), ms);
+}

@@ -1,0 +1,35 @@
+import type { Pooling } from '@rerank-fleet/core/domain';
+
+export interface InferenceModel {
+  readonly sha256: string;
+  readonly onnxPath: string;
+  /** What becomes of the output: one logit a sequence, or one vector a sequence. */
+  readonly output: { readonly kind: 'logit'; readonly labelIndex: number } | { readonly kind: 'vector'; readonly pooling: Pooling; readonly normalize: boolean };
+}
+
+/** What an inference thread is started with. */
+export interface InferenceThreadData {
+  readonly models: readonly InferenceModel[];
+  readonly device: 'cpu' | 'cuda' | 'webgpu';
+  readonly intraOpThreads: number;
+}
+
+/** A padded batch, `[batch, sequence]` in row-major order; buffers move to the thread. */
+export interface BatchTensors {
+  readonly batch: number;
+  readonly sequence: number;
+  readonly inputIds: BigInt64Array;
+  readonly attentionMask: BigInt64Array;
+  readonly tokenTypeIds: BigInt64Array;
+}
+
+export interface InferenceCall extends BatchTensors {
+  readonly id: number;
+  readonly model: string;
+}
+
+export type InferenceReply =
+  /** `values` is `[batch]` for logits, `[batch, width]` for vectors. */
+  { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number } | { readonly id: number; readonly error: string };
+
+export type InferenceMessage = { readonly ready: true } | InferenceReply;

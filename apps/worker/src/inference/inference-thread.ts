@@ -1,0 +1,26 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { invariant } from '@rerank-fleet/core/errors';
+import type { InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
+import { OnnxModel } from './onnx-model.js';
+
+const port = parentPort;
+invariant(port, 'The inference thread was started outside a worker thread.');
+
+const data = workerData as InferenceThreadData;
+const models = new Map<string, OnnxModel>();
+for (const model of data.models) models.set(model.sha256, await OnnxModel.load(model, data));
+
+async function run(call: InferenceCall): Promise<void> {
+  const started = performance.now();
+  try {
+    const model = models.get(call.model);
+    invariant(model, 'A batch was sent to a model that is not loaded.');
+    const { values, width } = await model.run(call);
+    port?.postMessage({ id: call.id, values, width, runMs: performance.now() - started } satisfies InferenceMessage, [values.buffer as ArrayBuffer]);
+  } catch (error) {
+    port?.postMessage({ id: call.id, error: error instanceof Error ? error.message : String(error) } satisfies InferenceMessage);
+  }
+}
+
+port.on('message', (call: InferenceCall) => void run(call));
+port.postMessage({ ready: true } satisfies InferenceMessage);

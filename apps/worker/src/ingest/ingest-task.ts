@@ -1,0 +1,87 @@
+import type { IngestOutcome, IngestTask } from '@rerank-fleet/core/contracts';
+import type { CorpusRecord, CorpusVersion, IndexedDocument, StoredDocument } from '@rerank-fleet/core/domain';
+import { invariant, RerankError } from '@rerank-fleet/core/errors';
+import type { IngestJobRecord, IngestJobs, IngestSlice } from '@rerank-fleet/core/jobs';
+import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import type { TaskHandlers } from '../tasks/task-processor.js';
+import { indexDocuments, type IndexingParts } from './index-documents.js';
+
+export interface IngestParts extends IndexingParts {
+  readonly jobs: IngestJobs;
+  readonly documents: DocumentStore;
+  readonly candidates: CandidateStore;
+}
+
+type RowError = IngestOutcome['errors'][number];
+
+/**
+ * Writes one slice of an ingest job: the record first, then the index, so that an index can always be built again. Every step may be repeated
+ * after a crash: writes carry the slice's sequence number.
+ */
+export function ingestTask(parts: IngestParts): TaskHandlers['ingest'] {
+  return async (body, { tenant, signal }) => {
+    const record = await parts.jobs.record(tenant, body.job_id);
+    const slice = record === undefined ? undefined : await parts.jobs.slice(record, body.slice);
+    if (record === undefined || slice === undefined || (await parts.jobs.hasOutcome(record, body.slice))) return { kind: 'ingest', succeeded: 0, errors: [] };
+    const outcome = await writeSlice(parts, record, slice, signal);
+    await parts.jobs.finishSlice(record, body.slice, outcome);
+    return outcome;
+  };
+}
+
+/** Reports every document of a slice as errored: the job ends, and its owner sees why. */
+export async function giveUpSlice(jobs: IngestJobs, tenant: string, body: IngestTask, error: RerankError): Promise<void> {
+  const record = await jobs.record(tenant, body.job_id);
+  const slice = record === undefined ? undefined : await jobs.slice(record, body.slice);
+  if (record === undefined || slice === undefined || (await jobs.hasOutcome(record, body.slice))) return;
+  await jobs.finishSlice(record, body.slice, { kind: 'ingest', succeeded: 0, errors: slice.rows.map((row) => rowError(row, error)) });
+}
+
+async function writeSlice(parts: IngestParts, record: IngestJobRecord, slice: IngestSlice, signal: AbortSignal): Promise<IngestOutcome> {
+  const corpus = await parts.documents.findCorpus(record);
+  if (corpus?.corpusId !== record.corpus_id) {
+    const gone = new RerankError('corpus_not_found', `The corpus "${record.corpus}" was deleted before its documents were stored.`);
+    return { kind: 'ingest', succeeded: 0, errors: slice.rows.map((row) => rowError(row, gone)) };
+  }
+  // Of two rows with one id the later wins; the earlier one counts as stored, as it would have been a moment before.
+  const latest = new Map(slice.rows.map((row) => [row.document.id, row]));
+  const current = await parts.documents.putDocuments(corpus, [...latest.values()].map(({ document }) => document));
+  const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
+  const errors = await indexRows(parts, promotedVersion(corpus), toIndex, signal);
+  return { kind: 'ingest', succeeded: slice.rows.length - errors.length, errors };
+}
+
+/** All rows at once; if one text cannot be embedded, row by row, so that only that one errs. */
+async function indexRows(parts: IngestParts, version: CorpusVersion, rows: IngestSlice['rows'], signal: AbortSignal): Promise<RowError[]> {
+  const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> => await indexDocuments(parts, version, documents, signal);
+  try {
+    await parts.candidates.writeDocuments(version, await index(rows.map(({ document }) => document)));
+    return [];
+  } catch (error) {
+    if (!isFaultOfText(error)) throw error;
+  }
+  const errors: RowError[] = [];
+  for (const row of rows) {
+    try {
+      await parts.candidates.writeDocuments(version, await index([row.document]));
+    } catch (error) {
+      if (!isFaultOfText(error)) throw error;
+      errors.push(rowError(row, error));
+    }
+  }
+  return errors;
+}
+
+function isFaultOfText(error: unknown): error is RerankError {
+  return error instanceof RerankError && (error.code === 'score_not_finite' || error.code === 'internal_error');
+}
+
+function rowError({ line, document }: IngestSlice['rows'][number], { code, detail }: RerankError): RowError {
+  return { line, document_id: document.id, code, detail };
+}
+
+export function promotedVersion(corpus: CorpusRecord): CorpusVersion {
+  const version = corpus.versions.find(({ version: number }) => number === corpus.promotedVersion);
+  invariant(version, 'A corpus promotes a version that it does not have.');
+  return version;
+}

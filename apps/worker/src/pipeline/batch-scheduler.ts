@@ -1,0 +1,190 @@
+import { RerankError } from '@rerank-fleet/core/errors';
+import { BatchPlanner, type PlannedItem } from './batch-planner.js';
+import { padBatch, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
+
+/** One sequence on its way through a model. */
+interface Work extends PlannedItem {
+  readonly sequence: TokenSequence;
+  /** Of `performance.now()`. */
+  readonly arrivedAt: number;
+  readonly resolve: (row: Float32Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface ScheduledModel {
+  readonly sha256: string;
+  /** Padded tokens of a batch. */
+  readonly maxBatchTokens: number;
+}
+
+export interface BatchSchedulerOptions {
+  readonly models: readonly ScheduledModel[];
+  readonly runners: readonly BatchRunner[];
+  /** Longest wait of a sequence for batch mates while a runner is idle. */
+  readonly maxBatchDelayMs: number;
+}
+
+export interface SubmitOptions {
+  readonly priority: 'sync' | 'batch';
+  /** One sequence a batch. */
+  readonly alone: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Running totals since start. */
+export interface SchedulerStats {
+  readonly batches: number;
+  readonly sequences: number;
+  readonly tokens: number;
+  readonly paddedTokens: number;
+  readonly runMs: number;
+  readonly waiting: number;
+}
+
+interface Queue {
+  readonly model: ScheduledModel;
+  readonly planner: BatchPlanner<Work>;
+}
+
+/**
+ * Keeps the runners busy with batches that span requests. A batch that fails is halved until the one bad sequence is found; only that one is rejected.
+ */
+export class BatchScheduler {
+  readonly #queues: ReadonlyMap<string, Queue>;
+  readonly #idle: BatchRunner[];
+  readonly #runnerCount: number;
+  readonly #delayMs: number;
+  readonly #totals = { batches: 0, sequences: 0, tokens: 0, paddedTokens: 0, runMs: 0 };
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: BatchSchedulerOptions) {
+    this.#queues = new Map(options.models.map((model) => [model.sha256, { model, planner: new BatchPlanner<Work>() }]));
+    this.#idle = [...options.runners];
+    this.#runnerCount = options.runners.length;
+    this.#delayMs = options.maxBatchDelayMs;
+  }
+
+  get stats(): SchedulerStats {
+    return { ...this.#totals, waiting: [...this.#queues.values()].reduce((sum, { planner }) => sum + planner.size, 0) };
+  }
+
+  /**
+   * Runs sequences through a model; resolves to one row of output a sequence, in their order. The first that fails rejects, and what is not yet in a batch is
+   * dropped; so it is when the signal aborts.
+   */
+  async run(model: string, sequences: readonly TokenSequence[], options: SubmitOptions): Promise<Float32Array[]> {
+    const queue = this.#queues.get(model);
+    if (queue === undefined) throw new RerankError('model_unavailable', 'This worker does not hold the model.', { retryAfterS: 5 });
+    options.signal?.throwIfAborted();
+    const withdrawals: (() => void)[] = [];
+    const rows = new Array<Promise<Float32Array>>(sequences.length);
+    const arrivedAt = performance.now();
+    // Longest first: the oldest item starts a batch, and a batch grows from its longest.
+    const order = sequences.map((_, index) => index).sort((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length);
+    for (const index of order) {
+      const sequence = sequences[index]!;
+      rows[index] = new Promise((resolve, reject) => {
+        withdrawals.push(queue.planner.add({ ...options, sequence, length: sequence.ids.length, arrivedAt, resolve, reject }));
+      });
+    }
+    this.#dispatch();
+    try {
+      return await untilAborted(Promise.all(rows), options.signal);
+    } finally {
+      for (const withdraw of withdrawals) withdraw();
+    }
+  }
+
+  #dispatch(): void {
+    clearTimeout(this.#timer);
+    while (this.#idle.length > 0) {
+      const queue = this.#mostUrgent();
+      if (queue === undefined) return;
+      const waitMs = this.#waitFor(queue);
+      if (waitMs > 0) {
+        this.#timer = setTimeout(() => this.#dispatch(), waitMs);
+        return;
+      }
+      const runner = this.#idle.pop() as BatchRunner;
+      void this.#occupy(runner, queue);
+    }
+  }
+
+  /** Sync before batch, then by age. */
+  #mostUrgent(): Queue | undefined {
+    let best: { queue: Queue; item: Work } | undefined;
+    for (const queue of this.#queues.values()) {
+      const item = queue.planner.next;
+      if (item !== undefined && (best === undefined || isMoreUrgent(item, best.item))) best = { queue, item };
+    }
+    return best?.queue;
+  }
+
+  /** Milliseconds to wait for batch mates: none when a batch is full, or the oldest has waited long enough. */
+  #waitFor({ model, planner }: Queue): number {
+    if (planner.tokens >= model.maxBatchTokens) return 0;
+    const item = planner.next;
+    return item === undefined || item.alone ? 0 : this.#delayMs - (performance.now() - item.arrivedAt);
+  }
+
+  async #occupy(runner: BatchRunner, { model, planner }: Queue): Promise<void> {
+    // When little waits, it is shared out among the idle runners: two small batches side by side end before one large one.
+    const share = Math.ceil(planner.tokens / (this.#idle.length + 1));
+    const items = planner.take(Math.min(model.maxBatchTokens, Math.max(share, 1)));
+    this.#dispatch();
+    await this.#runHalving(runner, model.sha256, items);
+    this.#idle.push(runner);
+    this.#dispatch();
+  }
+
+  async #runHalving(runner: BatchRunner, model: string, items: readonly Work[]): Promise<void> {
+    let output: BatchOutput;
+    try {
+      const batch = padBatch(model, items.map(({ sequence }) => sequence));
+      output = await runner.run(batch);
+      this.#count(items, batch.sequence, output.runMs);
+    } catch (error) {
+      if (items.length <= 1) {
+        items[0]?.reject(error as Error);
+        return;
+      }
+      const middle = Math.ceil(items.length / 2);
+      await this.#runHalving(runner, model, items.slice(0, middle));
+      await this.#runHalving(runner, model, items.slice(middle));
+      return;
+    }
+    items.forEach((item, row) => settle(item, output.values.subarray(row * output.width, (row + 1) * output.width)));
+  }
+
+  #count(items: readonly Work[], longest: number, runMs: number): void {
+    this.#totals.batches += 1;
+    this.#totals.sequences += items.length;
+    this.#totals.tokens += items.reduce((sum, item) => sum + item.length, 0);
+    this.#totals.paddedTokens += longest * items.length;
+    this.#totals.runMs += runMs / this.#runnerCount;
+  }
+}
+
+function isMoreUrgent(a: Work, b: Work): boolean {
+  return a.priority === b.priority ? a.arrivedAt < b.arrivedAt : a.priority === 'sync';
+}
+
+function settle(item: Work, row: Float32Array): void {
+  if (row.every(Number.isFinite)) item.resolve(row);
+  else item.reject(new RerankError('score_not_finite', 'The model gave a value that is not a number for one of the texts.'));
+}
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,158 @@
+import {
+  failedResult,
+  taskBodySchema,
+  taskPayloadSchema,
+  type TaskBody,
+  type TaskOutcome,
+  type TaskPayload,
+  type TaskResult,
+} from '@rerank-fleet/core/contracts';
+import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
+import type { TakenTask } from '@rerank-fleet/core/ports';
+import { ExclusiveGate } from './exclusive-gate.js';
+
+/** What a handler may know of the task besides its body. */
+export interface TaskContext {
+  readonly taskId: string;
+  readonly tenant: string;
+  readonly requestId: string;
+  /** Milliseconds the task waited in the queue. */
+  readonly queueMs: number;
+  /** Aborts at the deadline and when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+export type TaskHandlers = {
+  readonly [Kind in TaskBody['kind']]: (body: Extract<TaskBody, { kind: Kind }>, context: TaskContext) => Promise<Extract<TaskOutcome, { kind: Kind }>>;
+};
+
+export interface TaskProcessorParts {
+  readonly board: {
+    takeFence(taskId: string): Promise<number>;
+    publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean>;
+  };
+  readonly bodies: { fetch(bodyRef: string): Promise<unknown>; drop(bodyRef: string): Promise<void> };
+  readonly cancels: { follow(taskId: string, controller: AbortController): Promise<void>; release(taskId: string): void };
+  readonly clock: { now(): number };
+  readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
+  readonly handlers: TaskHandlers;
+  /** An ingest slice was given up: its documents must be reported as errored. */
+  readonly giveUpIngest: (tenant: string, body: Extract<TaskBody, { kind: 'ingest' }>, error: RerankError) => Promise<void>;
+}
+
+/** A result outlives its deadline by this, so that a slow poll still finds it. */
+const RESULT_GRACE_MS = 60_000;
+/** How long the result of work without a deadline is kept for those who wait. */
+const RESULT_TTL_MS = 600_000;
+/** A task that took this many workers with it is given up; after the first death it runs alone, so that it convicts no innocent. */
+const DEATHS_ALLOWED = 1;
+
+/**
+ * The life of a task in a worker: validate, take the fence, run, publish under the fence. A task of a sync call always ends here, with a
+ * result or an error that the API passes on; work without a deadline throws what the queue may try again.
+ */
+export class TaskProcessor {
+  readonly #parts: TaskProcessorParts;
+  readonly #gate = new ExclusiveGate();
+
+  constructor(parts: TaskProcessorParts) {
+    this.#parts = parts;
+  }
+
+  readonly handle = async (task: TakenTask): Promise<void> => {
+    const parsed = taskPayloadSchema.safeParse(task.payload);
+    if (!parsed.success) {
+      this.#parts.log.error({ task: task.id }, 'A task of an unknown form was dropped; is another version of the API running?');
+      throw new RerankError('invalid_request', 'The task has a form that this worker does not know.');
+    }
+    const payload = parsed.data;
+    const fence = await this.#parts.board.takeFence(payload.id);
+    const deaths = fence - 1 - task.attempt;
+    if (deaths > DEATHS_ALLOWED) return await this.#giveUp(payload, fence);
+    await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
+  };
+
+  async #run(payload: TaskPayload, fence: number): Promise<void> {
+    const controller = new AbortController();
+    const remainingMs = payload.deadline_ms === undefined ? undefined : payload.deadline_ms - this.#parts.clock.now();
+    if (remainingMs !== undefined && remainingMs <= 0) return;
+    const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
+    try {
+      await this.#parts.cancels.follow(payload.id, controller);
+      const result = await this.#outcome(payload, controller.signal);
+      await this.#publish(payload, fence, result);
+    } finally {
+      clearTimeout(timer);
+      this.#parts.cancels.release(payload.id);
+    }
+  }
+
+  async #outcome(payload: TaskPayload, signal: AbortSignal): Promise<TaskResult> {
+    try {
+      signal.throwIfAborted();
+      const body = await this.#body(payload);
+      const context: TaskContext = {
+        taskId: payload.id,
+        tenant: payload.tenant,
+        requestId: payload.request_id,
+        queueMs: Math.max(0, this.#parts.clock.now() - payload.enqueued_ms),
+        signal,
+      };
+      return { status: 'succeeded', outcome: await this.#dispatch(body, context) };
+    } catch (error) {
+      this.#report(payload, error, signal);
+      if (payload.deadline_ms === undefined && mayRetry(error)) throw error;
+      return failedResult(signal.aborted ? signal.reason : error);
+    }
+  }
+
+  #dispatch(body: TaskBody, context: TaskContext): Promise<TaskOutcome> {
+    const { handlers } = this.#parts;
+    switch (body.kind) {
+      case 'rerank':
+        return handlers.rerank(body, context);
+      case 'search':
+        return handlers.search(body, context);
+      case 'ingest':
+        return handlers.ingest(body, context);
+      case 'corpus':
+        return handlers.corpus(body, context);
+    }
+  }
+
+  async #body(payload: TaskPayload): Promise<TaskBody> {
+    if (payload.body !== undefined) return payload.body;
+    const stored = await this.#parts.bodies.fetch(payload.body_ref as string);
+    if (stored === undefined) throw deadlinePassed();
+    return taskBodySchema.parse(stored);
+  }
+
+  async #publish(payload: TaskPayload, fence: number, result: TaskResult): Promise<void> {
+    const ttlMs = payload.deadline_ms === undefined ? RESULT_TTL_MS : payload.deadline_ms - this.#parts.clock.now() + RESULT_GRACE_MS;
+    const written = await this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs);
+    if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
+    if (payload.body_ref !== undefined) await this.#parts.bodies.drop(payload.body_ref);
+  }
+
+  async #giveUp(payload: TaskPayload, fence: number): Promise<void> {
+    const error = new RerankError('internal_error', 'The workers that took this task ended under it, twice; it was given up.');
+    this.#parts.log.error({ task: payload.id, request: payload.request_id }, error.detail);
+    if (payload.body?.kind === 'ingest') await this.#parts.giveUpIngest(payload.tenant, payload.body, error);
+    await this.#publish(payload, fence, failedResult(error));
+  }
+
+  /** Faults of the request are the client's to see; only our own go to the log with their cause. */
+  #report(payload: TaskPayload, error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    const ours = !(error instanceof RerankError) || ERROR_CATALOGUE[error.code].status >= 500;
+    if (ours) this.#parts.log.error({ task: payload.id, request: payload.request_id, err: error }, 'A task failed.');
+  }
+}
+
+function deadlinePassed(): RerankError {
+  return new RerankError('deadline_exceeded', 'The deadline passed before the result was there.');
+}
+
+function mayRetry(error: unknown): boolean {
+  return !(error instanceof RerankError) || ERROR_CATALOGUE[error.code].retry === 'backoff';
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { parseTemplate, type Template } from './pair-template.js';
+
+/** A text is cut before tokenizing at this many characters for each token wanted, at white space; the count doubles until it suffices. */
+const CHARACTERS_PER_TOKEN = 12;
+/** White space is looked for at most this far beyond the cut; without any (CJK), the whole text is tokenized. */
+const CUT_SEARCH = 1_024;
+/** Tokens at a cut that may differ from those of the whole text. */
+const CUT_MARGIN = 8;
+
+const tokenizerFileSchema = z.looseObject({ post_processor: z.unknown() });
+
+/** Token ids of one text, without special tokens. */
+export interface TokenizedText {
+  readonly ids: Int32Array;
+  /** There were more tokens than asked for. */
+  readonly cut: boolean;
+}
+
+/** A model's own tokenizer: its vocabulary, normalisation and template. Truncation and padding entries of tokenizer.json are ignored: both are ours. */
+export class TextTokenizer {
+  readonly template: Template;
+  readonly #tokenizer: Tokenizer;
+
+  private constructor(tokenizer: Tokenizer, template: Template) {
+    this.#tokenizer = tokenizer;
+    this.template = template;
+  }
+
+  /** Reads tokenizer.json and, beside it, tokenizer_config.json if it is there. */
+  static load(tokenizerPath: string): TextTokenizer {
+    const file = tokenizerFileSchema.parse(JSON.parse(readFileSync(tokenizerPath, 'utf8')));
+    return new TextTokenizer(new Tokenizer(file, readConfig(join(dirname(tokenizerPath), 'tokenizer_config.json'))), parseTemplate(file.post_processor));
+  }
+
+  /**
+   * The first `maxTokens` tokens of a text. A long text is not tokenized whole: a prefix that ends at white space has the same first tokens, as every
+   * pre-tokenizer of the supported layouts splits there.
+   */
+  tokenize(text: string, maxTokens: number): TokenizedText {
+    for (let characters = (maxTokens + CUT_MARGIN) * CHARACTERS_PER_TOKEN; ; characters *= 2) {
+      const end = cutPoint(text, characters);
+      const ids = this.#encode(end === text.length ? text : text.slice(0, end));
+      if (end === text.length || ids.length >= maxTokens + CUT_MARGIN) {
+        return ids.length > maxTokens ? { ids: ids.slice(0, maxTokens), cut: true } : { ids, cut: false };
+      }
+    }
+  }
+
+  /** Tokens of the whole text. */
+  count(text: string): number {
+    return this.#encode(text).length;
+  }
+
+  #encode(text: string): Int32Array {
+    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+  }
+}
+
+function readConfig(path: string): object {
+  try {
+    return z.looseObject({}).parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+/** The first white space at or after `from`, or the end of the text. */
+function cutPoint(text: string, from: number): number {
+  if (text.length <= from) return text.length;
+  const found = text.slice(from, from + CUT_SEARCH).search(/\s/);
+  return found < 0 ? text.length : from + found;
+}

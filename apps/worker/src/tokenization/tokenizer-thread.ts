@@ -1,0 +1,36 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { invariant, RerankError } from '@rerank-fleet/core/errors';
+import { PairEncoder } from './pair-encoder.js';
+import { TextTokenizer } from './text-tokenizer.js';
+import type { TokenizerCall, TokenizerMessage, TokenizerThreadData } from './tokenizer-messages.js';
+
+const port = parentPort;
+invariant(port, 'The tokenizer thread was started outside a worker thread.');
+
+const { models } = workerData as TokenizerThreadData;
+const encoders = new Map(models.map((model) => [model.sha256, new PairEncoder(TextTokenizer.load(model.tokenizerPath), model.maxLength)]));
+
+function answer({ id, work }: TokenizerCall): { message: TokenizerMessage; transfer: ArrayBuffer[] } {
+  const encoder = encoders.get(work.model);
+  invariant(encoder, 'A text was sent to a tokenizer that is not loaded.');
+  if (work.kind === 'count') {
+    const counts = encoder.countTokens(work.texts);
+    return { message: { id, counts }, transfer: [counts.buffer as ArrayBuffer] };
+  }
+  const sequences = work.kind === 'pairs' ? encoder.encodePairs(work.request) : encoder.encodeTexts(work.texts, work.prefix);
+  const buffers = [sequences.ids.buffer, sequences.typeIds.buffer, sequences.lengths.buffer, sequences.truncated.buffer];
+  return { message: { id, sequences }, transfer: buffers as ArrayBuffer[] };
+}
+
+port.on('message', (call: TokenizerCall) => {
+  try {
+    const { message, transfer } = answer(call);
+    port.postMessage(message, transfer);
+  } catch (error) {
+    const known = error instanceof RerankError ? error : new RerankError('internal_error', `The tokenizer failed: ${String(error)}`);
+    const { code, detail, errors } = known;
+    port.postMessage({ id: call.id, error: { code, detail, errors } } satisfies TokenizerMessage);
+  }
+});
+
+port.postMessage({ ready: true } satisfies TokenizerMessage);
