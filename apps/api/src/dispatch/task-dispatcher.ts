@@ -153,7 +153,10 @@ export class TaskDispatcher {
 
   async #lateError(call: TaskCall): Promise<RerankError> {
     if (await this.#hasWorkers(call.pool)) {
-      return new RerankError('deadline_exceeded', `No result within ${call.timeoutMs} ms; send fewer or shorter documents, or allow more time by timeout_ms.`);
+      return new RerankError(
+        'deadline_exceeded',
+        `No result within ${call.timeoutMs} ms; send fewer or shorter documents, or allow more time by timeout_ms.`,
+      );
     }
     return new RerankError('model_unavailable', `No worker of the pool "${call.pool}" is running; start one, or try again when it is up.`, {
       retryAfterS: RETRY_WITHOUT_WORKERS_S,

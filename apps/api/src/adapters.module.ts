@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import { FileBlobStore } from '@rerank-fleet/core/adapters/blobs/file-blob-store';
+import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
+import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
+import { Sequence } from '@rerank-fleet/core/adapters/redis/sequence';
+import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
+import type { Config } from '@rerank-fleet/core/config';
+import { IngestJobs } from '@rerank-fleet/core/jobs';
+import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import type { Logger } from 'pino';
+import { TaskDispatcher } from './dispatch/task-dispatcher.js';
+import type { FleetSource } from './models/fleet-view.js';
+import { CANDIDATE_STORE, DISPATCHER, DOCUMENT_STORE, FLEET, INGEST_JOBS, QUEUE_PING, SEQUENCE } from './tokens.js';
+
+/** Everything behind the HTTP edge. */
+export interface Adapters {
+  readonly candidateStore: Pick<CandidateStore, 'countPassages'>;
+  readonly documentStore: DocumentStore;
+  readonly dispatcher: Pick<TaskDispatcher, 'call' | 'submit'>;
+  readonly fleet: FleetSource;
+  readonly jobs: Pick<IngestJobs, 'begin' | 'find'>;
+  readonly sequence: { next(count?: number): Promise<number> };
+  /** Rejects when the queue cannot be reached. */
+  readonly pingQueue: () => Promise<unknown>;
+}
+
+export interface OpenAdapters extends Adapters {
+  close(): Promise<void>;
+}
+
+/** The one place that knows which adapter stands behind which token. */
+@Module({})
+export class AdaptersModule {
+  static of(adapters: Adapters): DynamicModule {
+    const providers = [
+      { provide: CANDIDATE_STORE, useValue: adapters.candidateStore },
+      { provide: DOCUMENT_STORE, useValue: adapters.documentStore },
+      { provide: DISPATCHER, useValue: adapters.dispatcher },
+      { provide: FLEET, useValue: adapters.fleet },
+      { provide: INGEST_JOBS, useValue: adapters.jobs },
+      { provide: SEQUENCE, useValue: adapters.sequence },
+      { provide: QUEUE_PING, useValue: adapters.pingQueue },
+    ];
+    return { module: AdaptersModule, global: true, providers, exports: providers.map(({ provide }) => provide) };
+  }
+}
+
+/**
+ * Opens what the configuration names.
+ *
+ * @throws RerankError `queue_unavailable`, `candidate_store_unavailable`, `storage_full`; UnfitRedisError
+ */
+export async function openAdapters(config: Config, logger: Logger): Promise<OpenAdapters> {
+  const onFault = (error: Error): void => logger.warn({ err: error }, 'Redis: the connection has a fault');
+  const closers: (() => unknown)[] = [];
+  try {
+    const redis = await connectRedis(config.redis.url, { role: 'producer', name: 'api', onFault });
+    closers.push(() => redis.disconnect());
+    await assertRedisFit(redis);
+    const inbox = await ResultInbox.start(redis, await connectRedis(config.redis.url, { role: 'consumer', name: 'api-results', onFault }));
+    closers.push(() => inbox.stop());
+    const clock = await RedisClock.start(redis);
+    closers.push(() => clock.stop());
+    const queue = await BullmqJobQueue.open({ url: config.redis.url, onFault });
+    closers.push(() => queue.close());
+    const stores = await openStores(config);
+    closers.push(() => Promise.all([stores.candidateStore.close(), stores.documentStore.close()]));
+    const fleet = new FleetRegistry(redis);
+    return {
+      ...stores,
+      fleet,
+      dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
+      jobs: new IngestJobs(new FileBlobStore(fileURLToPath(config.stores.blobUrl))),
+      sequence: new Sequence(redis),
+      pingQueue: () => redis.ping(),
+      close: () => closeAll(closers),
+    };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** Only the store that is asked for is loaded. */
+async function openStores({
+  stores,
+  state,
+}: Config): Promise<{ readonly candidateStore: CandidateStore; readonly documentStore: DocumentStore }> {
+  if (stores.qdrantUrl === undefined) {
+    const { openEmbeddedStores } = await import('@rerank-fleet/core/adapters/embedded/index');
+    return openEmbeddedStores({ directory: join(state.directory, 'store'), readOnly: true });
+  }
+  const { openQdrantStores } = await import('@rerank-fleet/core/adapters/qdrant/index');
+  const { qdrantUrl: url, qdrantApiKey: apiKey, qdrantTimeoutMs: timeoutMs } = stores;
+  return openQdrantStores({ url, timeoutMs, ...(apiKey === undefined ? {} : { apiKey }) });
+}
+
+/** Last opened, first closed; one that fails keeps none from closing. */
+async function closeAll(closers: readonly (() => unknown)[]): Promise<void> {
+  for (const close of closers.toReversed())
+    await Promise.resolve()
+      .then(close)
+      .catch(() => undefined);
+}

@@ -1,0 +1,12 @@
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { Scope } from '@rerank-fleet/core/config';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a key must allow. A route without it is open; none under `/v1/` may be. */
+    scope?: Scope;
+  }
+}
+
+/** States the scope that a route needs. It lies in the route's own configuration, so that a key is checked before the body is read. */
+export const RequiresScope = (scope: Scope): MethodDecorator => RouteConfig({ scope });

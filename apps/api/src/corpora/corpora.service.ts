@@ -1,0 +1,87 @@
+import { corpusNameSchema, type CorpusBody, type CorpusSettingsBody, type CorpusTask } from '@rerank-fleet/core/contracts';
+import type { CorpusRecord } from '@rerank-fleet/core/domain';
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import type { OutcomeOf, TaskDispatcher } from '../dispatch/task-dispatcher.js';
+import { millisecondsUntil } from '../http/deadline.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { FleetView } from '../models/fleet-view.js';
+import { routeRequest } from '../models/route-request.js';
+import { describeCorpus, promotedVersion } from './describe-corpus.js';
+
+export interface CorporaServiceParts {
+  readonly dispatcher: Pick<TaskDispatcher, 'call'>;
+  readonly documents: DocumentStore;
+  readonly candidates: Pick<CandidateStore, 'countPassages'>;
+  readonly fleet: FleetView;
+  readonly syncTimeoutMs: number;
+}
+
+/** Corpora and their settings. Only workers write; this process reads the record itself. */
+export class CorporaService {
+  readonly #parts: CorporaServiceParts;
+
+  constructor(parts: CorporaServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws RerankError `corpus_not_found` */
+  async require(tenant: string, corpus: string): Promise<CorpusRecord> {
+    const isName = corpusNameSchema.safeParse(corpus).success;
+    const record = isName ? await this.#parts.documents.findCorpus({ tenant, corpus }) : undefined;
+    if (record === undefined) throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
+    return record;
+  }
+
+  /** @throws RerankError `corpus_not_found` */
+  async get(tenant: string, corpus: string): Promise<CorpusBody> {
+    return await this.#describe(await this.require(tenant, corpus));
+  }
+
+  /** By name, ascending. */
+  async list(tenant: string): Promise<readonly CorpusBody[]> {
+    const records = await this.#parts.documents.listCorpora(tenant);
+    return await Promise.all(records.map((record) => this.#describe(record)));
+  }
+
+  /** @throws RerankError `reindex_required`, `model_unavailable`, `deadline_exceeded` and what the worker says */
+  async put(
+    corpus: string,
+    settings: CorpusSettingsBody,
+    context: RequestContext,
+  ): Promise<{ readonly created: boolean; readonly corpus: CorpusBody }> {
+    const outcome = await this.change({ kind: 'corpus', corpus, change: { op: 'put', settings } }, context);
+    return { created: outcome.created === true, corpus: await this.get(context.tenant, corpus) };
+  }
+
+  /** @throws RerankError `corpus_not_found` and what the worker says */
+  async delete(corpus: string, context: RequestContext): Promise<void> {
+    await this.require(context.tenant, corpus);
+    await this.change({ kind: 'corpus', corpus, change: { op: 'delete' } }, context);
+  }
+
+  /** Has a worker make a change, and waits for it. */
+  async change(body: CorpusTask, context: RequestContext): Promise<OutcomeOf<CorpusTask>> {
+    const deadline = context.arrivedAt + this.#parts.syncTimeoutMs;
+    const pools = await this.#parts.fleet.awaitPools({ timeoutMs: millisecondsUntil(deadline), signal: context.signal });
+    return await this.#parts.dispatcher.call({
+      queue: 'ingest',
+      tenant: context.tenant,
+      requestId: context.requestId,
+      pool: routeRequest(pools, { reranker: { kind: 'none' } }, {}).pool,
+      timeoutMs: millisecondsUntil(deadline),
+      body,
+      signal: context.signal,
+      ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+    });
+  }
+
+  async #describe(record: CorpusRecord): Promise<CorpusBody> {
+    const { documents, candidates } = this.#parts;
+    const [documentCount, passageCount] = await Promise.all([
+      documents.countDocuments(record),
+      candidates.countPassages(promotedVersion(record)),
+    ]);
+    return describeCorpus(record, { documents: documentCount, passages: passageCount });
+  }
+}

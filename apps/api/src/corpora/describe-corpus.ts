@@ -1,0 +1,33 @@
+import type { CorpusBody } from '@rerank-fleet/core/contracts';
+import type { CorpusRecord, CorpusVersion } from '@rerank-fleet/core/domain';
+import { InvariantError } from '@rerank-fleet/core/errors';
+
+export function promotedVersion(record: CorpusRecord): CorpusVersion {
+  const version = record.versions.find((candidate) => candidate.version === record.promotedVersion);
+  if (version === undefined) throw new InvariantError('A corpus names a version that it does not have.');
+  return version;
+}
+
+/** A corpus as clients see it. */
+export function describeCorpus(record: CorpusRecord, counts: { readonly documents: number; readonly passages: number }): CorpusBody {
+  const { embeddingModel, chunking, bm25, fields } = record.settings;
+  return {
+    name: record.corpus,
+    settings: {
+      embedding_model: embeddingModel,
+      chunking: { mode: chunking.mode, max_tokens: chunking.maxTokens, overlap_tokens: chunking.overlapTokens },
+      bm25: { k1: bm25.k1, b: bm25.b, average_length: bm25.averageLength, language: bm25.language },
+      fields: { ...fields },
+    },
+    version: record.promotedVersion,
+    versions: record.versions.map((version) => ({
+      version: version.version,
+      embedding_model: version.embedder.name,
+      embedding_sha256: version.embedder.sha256,
+      created_at: Math.floor(version.createdAt / 1_000),
+    })),
+    documents: counts.documents,
+    passages: counts.passages,
+    created_at: Math.floor(record.createdAt / 1_000),
+  };
+}

@@ -1,0 +1,27 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
+import { AppModule, type AppParts } from './app.module.js';
+import { ApiKeyRing } from './auth/api-key-ring.js';
+import { createFastifyAdapter, installHttpEdge } from './http/http-edge.js';
+import { NestLogger } from './http/nest-logger.js';
+import { openApiDocument } from './openapi/openapi-document.js';
+
+/** The application, ready to listen or to be injected into. The caller closes it, then the adapters. */
+export async function createApp(parts: AppParts): Promise<NestFastifyApplication> {
+  const edge = { http: parts.config.http, ring: new ApiKeyRing(parts.config.auth.keys), logger: parts.logger };
+  const adapter = createFastifyAdapter(edge);
+  installHttpEdge(adapter.getInstance() as unknown as FastifyInstance, edge);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(parts), adapter, {
+    bodyParser: false,
+    logger: new NestLogger(parts.logger),
+    abortOnError: false,
+  });
+  // The page is served from the package, with nothing from other hosts; the document itself has a route of its own.
+  SwaggerModule.setup('docs', app, openApiDocument() as OpenAPIObject, { raw: false, customSiteTitle: 'rerank-fleet API' });
+  await app.init();
+  await adapter.getInstance().ready();
+  return app;
+}

@@ -1,0 +1,131 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { Config } from '@rerank-fleet/core/config';
+import { InvariantError, RerankError } from '@rerank-fleet/core/errors';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { ApiKeyRing } from '../auth/api-key-ring.js';
+import { authorize } from '../auth/authorize.js';
+import { readJsonBody } from './json-body.js';
+import { asRerankError, describeProblem } from './problem.js';
+import { requestIdOf } from './request-id.js';
+import { recordRoutes } from './route-table.js';
+
+/** Longer than the idle time of common load balancers, so that they close first and never send into a closing socket. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_TIMEOUT_MS = 60_000;
+/** An upload of `MAX_INGEST_BYTES` over a slow line; a stalled one is ended by the socket's own idle time. */
+const REQUEST_TIMEOUT_MS = 4 * 3_600_000;
+const IDLE_GRACE_MS = 60_000;
+/** A document id of 512 characters, percent-encoded. */
+const MAX_PARAM_LENGTH = 8_192;
+
+const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'];
+
+export interface HttpEdgeParts {
+  readonly http: Config['http'];
+  readonly ring: ApiKeyRing;
+  readonly logger: Logger;
+}
+
+export function createFastifyAdapter({ http }: HttpEdgeParts): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    logger: false,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    bodyLimit: http.maxBodyBytes,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: http.syncTimeoutMs + IDLE_GRACE_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Requests on open connections are still answered while the server closes.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerUnparsable,
+  });
+  return adapter;
+}
+
+/** Hooks in the order in which a request passes them: id, principal, body, log line. */
+export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts): void {
+  recordRoutes(instance);
+  instance.decorateRequest('arrivedAt', 0);
+  instance.decorateRequest('clientGone', null);
+  instance.decorateRequest('principal', null);
+  instance.addHook('onRoute', ({ url, config }) => {
+    if (url.startsWith('/v1/') && config?.scope === undefined) throw new InvariantError(`The route ${url} states no scope.`);
+  });
+  instance.addHook('onRequest', async (request, reply) => {
+    request.arrivedAt = performance.now();
+    request.clientGone = watchClient(reply);
+    void reply.header('x-request-id', request.id);
+  });
+  instance.addHook('onRequest', async (request) => {
+    const { scope } = request.routeOptions.config;
+    if (scope !== undefined) request.principal = authorize(parts.ring, request.headers, scope);
+  });
+  parseBodies(instance, parts.http.maxBodyBytes);
+  instance.addHook('onResponse', async (request, reply) => logRequest(parts.logger, request, reply));
+}
+
+function watchClient(reply: FastifyReply): AbortController {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort(new DOMException('The client closed the connection.', 'AbortError'));
+  });
+  return gone;
+}
+
+/** JSON is read here, with our own limits and messages; NDJSON is handed to its route as a stream. */
+function parseBodies(instance: FastifyInstance, maxBodyBytes: number): void {
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser('application/json', (_request: FastifyRequest, raw: IncomingMessage) => readJsonBody(raw, maxBodyBytes));
+  instance.addContentTypeParser(NDJSON_TYPES, (_request: FastifyRequest, raw: IncomingMessage, done) => done(null, raw));
+  instance.addContentTypeParser('*', async () => {
+    throw new RerankError('unsupported_media_type', 'Send JSON, with the header "Content-Type: application/json".');
+  });
+}
+
+/** One line a request, with the route's pattern: a path may hold a document id. */
+function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  const line = {
+    request_id: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? 'unknown',
+    status: reply.statusCode,
+    ms: Math.round(performance.now() - request.arrivedAt),
+    ...(request.principal === null ? {} : { tenant: request.principal.tenant }),
+    ...(request.clientGone?.signal.aborted === true ? { client_gone: true } : {}),
+  };
+  if (line.route.startsWith('/health/')) logger.debug(line, 'request');
+  else logger.info(line, 'request');
+}
+
+/** The router refuses a malformed path before any hook or filter runs. */
+function answerUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = describeProblem(asRerankError(error), request.id);
+  void reply.status(problem.status).headers(problem.headers).send(problem.body);
+}
+
+/** What the parser of HTTP refuses never becomes a request. */
+function answerUnparsable(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const known = tooLarge
+    ? new RerankError('payload_too_large', 'The headers are too large.')
+    : new RerankError(
+        'invalid_request',
+        error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'The request did not arrive in time.' : 'This is not a valid HTTP request.',
+      );
+  const problem = describeProblem(known, requestIdOf({ headers: {} }));
+  const body = JSON.stringify(problem.body);
+  const headers = Object.entries({ ...problem.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' });
+  const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${head}\r\n${body}`);
+}

@@ -1,0 +1,47 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Scope } from '@rerank-fleet/core/config';
+import type { FastifyRequest } from 'fastify';
+
+/** Who asks: the tenant that a key belongs to, and what the key allows. */
+export interface Principal {
+  readonly tenant: string;
+  readonly scopes: readonly Scope[];
+}
+
+/** What a service must know of a request besides its body. */
+export interface RequestContext {
+  readonly requestId: string;
+  readonly tenant: string;
+  /** Aborts when the client left before the answer was sent. */
+  readonly signal: AbortSignal;
+  /** W3C trace context, as the client sent it. */
+  readonly traceparent?: string;
+  /** `performance.now()` at the arrival of the headers. */
+  readonly arrivedAt: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    arrivedAt: number;
+    clientGone: AbortController | null;
+    principal: Principal | null;
+  }
+}
+
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+export function contextOf(request: FastifyRequest): RequestContext {
+  const { traceparent } = request.headers;
+  return {
+    requestId: request.id,
+    tenant: request.principal?.tenant ?? 'default',
+    signal: request.clientGone?.signal ?? new AbortController().signal,
+    arrivedAt: request.arrivedAt,
+    ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? { traceparent } : {}),
+  };
+}
+
+/** Hands a controller the {@link RequestContext}. */
+export const Context = createParamDecorator((_: unknown, execution: ExecutionContext) =>
+  contextOf(execution.switchToHttp().getRequest<FastifyRequest>()),
+);

@@ -1,0 +1,89 @@
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { FleetModel, PoolView } from './fleet-view.js';
+
+export interface ModelPin {
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** What a request needs of the pool that serves it. */
+export interface RouteNeeds {
+  /** `default` is the first cross-encoder of the pool; `none` where nothing is reranked. */
+  readonly reranker: { readonly kind: 'named'; readonly name: string } | { readonly kind: 'default' } | { readonly kind: 'none' };
+  /** Needed to embed the query as the corpus was. */
+  readonly embedder?: ModelPin;
+}
+
+export interface RouteChoice {
+  readonly pool: string;
+  readonly model?: ModelPin;
+}
+
+const RETRY_AFTER_S = 10;
+
+/** The name served here for what a client calls a model: an alias, a served name, or the last part of a hub id. */
+export function servedName(asked: string, served: ReadonlySet<string>, aliases: Readonly<Record<string, string>>): string | undefined {
+  const named = Object.hasOwn(aliases, asked) ? aliases[asked] : undefined;
+  for (const name of [named, asked].filter((candidate) => candidate !== undefined)) {
+    if (served.has(name)) return name;
+    const last = name.slice(name.lastIndexOf('/') + 1);
+    if (served.has(last)) return last;
+  }
+  return undefined;
+}
+
+/** Names of the rerankers of all pools, ascending. */
+export function rerankerNames(pools: readonly PoolView[]): readonly string[] {
+  return [...new Set(pools.flatMap((pool) => pool.models.filter(isReranker).map((model) => model.name)))].sort();
+}
+
+/**
+ * Chooses the pool, and the model's file, that a request is sent to. Pools with live workers go first; one whose workers are all gone
+ * is still chosen where no other has the model, as they may come back inside the deadline.
+ *
+ * @throws RerankError `model_not_found` where no pool has the reranker, `model_unavailable` where none has all that is needed
+ */
+export function routeRequest(pools: readonly PoolView[], needs: RouteNeeds, aliases: Readonly<Record<string, string>>): RouteChoice {
+  const name = needs.reranker.kind === 'named' ? resolveName(pools, needs.reranker.name, aliases) : undefined;
+  const able = pools.filter((pool) => needs.embedder === undefined || hasEmbedder(pool, needs.embedder));
+  if (able.length === 0 && needs.embedder !== undefined) {
+    throw new RerankError(
+      'model_unavailable',
+      `No pool has the embedder of this corpus ("${needs.embedder.name}", file ${needs.embedder.sha256.slice(0, 12)}); start a worker with it, or search with mode "sparse".`,
+      { retryAfterS: RETRY_AFTER_S },
+    );
+  }
+  if (needs.reranker.kind === 'none') return { pool: first(able).pool };
+  for (const pool of able) {
+    const model = pool.models.find((candidate) => isReranker(candidate) && (name === undefined || candidate.name === name));
+    if (model !== undefined) return { pool: pool.pool, model: { name: model.name, sha256: model.sha256 } };
+  }
+  const what = name === undefined ? 'a reranker' : `the reranker "${name}"`;
+  const beside = needs.embedder === undefined ? '' : ` beside the embedder "${needs.embedder.name}" of this corpus`;
+  throw new RerankError('model_unavailable', `No pool has ${what}${beside}; GET /v1/models lists what there is.`, {
+    retryAfterS: RETRY_AFTER_S,
+  });
+}
+
+function resolveName(pools: readonly PoolView[], asked: string, aliases: Readonly<Record<string, string>>): string {
+  const names = rerankerNames(pools);
+  const name = servedName(asked, new Set(names), aliases);
+  if (name !== undefined) return name;
+  const there = names.length === 0 ? 'there is none' : `there is ${names.map((served) => `"${served}"`).join(', ')}`;
+  throw new RerankError('model_not_found', `No reranker of this name; ${there} (GET /v1/models).`, {
+    errors: [{ pointer: '/model', detail: 'is not a served reranker' }],
+  });
+}
+
+function first(pools: readonly PoolView[]): PoolView {
+  const [pool] = pools;
+  if (pool === undefined)
+    throw new RerankError('model_unavailable', 'There is no pool of workers; start a worker.', { retryAfterS: RETRY_AFTER_S });
+  return pool;
+}
+
+const isReranker = (model: FleetModel): boolean => model.kind === 'cross-encoder';
+
+function hasEmbedder(pool: PoolView, embedder: ModelPin): boolean {
+  return pool.models.some((model) => model.kind === 'embedder' && model.name === embedder.name && model.sha256 === embedder.sha256);
+}

@@ -1,0 +1,113 @@
+import { ERROR_CATALOGUE, type ErrorCode } from '@rerank-fleet/core/errors';
+import { problemSchema } from '@rerank-fleet/core/contracts';
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { describeProblem } from '../http/problem.js';
+import { RerankError } from '@rerank-fleet/core/errors';
+import { OPERATIONS, type Operation } from './operations.js';
+
+export type OpenApiDocument = ReturnType<typeof createDocument>;
+
+const TAGS: Readonly<Record<Operation['tag'], string>> = {
+  rerank: 'Documents that the caller sends along.',
+  search: 'Documents that were put in before.',
+  corpora: 'Named sets of documents.',
+  jobs: 'Work that goes on after the answer.',
+  models: 'What the workers hold.',
+  health: 'For probes.',
+};
+
+const GUARDED: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
+const EVERYWHERE: readonly ErrorCode[] = ['internal_error'];
+
+/** The document, made from the schemas that validate. */
+export function openApiDocument(): OpenApiDocument {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const operation of OPERATIONS) paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'rerank-fleet',
+      version: '0.1.0',
+      description:
+        'Reranks and searches with cross-encoders. Errors are RFC 9457 problems with a stable `code`. Every answer has `X-Request-Id`. Bodies may be gzip.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    components: {
+      securitySchemes: {
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A key of API_KEYS. Not needed on a server that is bound to loopback without keys.',
+        },
+      },
+    },
+    paths,
+  });
+}
+
+function describe(operation: Operation): ZodOpenApiOperationObject {
+  const { body, params, scope } = operation;
+  return {
+    operationId: operation.id,
+    tags: [operation.tag],
+    summary: operation.summary,
+    description:
+      [operation.description, scope === undefined ? undefined : `Needs the scope \`${scope}\`.`].filter(Boolean).join(' ') ||
+      operation.summary,
+    security: scope === undefined ? [] : [{ apiKey: [] }],
+    ...(params === undefined
+      ? {}
+      : { requestParams: { ...(params.path && { path: params.path }), ...(params.query && { query: params.query }) } }),
+    ...(body === undefined ? {} : { requestBody: { required: body.required, content: contentOf(body.content) } }),
+    responses: { ...answersOf(operation), ...errorsOf(operation) },
+  };
+}
+
+function contentOf(content: Readonly<Record<string, z.ZodType>>): Record<string, { schema: z.ZodType }> {
+  return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }]));
+}
+
+type Responses = ZodOpenApiOperationObject['responses'];
+
+/** `X-Request-Id` is on every answer, so that a report can name it. */
+const HEADERS = z.object({
+  'X-Request-Id': z.string().meta({ description: 'The id of the request: the one that was sent, or a new one.' }),
+});
+
+function answersOf({ answers }: Operation): Responses {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, schema }]) => [
+      status,
+      { description, headers: HEADERS, ...(schema === undefined ? {} : { content: { 'application/json': { schema } } }) },
+    ]),
+  ) as Responses;
+}
+
+/** One response a status, with an example for each code. */
+function errorsOf({ errors, scope, answers }: Operation): Responses {
+  const codes = [...new Set([...errors, ...(scope === undefined ? [] : GUARDED), ...EVERYWHERE])];
+  const byStatus = Map.groupBy(codes, (code) => ERROR_CATALOGUE[code].status);
+  const entries = [...byStatus].filter(([status]) => !Object.hasOwn(answers, status)).sort(([a], [b]) => a - b);
+  return Object.fromEntries(
+    entries.map(([status, members]) => [
+      String(status),
+      {
+        description: members.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
+        headers: HEADERS,
+        content: {
+          'application/problem+json': {
+            schema: problemSchema,
+            examples: Object.fromEntries(members.map((code) => [code, exampleOf(code)])),
+          },
+        },
+      },
+    ]),
+  ) as Responses;
+}
+
+function exampleOf(code: ErrorCode): { readonly value: unknown } {
+  return { value: describeProblem(new RerankError(code, `${ERROR_CATALOGUE[code].title}.`), '7c1c8f0e-7f0c-4c58-b6b4-6c7b2f1f7d0a').body };
+}

@@ -1,0 +1,31 @@
+import { Body, Controller, HttpCode, Inject, Post, Res } from '@nestjs/common';
+import type { Config } from '@rerank-fleet/core/config';
+import type { RerankResponse } from '@rerank-fleet/core/contracts';
+import type { FastifyReply } from 'fastify';
+import { RequiresScope } from '../auth/scope.js';
+import { Context, type RequestContext } from '../http/request-context.js';
+import { asJson } from '../http/zod-pipe.js';
+import { CONFIG, RERANK_SERVICE } from '../tokens.js';
+import { readRerankRequest } from './read-rerank-request.js';
+import type { RerankService } from './rerank.service.js';
+
+@Controller()
+export class RerankController {
+  constructor(
+    @Inject(RERANK_SERVICE) private readonly service: RerankService,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'http'>,
+  ) {}
+
+  @Post('v1/rerank')
+  @HttpCode(200)
+  @RequiresScope('search')
+  rerank(
+    @Body() body: unknown,
+    @Context() context: RequestContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RerankResponse> {
+    const { request, ignored } = readRerankRequest(asJson(body), this.config.http.maxDocuments);
+    if (ignored.length > 0) void reply.header('x-ignored-fields', ignored.join(', '));
+    return this.service.rerank(request, context);
+  }
+}

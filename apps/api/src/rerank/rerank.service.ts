@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type { Config } from '@rerank-fleet/core/config';
+import type { RerankOutcome, RerankRequest, RerankResponse, RerankTask } from '@rerank-fleet/core/contracts';
+import { sigmoid } from '@rerank-fleet/core/domain';
+import { InvariantError } from '@rerank-fleet/core/errors';
+import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
+import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { FleetView } from '../models/fleet-view.js';
+import { routeRequest, type ModelPin } from '../models/route-request.js';
+import { minimumLogit } from './minimum-logit.js';
+
+export interface RerankServiceParts {
+  readonly dispatcher: Pick<TaskDispatcher, 'call'>;
+  readonly fleet: FleetView;
+  readonly syncTimeoutMs: number;
+  readonly aliases: Config['models']['aliases'];
+}
+
+/** Documents that one search unit pays for, as Cohere counts. */
+const DOCUMENTS_PER_UNIT = 100;
+
+/** Reranks documents that the client sends along. */
+export class RerankService {
+  readonly #parts: RerankServiceParts;
+
+  constructor(parts: RerankServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws RerankError `model_not_found`, `model_unavailable`, `deadline_exceeded`, `queue_unavailable`, and what the worker says */
+  async rerank(request: RerankRequest, context: RequestContext): Promise<RerankResponse> {
+    const timeoutMs = timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
+    const deadline = context.arrivedAt + timeoutMs;
+    const pools = await this.#parts.fleet.awaitPools({ timeoutMs: millisecondsUntil(deadline), signal: context.signal });
+    const reranker = request.model === undefined ? ({ kind: 'default' } as const) : ({ kind: 'named', name: request.model } as const);
+    const { pool, model } = routeRequest(pools, { reranker }, this.#parts.aliases);
+    if (model === undefined) throw new InvariantError('A rerank was routed without a model.');
+    const outcome = await this.#parts.dispatcher.call({
+      queue: 'sync',
+      tenant: context.tenant,
+      requestId: context.requestId,
+      pool,
+      timeoutMs: millisecondsUntil(deadline),
+      body: taskOf(request, model),
+      signal: context.signal,
+      ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+    });
+    return answerOf(request, outcome, context);
+  }
+}
+
+function taskOf(request: RerankRequest, model: ModelPin): RerankTask {
+  const minLogit = minimumLogit(request.min_score, request.raw_scores === true);
+  return {
+    kind: 'rerank',
+    model: { ...model },
+    query: request.query,
+    documents: request.documents.map((document) => (typeof document === 'string' ? document : document.text)),
+    top_n: Math.min(request.top_n ?? request.documents.length, request.documents.length),
+    long_document: request.long_document ?? 'truncate',
+    deterministic: request.deterministic ?? false,
+    ...(minLogit === undefined ? {} : { min_logit: minLogit }),
+    ...(request.max_tokens_per_doc === undefined ? {} : { max_passage_tokens: request.max_tokens_per_doc }),
+  };
+}
+
+function answerOf(request: RerankRequest, outcome: RerankOutcome, context: RequestContext): RerankResponse {
+  const { min_score: minScore = -Infinity, raw_scores: rawScores, explain } = request;
+  const scored = outcome.results.map((result) => ({ ...result, score: rawScores === true ? result.logit : sigmoid(result.logit) }));
+  return {
+    id: `rerank-${randomUUID()}`,
+    model: outcome.model,
+    results: scored
+      .filter(({ score }) => score >= minScore)
+      .map(({ index, score, logit, tokens, truncated }) => ({
+        index,
+        relevance_score: score,
+        ...(request.return_documents === true ? { document: documentAt(request, index) } : {}),
+        ...(explain === true ? { logit, tokens, truncated } : {}),
+      })),
+    usage: { prompt_tokens: outcome.prompt_tokens, total_tokens: outcome.prompt_tokens },
+    meta: {
+      api_version: { version: '1' },
+      billed_units: { search_units: Math.ceil(request.documents.length / DOCUMENTS_PER_UNIT) },
+      tokens: { input_tokens: outcome.prompt_tokens },
+    },
+    ...(explain === true
+      ? { timings_ms: { ...definedOnly(outcome.timings_ms), total: Math.round(performance.now() - context.arrivedAt) } }
+      : {}),
+  };
+}
+
+function documentAt(request: RerankRequest, index: number): { readonly text: string } {
+  const document = request.documents[index];
+  if (document === undefined) throw new InvariantError('A result names a document that was not sent.');
+  return typeof document === 'string' ? { text: document } : document;
+}
+
+/** zod's optional fields may hold undefined; the wire's must not be there. */
+function definedOnly<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T;
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import type { Config } from '@rerank-fleet/core/config';
+import { MAX_TOP_K, type SearchOutcome, type SearchRequest, type SearchResponse, type SearchTask } from '@rerank-fleet/core/contracts';
+import { sigmoid, type CorpusVersion } from '@rerank-fleet/core/domain';
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { DocumentStore } from '@rerank-fleet/core/ports';
+import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
+import { promotedVersion } from '../corpora/describe-corpus.js';
+import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { FleetView } from '../models/fleet-view.js';
+import { routeRequest, type ModelPin, type RouteNeeds } from '../models/route-request.js';
+import { minimumLogit } from '../rerank/minimum-logit.js';
+
+export interface SearchServiceParts {
+  readonly dispatcher: Pick<TaskDispatcher, 'call'>;
+  readonly documents: Pick<DocumentStore, 'findCorpus'>;
+  readonly fleet: FleetView;
+  readonly settings: { readonly syncTimeoutMs: number; readonly aliases: Config['models']['aliases'] };
+}
+
+/** Searches a corpus: first-stage retrieval, then the cross-encoder. */
+export class SearchService {
+  readonly #parts: SearchServiceParts;
+
+  constructor(parts: SearchServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws RerankError `invalid_request`, `too_many_candidates`, `corpus_not_found`, and all that a rerank throws */
+  async search(request: SearchRequest, context: RequestContext): Promise<SearchResponse> {
+    assertCoherent(request);
+    const { syncTimeoutMs, aliases } = this.#parts.settings;
+    const deadline = context.arrivedAt + timeoutOf(request.timeout_ms, syncTimeoutMs);
+    const version = await this.#promotedVersion(context.tenant, request.corpus);
+    const pools = await this.#parts.fleet.awaitPools({ timeoutMs: millisecondsUntil(deadline), signal: context.signal });
+    const { pool, model } = routeRequest(pools, needsOf(request, version), aliases);
+    const outcome = await this.#parts.dispatcher.call({
+      queue: 'sync',
+      tenant: context.tenant,
+      requestId: context.requestId,
+      pool,
+      timeoutMs: millisecondsUntil(deadline),
+      body: taskOf(request, version, model),
+      signal: context.signal,
+      ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+    });
+    return answerOf(request, version, outcome, context);
+  }
+
+  /** The alias is resolved here, once: the request never sees another version. */
+  async #promotedVersion(tenant: string, corpus: string): Promise<CorpusVersion> {
+    const record = await this.#parts.documents.findCorpus({ tenant, corpus });
+    if (record === undefined) throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
+    return promotedVersion(record);
+  }
+}
+
+function assertCoherent(request: SearchRequest): void {
+  if (request.top_k > MAX_TOP_K) {
+    throw new RerankError('too_many_candidates', `top_k is ${request.top_k}; at most ${MAX_TOP_K} candidates are retrieved.`, {
+      errors: [{ pointer: '/top_k', detail: `must be at most ${MAX_TOP_K}` }],
+    });
+  }
+  if (request.top_n > request.top_k) refuse('/top_n', 'must not be above top_k');
+  if (request.rerank) return;
+  if (request.model !== undefined) refuse('/model', 'has no use with "rerank": false');
+  if (request.min_score !== undefined) refuse('/min_score', 'has no use with "rerank": false, as first-stage scores have no common scale');
+}
+
+function refuse(pointer: string, detail: string): never {
+  throw new RerankError('invalid_request', `${pointer}: ${detail}.`, { errors: [{ pointer, detail }] });
+}
+
+function needsOf(request: SearchRequest, version: CorpusVersion): RouteNeeds {
+  const named = request.model === undefined ? ({ kind: 'default' } as const) : ({ kind: 'named', name: request.model } as const);
+  return {
+    reranker: request.rerank ? named : { kind: 'none' },
+    ...(request.mode === 'sparse' ? {} : { embedder: { name: version.embedder.name, sha256: version.embedder.sha256 } }),
+  };
+}
+
+function taskOf(request: SearchRequest, version: CorpusVersion, model: ModelPin | undefined): SearchTask {
+  const minLogit = minimumLogit(request.min_score, request.raw_scores === true);
+  return {
+    kind: 'search',
+    version,
+    query: request.query,
+    mode: request.mode,
+    top_k: request.top_k,
+    top_n: request.top_n,
+    group_by: request.group_by,
+    long_document: request.long_document ?? 'truncate',
+    deterministic: request.deterministic ?? false,
+    ...(model === undefined ? {} : { model: { ...model } }),
+    ...(request.filter === undefined ? {} : { filter: request.filter }),
+    ...(minLogit === undefined ? {} : { min_logit: minLogit }),
+  };
+}
+
+function answerOf(request: SearchRequest, version: CorpusVersion, outcome: SearchOutcome, context: RequestContext): SearchResponse {
+  const { min_score: minScore = -Infinity } = request;
+  const scored = outcome.results.map((result) => ({ result, relevance: relevanceOf(result, request) }));
+  const kept = scored.filter(({ relevance }) => relevance === undefined || relevance >= minScore);
+  const cut = kept.filter(({ result }) => result.score?.truncated === true).map(({ result }) => result.document_id);
+  return {
+    id: `search-${randomUUID()}`,
+    corpus: version.corpus,
+    version: version.version,
+    ...(outcome.model === undefined ? {} : { model: outcome.model }),
+    results: kept.map(({ result, relevance }) => describe(result, relevance, request)),
+    usage: { prompt_tokens: outcome.prompt_tokens, total_tokens: outcome.prompt_tokens },
+    truncated: [...new Set(cut)],
+    timings_ms: { ...outcome.timings_ms, total: Math.round(performance.now() - context.arrivedAt) },
+  };
+}
+
+type Found = SearchOutcome['results'][number];
+
+function relevanceOf(result: Found, request: SearchRequest): number | undefined {
+  if (result.score === undefined) return undefined;
+  return request.raw_scores === true ? result.score.logit : sigmoid(result.score.logit);
+}
+
+function describe(result: Found, relevance: number | undefined, request: SearchRequest): SearchResponse['results'][number] {
+  const { text, ...span } = result.passage;
+  const texts = request.return_documents;
+  return {
+    document_id: result.document_id,
+    ...(texts && result.title !== undefined ? { title: result.title } : {}),
+    passage: texts ? { ...span, text } : span,
+    ...(relevance === undefined || result.score === undefined ? {} : { relevance_score: relevance, logit: result.score.logit }),
+    first_stage: result.first_stage,
+    ...(texts && result.metadata !== undefined ? { metadata: result.metadata } : {}),
+    ...(request.explain === true && result.score !== undefined ? { tokens: result.score.tokens, truncated: result.score.truncated } : {}),
+  };
+}
