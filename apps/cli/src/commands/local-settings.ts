@@ -7,6 +7,8 @@ import { defaultCacheDirectory, type ModelStoreOptions } from '@rerank-fleet/cor
  */
 /* eslint-disable no-restricted-syntax */
 const ENVIRONMENT = { xdgCacheHome: process.env.XDG_CACHE_HOME, redisUrl: process.env.REDIS_URL };
+/** What child processes inherit; they parse it themselves. */
+export const processEnvironment = (): NodeJS.ProcessEnv => process.env;
 /* eslint-enable no-restricted-syntax */
 
 /** `…/rerank-fleet`, for models and for redis-server. */
