@@ -48,7 +48,10 @@ function searchBlock(block: Float32Array, query: Float32Array, scan: BlockScan):
   let at = 0;
   for (let row = first; row < first + rows; row += 1, at += dimensions) {
     if (allowed[row] === 0) continue;
-    let [a, b, c, d] = [0, 0, 0, 0];
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
     for (let i = 0; i < whole; i += 4) {
       a += query[i]! * block[at + i]!;
       b += query[i + 1]! * block[at + i + 1]!;
