@@ -56,7 +56,7 @@ export class AdaptersModule {
  * @throws RerankError `queue_unavailable`, `candidate_store_unavailable`, `storage_full`; UnfitRedisError
  */
 export async function openAdapters(config: Config, logger: Logger): Promise<OpenAdapters> {
-  const onFault = (error: Error): void => logger.warn({ err: error }, 'Redis: the connection has a fault');
+  const onFault = faultLog(logger);
   const closers: (() => unknown)[] = [];
   try {
     const redis = await connectRedis(config.redis.url, { role: 'producer', name: 'api', onFault });
@@ -84,6 +84,18 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     await closeAll(closers);
     throw error;
   }
+}
+
+const FAULT_LOG_PAUSE_MS = 10_000;
+
+/** Says that Redis is away, at most once in a while: the connections try again several times a second. */
+function faultLog(logger: Logger): (error: Error) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (performance.now() < quietUntil) return;
+    quietUntil = performance.now() + FAULT_LOG_PAUSE_MS;
+    logger.warn(`Redis cannot be reached (${error.message}); trying again`);
+  };
 }
 
 /** Only the store that is asked for is loaded. */

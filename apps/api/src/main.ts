@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
-import { pino, type Logger } from 'pino';
+import { createLogger, type Logger } from '@rerank-fleet/core/observability';
 import { openAdapters, type OpenAdapters } from './adapters.module.js';
 import { createApp } from './create-app.js';
 
@@ -30,10 +30,10 @@ async function openWithPatience(config: Config, logger: Logger): Promise<OpenAda
   }
 }
 
+/** Listens by the server itself: Nest would log a port in use as a fault of its own before anyone can explain it. */
 async function listen(app: NestFastifyApplication, { host, port }: Config['http']): Promise<string> {
   try {
-    await app.listen(port, host);
-    return await app.getUrl();
+    return await app.getHttpAdapter().getInstance().listen({ host, port });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EADDRINUSE')
@@ -46,37 +46,46 @@ async function listen(app: NestFastifyApplication, { host, port }: Config['http'
   }
 }
 
-/** Stops once, whoever asks first: a signal, or the supervisor that went away. */
-function stopOnRequest(logger: Logger, stop: () => Promise<void>): void {
-  let stopping = false;
-  const begin = (reason: string): void => {
-    if (stopping) return;
-    stopping = true;
-    logger.info({ reason }, 'stopping: no new requests, those in flight end');
-    const late = setTimeout(() => {
-      logger.warn(`requests still ran after ${DRAIN_MS} ms and were cut off`);
+/** Stops once, whoever asks first: a signal, or the supervisor that went away. Also while the process is still starting. */
+class Lifecycle {
+  readonly #logger: Logger;
+  #stopping = false;
+  #stop: () => Promise<void> = async () => undefined;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#begin(signal));
+    process.on('disconnect', () => void this.#begin('the supervisor went away'));
+  }
+
+  /** What is to be done from now on when the process is told to stop. */
+  whenStopped(stop: () => Promise<void>): void {
+    this.#stop = stop;
+  }
+
+  async #begin(reason: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#logger.info({ reason }, 'stopping: no new requests, those in flight end');
+    setTimeout(() => {
+      this.#logger.warn(`requests still ran after ${DRAIN_MS} ms and were cut off`);
       process.exit(0);
     }, DRAIN_MS);
-    stop().then(
-      () => {
-        clearTimeout(late);
-        process.exit(0);
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, 'stopping failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', () => begin('SIGTERM'));
-  process.on('SIGINT', () => begin('SIGINT'));
-  process.on('disconnect', () => begin('the supervisor went away'));
+    try {
+      await this.#stop();
+      process.exit(0);
+    } catch (error) {
+      this.#logger.error({ err: error }, 'stopping failed');
+      process.exit(1);
+    }
+  }
 }
 
 async function start(config: Config, logger: Logger): Promise<void> {
+  const lifecycle = new Lifecycle(logger);
   const adapters = await openWithPatience(config, logger);
   const app = await createApp({ config, logger, adapters });
-  stopOnRequest(logger, async () => {
+  lifecycle.whenStopped(async () => {
     await app.close();
     await adapters.close();
   });
@@ -94,7 +103,7 @@ async function main(): Promise<void> {
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_CONFIG);
   }
-  const logger = pino({ level: config.logging.level, base: { service: 'api' } });
+  const logger = createLogger({ level: config.logging.level, process: 'api' });
   try {
     await start(config, logger);
   } catch (error) {

@@ -55,6 +55,7 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
   instance.decorateRequest('arrivedAt', 0);
   instance.decorateRequest('clientGone', null);
   instance.decorateRequest('principal', null);
+  instance.decorateRequest('failure', null);
   instance.addHook('onRoute', ({ url, config }) => {
     if (url.startsWith('/v1/') && config?.scope === undefined) throw new InvariantError(`The route ${url} states no scope.`);
   });
@@ -97,6 +98,7 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
     route: request.routeOptions.url ?? 'unknown',
     status: reply.statusCode,
     ms: Math.round(performance.now() - request.arrivedAt),
+    ...(request.failure === null ? {} : { code: request.failure }),
     ...(request.principal === null ? {} : { tenant: request.principal.tenant }),
     ...(request.clientGone?.signal.aborted === true ? { client_gone: true } : {}),
   };

@@ -22,6 +22,7 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const error = this.#withMethods(asRerankError(thrown), request, reply);
+    request.failure = error.code;
     if (error.status >= 500) this.#log(error, thrown, request);
     const problem = describeProblem(error, request.id);
     if (reply.raw.headersSent) {
@@ -44,8 +45,9 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   #log(error: RerankError, thrown: unknown, request: FastifyRequest): void {
-    const line = { request_id: request.id, code: error.code, err: error.cause ?? thrown };
-    if (error.code === 'internal_error') this.logger.error(line, 'a request failed by an unexpected fault');
-    else this.logger.warn(line, 'a request failed');
+    const line = { request_id: request.id, code: error.code };
+    if (error.code === 'internal_error')
+      this.logger.error({ ...line, err: error.cause ?? thrown }, 'a request failed by an unexpected fault');
+    else if (error.cause !== undefined) this.logger.warn({ ...line, err: error.cause }, error.detail);
   }
 }

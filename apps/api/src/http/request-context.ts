@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Scope } from '@rerank-fleet/core/config';
+import type { ErrorCode } from '@rerank-fleet/core/errors';
 import type { FastifyRequest } from 'fastify';
 
 /** Who asks: the tenant that a key belongs to, and what the key allows. */
@@ -25,6 +26,8 @@ declare module 'fastify' {
     arrivedAt: number;
     clientGone: AbortController | null;
     principal: Principal | null;
+    /** Code of the error that was answered. */
+    failure: ErrorCode | null;
   }
 }
 
