@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import type { Candidate, IndexedDocument, IndexedPassage, Metadata, StoredDocument } from '../../domain/index.js';
+import { documentPointId, passageId } from '../../retrieval/index.js';
+import { parsed, sparseNumbers, type QdrantPoint, type ScoredPayload } from './qdrant-connection.js';
+
+const metadata = z.record(z.string(), z.json());
+
+const passagePayload = z.object({
+  document_id: z.string(),
+  passage: z.number(),
+  start: z.number(),
+  end: z.number(),
+  text: z.string(),
+  title: z.string().optional(),
+  metadata: metadata.optional(),
+});
+
+const documentPayload = z.object({
+  document_id: z.string(),
+  seq: z.number(),
+  text: z.string(),
+  title: z.string().optional(),
+  metadata: metadata.optional(),
+});
+
+const writeState = z.object({ seq: z.number(), deleted: z.boolean().optional() });
+
+/** The write that a point comes from. */
+export interface WriteState {
+  readonly seq: number;
+  readonly deleted: boolean;
+}
+
+export const WRITE_STATE_FIELDS = ['seq', 'deleted'] as const;
+
+export function writeStateOf(payload: unknown): WriteState {
+  const { seq, deleted = false } = parsed(writeState, payload);
+  return { seq, deleted };
+}
+
+function optionalParts({ title, metadata: found }: { title?: string | undefined; metadata?: Metadata | undefined }): {
+  title?: string;
+  metadata?: Metadata;
+} {
+  return { ...(title === undefined ? {} : { title }), ...(found === undefined ? {} : { metadata: found }) };
+}
+
+export function passagePoint(document: IndexedDocument, passage: IndexedPassage): QdrantPoint {
+  const { index, start, end, text, dense, bm25 } = passage;
+  return {
+    id: passageId(document.documentId, index),
+    vector: { dense: [...dense], bm25: sparseNumbers(bm25) },
+    payload: { document_id: document.documentId, passage: index, start, end, text, seq: document.seq, ...optionalParts(document) },
+  };
+}
+
+/** Stands at the place of a deleted document's first passage; it has no vectors, so no search finds it. */
+export function passageTombstone(documentId: string, seq: number): QdrantPoint {
+  return { id: passageId(documentId, 0), vector: {}, payload: { document_id: documentId, seq, deleted: true } };
+}
+
+export function candidateOf({ score, payload }: ScoredPayload, rank: number): Candidate {
+  const { document_id: documentId, passage: index, start, end, text, ...rest } = parsed(passagePayload, payload);
+  return { documentId, passage: { index, start, end, text }, ...optionalParts(rest), firstStage: { score, rank } };
+}
+
+export function documentPoint(document: StoredDocument): QdrantPoint {
+  const { id, text, seq } = document;
+  return { id: documentPointId(id), vector: {}, payload: { document_id: id, text, seq, ...optionalParts(document) } };
+}
+
+export function documentTombstone(id: string, seq: number): QdrantPoint {
+  return { id: documentPointId(id), vector: {}, payload: { document_id: id, seq, deleted: true } };
+}
+
+export function documentOf(payload: unknown): StoredDocument {
+  const { document_id: id, text, seq, ...rest } = parsed(documentPayload, payload);
+  return { id, text, ...optionalParts(rest), seq };
+}

@@ -1,0 +1,203 @@
+import { QdrantClient, type Schemas } from '@qdrant/js-client-rest';
+import { z } from 'zod';
+import { RerankError } from '../../errors/index.js';
+import type { FieldType, SparseVector } from '../../domain/index.js';
+import { isStatus, toStoreError } from './qdrant-errors.js';
+import type { QdrantFilter } from './qdrant-filter.js';
+
+export interface QdrantOptions {
+  /** `http://host:6333`; a path is kept as a prefix. */
+  readonly url: string;
+  readonly apiKey?: string;
+  /** Milliseconds for one request. */
+  readonly timeoutMs: number;
+}
+
+export interface QdrantPoint {
+  readonly id: string;
+  /** Empty for a point that only holds a payload. */
+  readonly vector: {
+    readonly dense?: readonly number[];
+    readonly bm25?: { readonly indices: readonly number[]; readonly values: readonly number[] };
+  };
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export interface UpsertCondition {
+  /** Points that are there and do not match are left alone. */
+  readonly onlyOver?: QdrantFilter;
+  /** Points that are there are left alone. */
+  readonly insertOnly?: boolean;
+}
+
+export interface ScoredPayload {
+  readonly score: number;
+  readonly payload: unknown;
+}
+
+const scoredPoints = z.object({ points: z.array(z.object({ score: z.number(), payload: z.unknown() })) });
+const payloads = z.array(z.object({ id: z.union([z.string(), z.number()]), payload: z.unknown() }));
+const page = z.object({ points: payloads, next_page_offset: z.union([z.string(), z.number()]).nullish() });
+
+/** One prefetch or whole query of the Query API. */
+export interface VectorQuery {
+  readonly query: readonly number[] | { readonly indices: readonly number[]; readonly values: readonly number[] };
+  readonly using: 'dense' | 'bm25';
+  readonly filter?: QdrantFilter;
+  readonly limit: number;
+}
+
+type WholeQuery =
+  | VectorQuery
+  | { readonly prefetch: readonly VectorQuery[]; readonly query: { readonly rrf: { readonly k: number } }; readonly limit: number };
+
+/**
+ * The requests that the stores make, with the vendor's errors and answers checked at this door.
+ *
+ * @throws RerankError `candidate_store_unavailable`, `storage_full`, `corpus_not_found` (no such collection)
+ */
+export class QdrantConnection {
+  private readonly client: QdrantClient;
+
+  constructor({ url, apiKey, timeoutMs }: QdrantOptions) {
+    // The client forgets the path of its `url`: it has to come as the prefix.
+    const { origin, pathname } = new URL(url);
+    const prefix = pathname.replace(/\/+$/, '');
+    this.client = new QdrantClient({
+      url: origin,
+      timeout: timeoutMs,
+      checkCompatibility: false,
+      ...(prefix === '' ? {} : { prefix }),
+      ...(apiKey === undefined ? {} : { apiKey }),
+    });
+  }
+
+  /** Resolves to false if it is there already. `dimensions` undefined: a collection without vectors. */
+  async createCollection(name: string, dimensions?: number): Promise<boolean> {
+    const vectors =
+      dimensions === undefined
+        ? { vectors: {} }
+        : { vectors: { dense: { size: dimensions, distance: 'Cosine' as const } }, sparse_vectors: { bm25: { modifier: 'idf' as const } } };
+    try {
+      await this.client.createCollection(name, vectors);
+      return true;
+    } catch (error) {
+      if (isStatus(error, 409)) return false;
+      throw toStoreError(error);
+    }
+  }
+
+  async dropCollection(name: string): Promise<void> {
+    await checked(this.client.deleteCollection(name));
+  }
+
+  async createIndexes(collection: string, fields: Readonly<Record<string, FieldType>>): Promise<void> {
+    for (const [field_name, field_schema] of Object.entries(fields)) {
+      await completed(this.client.createPayloadIndex(collection, { wait: true, field_name, field_schema }));
+    }
+  }
+
+  /** Durable when it resolves. */
+  async upsert(collection: string, points: readonly QdrantPoint[], { onlyOver, insertOnly }: UpsertCondition): Promise<void> {
+    if (points.length === 0) return;
+    const body = {
+      points: points as Schemas['PointStruct'][],
+      ...(onlyOver === undefined ? {} : { update_filter: onlyOver as Schemas['Filter'] }),
+      ...(insertOnly === true ? { update_mode: 'insert_only' as const } : {}),
+    };
+    await completed(this.client.upsert(collection, { wait: true, ...body }));
+  }
+
+  async deleteWhere(collection: string, filter: QdrantFilter): Promise<void> {
+    await completed(this.client.delete(collection, { wait: true, filter: filter as Schemas['Filter'] }));
+  }
+
+  async deletePoints(collection: string, points: readonly string[]): Promise<void> {
+    await completed(this.client.delete(collection, { wait: true, points: [...points] }));
+  }
+
+  /** Payloads of those that are there, by id. */
+  async payloadsById(collection: string, ids: readonly string[], fields?: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    if (ids.length === 0) return new Map();
+    const found = await checked(
+      this.client.retrieve(collection, { ids: [...ids], with_payload: fields === undefined ? true : [...fields] }),
+    );
+    return new Map(parsed(payloads, found).map(({ id, payload }) => [String(id), withoutBigInts(payload)]));
+  }
+
+  async scroll(
+    collection: string,
+    options: { readonly filter: QdrantFilter; readonly limit: number; readonly after?: string },
+  ): Promise<{ readonly payloads: readonly unknown[]; readonly next?: string }> {
+    const { filter, limit, after } = options;
+    const body = { filter: filter as Schemas['Filter'], limit, with_payload: true, ...(after === undefined ? {} : { offset: after }) };
+    const { points, next_page_offset: next } = parsed(page, await checked(this.client.scroll(collection, body)));
+    return { payloads: points.map(({ payload }) => withoutBigInts(payload)), ...(next == null ? {} : { next: String(next) }) };
+  }
+
+  async count(collection: string, filter: QdrantFilter): Promise<number> {
+    return (await checked(this.client.count(collection, { exact: true, filter: filter as Schemas['Filter'] }))).count;
+  }
+
+  async query(collection: string, query: WholeQuery): Promise<readonly ScoredPayload[]> {
+    const answer = await checked(this.client.query(collection, { ...(query as Schemas['QueryRequest']), with_payload: true }));
+    return parsed(scoredPoints, answer).points.map(({ score, payload }) => ({ score, payload: withoutBigInts(payload) }));
+  }
+
+  /** Points the alias at the collection, in one atomic step. Resolves to false if there is no such collection. */
+  async pointAlias(alias_name: string, collection_name: string): Promise<boolean> {
+    try {
+      await this.client.updateCollectionAliases({
+        actions: [{ delete_alias: { alias_name } }, { create_alias: { collection_name, alias_name } }],
+      });
+      return true;
+    } catch (error) {
+      if (isStatus(error, 404)) return false;
+      throw toStoreError(error);
+    }
+  }
+
+  async dropAlias(alias_name: string): Promise<void> {
+    await checked(this.client.updateCollectionAliases({ actions: [{ delete_alias: { alias_name } }] }));
+  }
+}
+
+export function sparseNumbers({ indices, values }: SparseVector): {
+  readonly indices: readonly number[];
+  readonly values: readonly number[];
+} {
+  return { indices: [...indices], values: [...values] };
+}
+
+/** Reads what a store of ours wrote. */
+export function parsed<T>(schema: z.ZodType<T>, answer: unknown): T {
+  const result = schema.safeParse(answer);
+  if (result.success) return result.data;
+  const detail =
+    'Qdrant answered with what this release does not understand. Check that the server is 1.16 or later and holds collections of this service.';
+  throw new RerankError('candidate_store_unavailable', detail, { cause: result.error });
+}
+
+async function checked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+/** A `wait_timeout` or a mere acknowledgement is not durable. */
+async function completed(update: Promise<{ readonly status: string }>): Promise<void> {
+  const { status } = await checked(update);
+  if (status !== 'completed') {
+    throw new RerankError('candidate_store_unavailable', `The Qdrant server did not finish a write (${status}). Try again.`);
+  }
+}
+
+/** The client turns integers beyond 2^53 into BigInt, which JSON cannot hold; clients sent them as JSON numbers. */
+function withoutBigInts(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(withoutBigInts);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutBigInts(inner)]));
+}
