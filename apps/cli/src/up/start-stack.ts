@@ -153,7 +153,7 @@ class Stack implements RunningStack {
     const programs = Promise.all([api, ...workers]);
     if (!(await this.within(programs, deadline - Date.now()))) {
       this.log.line('killing what has not ended');
-      await Promise.all([this.api, ...this.workers.values()].map((supervised) => supervised?.stop('SIGKILL')));
+      await Promise.all([this.api?.stop('SIGKILL'), ...[...this.workers.values()].map((worker) => worker.stop('SIGKILL'))]);
     }
     await this.endRedis();
     this.lock.release();
@@ -174,7 +174,7 @@ class Stack implements RunningStack {
   /** Whether the work ended within the time, and before `kill()`. */
   private async within(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
     const done = work.then(() => true);
-    const late = sleep(Math.max(0, timeoutMs), false, { signal: this.hurry.signal }).catch(() => false);
+    const late = sleep(Math.max(0, timeoutMs), false, { signal: this.hurry.signal, ref: false }).catch(() => false);
     return Promise.race([done, late]);
   }
 

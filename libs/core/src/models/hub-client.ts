@@ -141,7 +141,7 @@ export async function fetchTree(repo: string, commit: string, options: HubOption
     const url: URL = next;
     const page = await withRetries(repo, options, async (signal) => {
       const response = await request(url, {}, options, signal);
-      return { body: (await response.json()) as unknown, link: response.headers.get('link') };
+      return { body: await response.json(), link: response.headers.get('link') };
     });
     const parsed = treeSchema.safeParse(page.body);
     if (!parsed.success) throw new RerankError('model_unavailable', `${url.host} did not answer as a model hub does. Check HF_ENDPOINT.`);

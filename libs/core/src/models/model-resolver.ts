@@ -74,14 +74,16 @@ async function requireTokenizer(directory: string): Promise<string> {
   return path;
 }
 
+/** What is looked for: any precision of `preference`, the first one best. */
+interface Lookup {
+  readonly name: string;
+  readonly preference: readonly Precision[];
+  readonly options: ResolveOptions;
+  readonly entry?: ManifestEntry | undefined;
+}
+
 /** A folder that somebody else made: nothing says what its hashes must be, except the manifest for a file that it names. */
-async function fromPlainFolder(
-  name: string,
-  directory: string,
-  preference: readonly Precision[],
-  options: ResolveOptions,
-  entry?: ManifestEntry,
-): Promise<ResolvedModel | undefined> {
+async function fromPlainFolder(directory: string, { name, preference, options, entry }: Lookup): Promise<ResolvedModel | undefined> {
   const onnx = await chooseOnnx(directory, preference, options.signal);
   if (onnx === undefined) return undefined;
   const source = entry?.sources[onnx.precision];
@@ -107,16 +109,11 @@ async function fromPlainFolder(
   };
 }
 
-async function fromFolder(
-  name: string,
-  directory: string,
-  preference: readonly Precision[],
-  options: ResolveOptions,
-  entry?: ManifestEntry,
-): Promise<ResolvedModel | undefined> {
+async function fromFolder(directory: string, lookup: Lookup): Promise<ResolvedModel | undefined> {
   if (!(await isDirectory(directory))) return undefined;
+  const { name, preference, options, entry } = lookup;
   const record = await readRecord(directory);
-  if (record === undefined) return fromPlainFolder(name, directory, preference, options, entry);
+  if (record === undefined) return fromPlainFolder(directory, lookup);
   if (!preference.includes(record.precision)) return undefined;
   const check = await checkRecordedFolder(directory, NO_PINS);
   if (check.state !== 'whole') {
@@ -133,7 +130,7 @@ async function fromFolder(
 async function fromPath(path: string, preference: readonly Precision[], options: ResolveOptions): Promise<ResolvedModel> {
   const directory = resolve(path);
   if (!(await isDirectory(directory))) throw new RerankError('model_not_found', `${directory} is not a folder.`);
-  const model = await fromFolder(parseModelReference(basename(directory)).base, directory, preference, options);
+  const model = await fromFolder(directory, { name: parseModelReference(basename(directory)).base, preference, options });
   if (model !== undefined) return model;
   throw new RerankError(
     'model_unavailable',
@@ -144,16 +141,12 @@ async function fromPath(path: string, preference: readonly Precision[], options:
 /** Names in MODELS_DIR are single path segments: a name from a client or a setting must not lead out of it. */
 const isSafeName = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name);
 
-async function fromModelsDirectory(
-  name: string,
-  preference: readonly Precision[],
-  options: ResolveOptions,
-  entry?: ManifestEntry,
-): Promise<ResolvedModel | undefined> {
+async function fromModelsDirectory(lookup: Lookup): Promise<ResolvedModel | undefined> {
+  const { name, preference, options } = lookup;
   const { modelsDirectory } = options;
   if (modelsDirectory === undefined || !isSafeName(name)) return undefined;
   for (const folder of [...preference.map((precision) => `${name}@${precision}`), name]) {
-    const model = await fromFolder(name, join(modelsDirectory, folder), preference, options, entry);
+    const model = await fromFolder(join(modelsDirectory, folder), lookup);
     if (model !== undefined) return model;
   }
   return undefined;
@@ -190,7 +183,7 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
   if (looksLikePath(nameOrPath)) return fromPath((await isDirectory(nameOrPath)) ? nameOrPath : reference.base, preference, options);
   const entry = findManifestEntry(reference.base, options.manifest ?? MODEL_MANIFEST);
   const short = entry?.name ?? reference.base;
-  let model = await fromModelsDirectory(short, preference, options, entry);
+  let model = await fromModelsDirectory({ name: short, preference, options, entry });
   if (model === undefined && entry === undefined && reference.base.includes('/') && (await isDirectory(reference.base))) {
     return fromPath(reference.base, preference, options);
   }
