@@ -1,0 +1,69 @@
+import { RerankClient } from '@rerank-fleet/client';
+import { Option, type Command } from 'commander';
+import { resolveConnection } from './cli-config.js';
+import { InterruptedError, type ExitCode } from './exit-code.js';
+import { Terminal } from './terminal/terminal.js';
+
+/** What a command that talks to the service works with. */
+export interface CommandContext {
+  readonly client: RerankClient;
+  readonly terminal: Terminal;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Exit status when the command ends without an error. */
+  readonly exitWith: (code: ExitCode) => void;
+}
+
+interface CommonFlags {
+  readonly url?: string;
+  readonly apiKey?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly color: boolean;
+}
+
+export function commonOptions(): Option[] {
+  return [
+    new Option('--url <url>', 'address of the service; default: RERANK_URL, else http://127.0.0.1:8080'),
+    new Option('--api-key <key>', 'API key; default: RERANK_API_KEY'),
+    new Option('--json', 'one JSON value on stdout and nothing else there'),
+    new Option('-q, --quiet', 'no progress and no remarks, only results and errors'),
+    new Option('--no-color', 'no colours, also on a terminal'),
+  ];
+}
+
+/** Gives a command the options that all commands have, and its action what they mean. */
+export function clientAction(command: Command, run: (context: CommandContext, ...args: never[]) => Promise<void>): Command {
+  for (const option of commonOptions()) command.addOption(option);
+  return command.action(async (...args: unknown[]) => {
+    const { signal, release } = interruption();
+    try {
+      // Commander passes the arguments, the options and the command; the command is at hand already.
+      await run(createContext(command.opts(), signal), ...(args.slice(0, -1) as never[]));
+    } catch (error) {
+      throw signal.aborted && !(error instanceof InterruptedError) ? signal.reason : error;
+    } finally {
+      release();
+    }
+  });
+}
+
+function createContext(flags: CommonFlags, signal: AbortSignal): CommandContext {
+  const terminal = new Terminal({ json: flags.json === true, quiet: flags.quiet === true, color: flags.color });
+  const { url, apiKey } = resolveConnection(flags);
+  const client = new RerankClient({
+    baseUrl: url,
+    apiKey,
+    onRetry: ({ error, delayMs }) => terminal.note(`${error.message} Trying again in ${(delayMs / 1_000).toFixed(1)} s.`),
+  });
+  return { client, terminal, signal, exitWith: (code) => void (process.exitCode = code) };
+}
+
+/** The second Ctrl-C is not caught: it ends the process whatever it waits for. */
+function interruption(): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const interrupt = () => controller.abort(new InterruptedError('Interrupted.'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const release = () => void process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', interrupt);
+  return { signal: controller.signal, release };
+}

@@ -1,0 +1,36 @@
+import { Option, type Command } from 'commander';
+import { given, parseNumber, parsePositiveInt } from './option-parsers.js';
+
+export interface ScoringFlags {
+  readonly model?: string;
+  readonly topN?: number;
+  readonly minScore?: number;
+  readonly rawScores?: true;
+  readonly deterministic?: true;
+  readonly longDocument?: 'truncate' | 'error';
+  readonly timeout?: number;
+}
+
+/** The options that choose how pairs are scored; the same on every command that scores. */
+export function addScoringOptions(command: Command): Command {
+  return command
+    .option('-m, --model <name>', 'reranker; default: the first of the default pool')
+    .option('-n, --top-n <count>', 'results to return', parsePositiveInt)
+    .option('--min-score <score>', 'leave out results with a lower score', parseNumber)
+    .option('--raw-scores', 'scores are logits, not their sigmoid')
+    .option('--deterministic', 'score one pair a run: the same score whatever else is scored')
+    .addOption(new Option('--long-document <how>', 'what to do with a document that does not fit').choices(['truncate', 'error']))
+    .option('--timeout <ms>', 'deadline in milliseconds', parsePositiveInt);
+}
+
+export function scoringFieldsOf(flags: ScoringFlags) {
+  return given({
+    model: flags.model,
+    top_n: flags.topN,
+    min_score: flags.minScore,
+    raw_scores: flags.rawScores,
+    deterministic: flags.deterministic,
+    long_document: flags.longDocument,
+    timeout_ms: flags.timeout,
+  });
+}

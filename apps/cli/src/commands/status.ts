@@ -1,0 +1,117 @@
+import type { CorpusBody, HealthBody, JobBody, ModelBody } from '@rerank-fleet/client';
+import type { Command } from 'commander';
+import { clientAction, type CommandContext } from '../client-command.js';
+import { ExitCode } from '../exit-code.js';
+import { formatCount } from '../terminal/progress.js';
+import { renderTable } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { renderCorpora } from './corpora.js';
+
+export function registerStatusCommand(program: Command): void {
+  const command = program
+    .command('status')
+    .description('health, pools, models and corpora of the service; or one job')
+    .argument('[job]', 'id of a job')
+    .option('--wait', 'wait until the job has ended');
+  clientAction(command, status);
+}
+
+async function status(context: CommandContext, job: string | undefined, flags: { readonly wait?: true }): Promise<void> {
+  if (job === undefined) await showService(context);
+  else await showJob(context, job, flags.wait === true);
+}
+
+async function showService({ client, terminal, signal, exitWith }: CommandContext): Promise<void> {
+  const health = await client.health({ signal });
+  // A service that is not healthy may still know its models and corpora, or may not.
+  const [models, corpora] = await Promise.allSettled([client.listModels({ signal }), client.listCorpora({ signal })]);
+  signal.throwIfAborted();
+  const report = { url: client.baseUrl, health, pools: poolsOf(valueOf(models)), models: valueOf(models), corpora: valueOf(corpora) };
+  terminal.result(report, () => renderService(report, terminal));
+  const failed = [models, corpora].find((result) => result.status === 'rejected');
+  if (health.status === 'error') exitWith(ExitCode.requestFailed);
+  else if (failed !== undefined) throw failed.reason;
+}
+
+function valueOf<T>(result: PromiseSettledResult<readonly T[]>): readonly T[] {
+  return result.status === 'fulfilled' ? result.value : [];
+}
+
+interface Pool {
+  readonly pool: string;
+  readonly workers: number;
+  readonly models: readonly string[];
+}
+
+interface ServiceReport {
+  readonly url: string;
+  readonly health: HealthBody;
+  readonly pools: readonly Pool[];
+  readonly models: readonly ModelBody[];
+  readonly corpora: readonly CorpusBody[];
+}
+
+/** Workers of a pool hold the same models; during a rollout a new model may have fewer. */
+export function poolsOf(models: readonly ModelBody[]): Pool[] {
+  const names = [...new Set(models.map(({ pool }) => pool))].sort();
+  return names.map((pool) => {
+    const held = models.filter((model) => model.pool === pool);
+    return { pool, workers: Math.max(...held.map((model) => model.live_workers)), models: held.map(({ id }) => id) };
+  });
+}
+
+function renderService(report: ServiceReport, { colors, columns }: Terminal): string {
+  const mark = (state: 'ok' | 'error') => (state === 'ok' ? colors.green('ok') : colors.red('error'));
+  const checks = Object.entries(report.health.checks).map(
+    ([name, check]) => `  ${name}: ${mark(check.status)}${check.detail === undefined ? '' : ` (${check.detail})`}`,
+  );
+  const sections = [
+    [`${report.url}: ${mark(report.health.status)}`, ...checks].join('\n'),
+    report.pools.length === 0 ? 'No worker is live.' : renderPools(report.pools, columns),
+    report.models.length === 0 ? '' : renderModels(report.models, columns),
+    report.corpora.length === 0 ? 'There is no corpus yet.' : renderCorpora(report.corpora, columns),
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+function renderPools(pools: readonly Pool[], columns: number): string {
+  const rows = pools.map(({ pool, workers, models }) => [pool, String(workers), models.join(', ')]);
+  return renderTable([{ title: 'pool' }, { title: 'workers', align: 'right' }, { title: 'models', stretch: true }], rows, columns);
+}
+
+function renderModels(models: readonly ModelBody[], columns: number): string {
+  const rows = models.map((model) => [
+    model.id,
+    model.kind,
+    model.precision,
+    formatCount(model.max_length),
+    model.pool,
+    String(model.live_workers),
+    model.default ? 'default' : '',
+  ]);
+  const titles = [
+    { title: 'model', stretch: true },
+    { title: 'kind' },
+    { title: 'precision' },
+    { title: 'max tokens', align: 'right' },
+    { title: 'pool' },
+    { title: 'workers', align: 'right' },
+    { title: '' },
+  ] as const;
+  return renderTable(titles, rows, columns);
+}
+
+async function showJob({ client, terminal, signal, exitWith }: CommandContext, id: string, wait: boolean): Promise<void> {
+  const job = wait ? await client.waitForJob(id, { signal }) : await client.getJob(id, { signal });
+  terminal.result(job, () => describeJob(job));
+  if (job.status === 'failed') exitWith(ExitCode.requestFailed);
+  else if (job.request_counts.errored > 0) exitWith(ExitCode.nothingFoundOrPartial);
+}
+
+function describeJob({ id, kind, corpus, status: state, request_counts: counts, errors }: JobBody): string {
+  const done = `${formatCount(counts.succeeded)} of ${formatCount(counts.total)} stored, ${formatCount(counts.errored)} not`;
+  const faults = errors.map(
+    ({ line, document_id: document, detail }) => `  row ${line}${document === undefined ? '' : ` (${document})`}: ${detail}`,
+  );
+  return [`${id}: ${kind} into ${corpus}, ${state}: ${done}`, ...faults].join('\n');
+}
