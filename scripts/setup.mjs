@@ -45,19 +45,24 @@ const systemPath = () =>
 
 const runtimeEnv = () => ({ ...process.env, PATH: [BIN, systemPath()].join(delimiter) });
 
+function throwIfInterrupted({ signal, received }) {
+  const by = received ?? signal;
+  if (by !== null) throw new SetupError('interrupted; run it again to go on', signalStatus(by));
+}
+
 /** Runs a step with its output hidden; shows the output if it fails. */
-async function runQuietly(title, command, args, env) {
+async function runQuietly(title, [command, ...args], { env, onSpawn }) {
   const startedAt = Date.now();
   const seconds = () => `${Math.round((Date.now() - startedAt) / 100) / 10} s`;
   const ticker = isTty ? setInterval(() => process.stderr.write(`\rsetup: ${title} … ${seconds()} `), 500) : undefined;
   if (!isTty) say(`${title} …`);
-  const result = await runChild(command, args, { env, cwd: ROOT, capture: true })
+  const result = await runChild(command, args, { env, cwd: ROOT, capture: true, onSpawn })
     .catch((error) => {
       throw error.code === 'ENOENT' ? new SetupError(`${command} is not on PATH. Install Node.js with npm.`, 127) : error;
     })
     .finally(() => clearInterval(ticker));
   if (isTty) process.stderr.write('\r\x1b[K');
-  if (result.signal !== null) throw new SetupError(`interrupted; run it again to go on`, signalStatus(result.signal));
+  throwIfInterrupted(result);
   if (result.code !== 0) {
     process.stderr.write(result.output);
     throw new SetupError(`${title} failed (exit ${result.code})`);
@@ -67,11 +72,11 @@ async function runQuietly(title, command, args, env) {
 
 const packagesReady = (stamp) => stamp?.lockfile === lockfileHash(ROOT) && existsSync(NODE);
 
-async function installPackages() {
+async function installPackages(onSpawn) {
   if (!(isInstalled(ROOT) && existsSync(NODE))) {
     // onnxruntime-node's install script fetches CUDA libraries; only the GPU image wants them. Others report home.
     const env = { ...process.env, PATH: systemPath(), ONNXRUNTIME_NODE_INSTALL: 'skip', SCARF_ANALYTICS: 'false' };
-    await runQuietly('installing packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund'], env);
+    await runQuietly('installing packages (npm ci)', ['npm', 'ci', '--no-audit', '--no-fund'], { env, onSpawn });
     if (!existsSync(NODE)) {
       throw new SetupError(
         'npm ci did not run the install script of the package `node`. Allow it (npm config: ignore-scripts=false) and run set-up again.',
@@ -84,10 +89,10 @@ async function installPackages() {
 const buildReady = (stamp, sources) =>
   stamp?.sources === sources && workspaces(ROOT).every((workspace) => existsSync(join(ROOT, workspace, 'dist', '.tsbuildinfo')));
 
-async function build() {
+async function build(onSpawn) {
   // Taken before the build: what changes during it is built next time.
   const sources = sourcesHash(ROOT);
-  await runQuietly('building', 'npm', ['run', '--silent', 'build'], runtimeEnv());
+  await runQuietly('building', ['npm', 'run', '--silent', 'build'], { env: runtimeEnv(), onSpawn });
   writeJson(STAMP, { ...readJson(STAMP), sources });
 }
 
@@ -102,9 +107,10 @@ function partsReady(stamp) {
   return ready.files.every(({ path, size }) => statSync(path, { throwIfNoEntry: false })?.size === size);
 }
 
-async function prepareParts() {
-  const { code, signal } = await runChild(NODE, [CLI, 'setup', '--ready-file', READY], { env: runtimeEnv(), cwd: ROOT });
-  if (signal !== null) throw new SetupError('interrupted; run it again to go on', signalStatus(signal));
+async function prepareParts(onSpawn) {
+  const result = await runChild(NODE, [CLI, 'setup', '--ready-file', READY], { env: runtimeEnv(), cwd: ROOT, onSpawn });
+  throwIfInterrupted(result);
+  const { code } = result;
   if (code !== 0) throw new SetupError('redis-server or the models are not ready; see above', code);
   writeJson(STAMP, { ...readJson(STAMP), settings: settingsKey() });
 }
@@ -118,10 +124,10 @@ async function setUp() {
   if (isReady()) return;
   await withSetupLock(
     LOCK,
-    async () => {
-      if (!packagesReady(readJson(STAMP))) await installPackages();
-      if (!buildReady(readJson(STAMP), sourcesHash(ROOT))) await build();
-      if (!partsReady(readJson(STAMP))) await prepareParts();
+    async (onSpawn) => {
+      if (!packagesReady(readJson(STAMP))) await installPackages(onSpawn);
+      if (!buildReady(readJson(STAMP), sourcesHash(ROOT))) await build(onSpawn);
+      if (!partsReady(readJson(STAMP))) await prepareParts(onSpawn);
     },
     (pid) => say(`another set-up (process ${pid}) is at work; waiting for it`),
   );

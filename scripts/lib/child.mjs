@@ -8,14 +8,19 @@ export const signalStatus = (signal) => 128 + (constants.signals[signal] ?? 0);
 
 /**
  * Runs a command and hands on the signals that this process gets, so that whoever waits for us waits for it. Rejects only if it cannot start.
- * With `capture`, its output is collected instead of shown.
+ * With `capture`, its output is collected instead of shown. `received` is the last signal that was handed on.
  */
-export function runChild(command, args, { env, cwd, capture = false } = {}) {
+export function runChild(command, args, { env, cwd, capture = false, onSpawn } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, cwd, stdio: capture ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (chunk) => (output += chunk));
-    const forward = (signal) => child.kill(signal);
+    let received;
+    const forward = (signal) => {
+      received = signal;
+      child.kill(signal);
+    };
+    child.once('spawn', () => onSpawn?.(child.pid));
     for (const signal of FORWARDED) process.on(signal, forward);
     const done = (settle) => (value, signal) => {
       for (const name of FORWARDED) process.removeListener(name, forward);
@@ -24,7 +29,7 @@ export function runChild(command, args, { env, cwd, capture = false } = {}) {
     child.once('error', done(reject));
     child.once(
       'close',
-      done((code, signal) => resolve({ code, signal, output })),
+      done((code, signal) => resolve({ code, signal, received, output })),
     );
   });
 }

@@ -12,31 +12,33 @@ function startTime(pid) {
   }
 }
 
-function isAlive({ pid, started }) {
+const describe = (pid) => `${pid} ${startTime(pid)}`;
+
+function isRunning(line) {
+  const [pid, started] = line.split(' ');
   try {
-    process.kill(pid, 0);
+    process.kill(Number(pid), 0);
   } catch (error) {
     if (error.code === 'ESRCH') return false;
   }
   return startTime(pid) === started;
 }
 
-function readOwner(path) {
+/** The lock's text, a process a line: the set-up, and the program it runs, which outlives it when it is killed. */
+function readOwners(path) {
   try {
-    const text = readFileSync(path, 'utf8');
-    const [pid, started] = text.split(' ');
-    return { text, pid: Number(pid), started };
+    return readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }
 }
 
 /** Removes the lock of a dead owner. A rename takes exactly one file away: if it was not the one that was looked at, it goes back. */
-function breakLock(path, owner) {
+function breakLock(path, owners) {
   const aside = `${path}.${process.pid}`;
   try {
     renameSync(path, aside);
-    if (readFileSync(aside, 'utf8') !== owner.text) linkSync(aside, path);
+    if (readFileSync(aside, 'utf8') !== owners) linkSync(aside, path);
   } catch (error) {
     if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
   }
@@ -45,7 +47,7 @@ function breakLock(path, owner) {
 
 function tryTake(path) {
   const mine = `${path}.${process.pid}.new`;
-  writeFileSync(mine, `${process.pid} ${startTime(process.pid)}`);
+  writeFileSync(mine, describe(process.pid));
   try {
     // The link brings name and content at once: nobody sees a lock without an owner.
     linkSync(mine, path);
@@ -58,25 +60,34 @@ function tryTake(path) {
   }
 }
 
-/** Runs `work` as the only set-up of this checkout. A lock whose owner is gone is taken over. */
+/**
+ * Runs `work` as the only set-up of this checkout. A lock whose processes are gone is taken over. `work` gets a function that names a
+ * program it runs: the lock holds until that one has ended too.
+ */
 export async function withSetupLock(path, work, onWait) {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   let waited = false;
   while (!tryTake(path)) {
-    const owner = readOwner(path);
-    if (owner === undefined) continue;
-    if (!isAlive(owner)) {
-      breakLock(path, owner);
+    const owners = readOwners(path);
+    if (owners === undefined) continue;
+    const running = owners.split('\n').filter(isRunning);
+    if (running.length === 0) {
+      breakLock(path, owners);
       continue;
     }
-    if (!waited) onWait(owner.pid);
+    if (!waited) onWait(running[0].split(' ')[0]);
     waited = true;
     await sleep(200);
   }
+  const addProgram = (pid) => {
+    const next = `${path}.${process.pid}.next`;
+    writeFileSync(next, `${describe(process.pid)}\n${describe(pid)}`);
+    renameSync(next, path);
+  };
   const release = () => rmSync(path, { force: true });
   process.once('exit', release);
   try {
-    return await work();
+    return await work(addProgram);
   } finally {
     process.removeListener('exit', release);
     release();

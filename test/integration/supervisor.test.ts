@@ -285,4 +285,13 @@ describe('kill -9 of the supervisor', () => {
     const next = await start();
     expect(next.pids().size).toBe(3);
   });
+
+  it('ends Redis by its guardian where the system has no parent-death signal', async () => {
+    const owner = fork(program('redis-owner'), [home, cacheDirectory]);
+    supervisors.push(owner);
+    const [{ pid: redisPid }] = (await once(owner, 'message')) as [{ pid: number }];
+    expect(isAlive(redisPid)).toBe(true);
+    owner.kill('SIGKILL');
+    await until('Redis to end', () => !isAlive(redisPid));
+  });
 });
