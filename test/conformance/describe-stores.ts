@@ -201,7 +201,7 @@ function describeWrites(store: () => CandidateStore, freshTenant: FreshTenant): 
     test('document ids and texts may hold any characters', async () => {
       const version = versionOf(freshTenant());
       await store().createVersion(version);
-      const odd = ['a:b', '日本語 🍎', '"quoted"', 'a/b\\c', `x${"'"}; DROP TABLE passages`];
+      const odd = ['a:b', '日本語 🍎', '"quoted"', 'a/b\\c', "x'; DROP TABLE passages"];
       await store().writeDocuments(
         version,
         odd.map((id, n) => ({ ...indexed(id, 1, [{ ...passage(0, n, {}), text: `${id}\n👩‍🚀` }]) })),

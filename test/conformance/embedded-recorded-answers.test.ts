@@ -1,7 +1,7 @@
 import { PassageIndex, type PassageQuery } from '@rerank-fleet/core/adapters/embedded/passage-index';
 import type { Filter, SparseVector } from '@rerank-fleet/core/domain';
-import { describe, expect, test } from 'vitest';
-import { recordedDataset, recordedExchanges, recordingIsThere, type Exchange } from '../support/qdrant-replay-recording.js';
+import { expect, test } from 'vitest';
+import { recordedDataset, recordedExchanges, describeWithRecording, type Exchange } from '../support/qdrant-replay-recording.js';
 
 /** Filter clauses that a client cannot send: the domain's filter is a subset of Qdrant's. */
 const OUTSIDE_OUR_FILTER = ['min_should', 'has_id', 'values_count'];
@@ -76,64 +76,60 @@ function isHybrid({ name }: Exchange): boolean {
   return /^hybrid rrf k=60 \d|^hybrid, (filter|one side)/.test(name);
 }
 
-describe.skipIf(!recordingIsThere)(
-  'the embedded index against the recorded answers of Qdrant (skipped where ../shared/qdrant is not there)',
-  () => {
-    const exchanges = recordingIsThere ? recordedExchanges().filter(isWithinOurFilter) : [];
-    const filled = recordingIsThere ? filledIndex() : undefined;
-    const search = (query: PassageQuery): Answer[] =>
-      filled!.index.search(query).map(({ key, score }) => ({ id: filled!.ids[key]!, score }));
-    const answersOf = ({ response }: Exchange): Answer[] => (response.body as { result: { points: Answer[] } }).result.points;
+describeWithRecording('the embedded index against the recorded answers of Qdrant', () => {
+  const exchanges = recordedExchanges().filter(isWithinOurFilter);
+  const filled = filledIndex();
+  const search = (query: PassageQuery): Answer[] => filled.index.search(query).map(({ key, score }) => ({ id: filled.ids[key]!, score }));
+  const answersOf = ({ response }: Exchange): Answer[] => (response.body as { result: { points: Answer[] } }).result.points;
 
-    test('the recording has the searches, counts and filters that are compared', () => {
-      expect(exchanges.filter(isAnsweredQuery).length).toBeGreaterThanOrEqual(40);
-      expect(exchanges.filter(({ name }) => name.startsWith('count with filter')).length).toBeGreaterThanOrEqual(17);
-      expect(exchanges.filter(isHybrid)).toHaveLength(6);
-    });
+  test('the recording has the searches, counts and filters that are compared', () => {
+    expect(exchanges.filter(isAnsweredQuery).length).toBeGreaterThanOrEqual(40);
+    expect(exchanges.filter(({ name }) => name.startsWith('count with filter')).length).toBeGreaterThanOrEqual(17);
+    expect(exchanges.filter(isHybrid)).toHaveLength(6);
+  });
 
-    test.each(exchanges.filter(isAnsweredQuery).map((exchange) => [exchange.name, exchange] as const))('%s', (_, exchange) => {
-      const { query, using, filter, limit } = exchange.request.body as QueryBody;
-      const vector =
-        using === 'bm25'
-          ? { mode: 'sparse' as const, sparse: sparseOf(query) }
-          : { mode: 'dense' as const, dense: Float32Array.from(query as number[]) };
-      expectSameAnswers(
-        search({ ...vector, limit: filled!.ids.length, ...(filter === undefined ? {} : { filter }) }),
-        answersOf(exchange),
-        limit,
-      );
-    });
-
-    test.each(exchanges.filter(({ name }) => name.startsWith('count with filter')).map((exchange) => [exchange.name, exchange] as const))(
-      '%s',
-      (_, exchange) => {
-        const { filter } = exchange.request.body as { filter: Filter };
-        const { count } = (exchange.response.body as { result: { count: number } }).result;
-        expect(filled!.index.count(filter)).toBe(count);
-      },
+  test.each(exchanges.filter(isAnsweredQuery).map((exchange) => [exchange.name, exchange] as const))('%s', (_, exchange) => {
+    const { query, using, filter, limit } = exchange.request.body as QueryBody;
+    const vector =
+      using === 'bm25'
+        ? { mode: 'sparse' as const, sparse: sparseOf(query) }
+        : { mode: 'dense' as const, dense: Float32Array.from(query as number[]) };
+    expectSameAnswers(
+      search({ ...vector, limit: filled.ids.length, ...(filter === undefined ? {} : { filter }) }),
+      answersOf(exchange),
+      limit,
     );
+  });
 
-    test.each(exchanges.filter(isHybrid).map((exchange) => [exchange.name, exchange] as const))('%s', (_, exchange) => {
-      const { prefetch, filter, limit } = exchange.request.body as QueryBody;
-      const [dense, bm25] = prefetch!;
-      const depth = dense!.limit;
-      const within = filter ?? dense!.filter;
-      const vectors = {
-        dense: Float32Array.from(dense!.query as number[]),
-        sparse: sparseOf(bm25!.query),
-        ...(within === undefined ? {} : { filter: within }),
-      };
-      const whole = (['dense', 'sparse'] as const).map((mode) => search({ mode, ...vectors, limit: filled!.ids.length }));
-      const possible = (id: string) => possibleScores(whole, depth, id);
-      const theirs = answersOf(exchange);
-      const mine = search({ mode: 'hybrid', ...vectors, limit: depth }).slice(0, limit);
-      expect(mine).toHaveLength(theirs.length);
-      for (const { id, score } of [...mine, ...theirs]) expect(possible(id).some((other) => Math.abs(score - other) <= 1e-6)).toBe(true);
-      const cut = Math.max(mine.at(-1)!.score, theirs.at(-1)!.score) + 1e-6;
-      const certain = (answers: readonly Answer[]) =>
-        answers.filter(({ id, score }) => possible(id).length === 1 && score > cut).map(({ id }) => id);
-      expect(new Set(certain(mine))).toEqual(new Set(certain(theirs)));
-      expect(certain(theirs).length).toBeGreaterThan(0);
-    });
-  },
-);
+  test.each(exchanges.filter(({ name }) => name.startsWith('count with filter')).map((exchange) => [exchange.name, exchange] as const))(
+    '%s',
+    (_, exchange) => {
+      const { filter } = exchange.request.body as { filter: Filter };
+      const { count } = (exchange.response.body as { result: { count: number } }).result;
+      expect(filled.index.count(filter)).toBe(count);
+    },
+  );
+
+  test.each(exchanges.filter(isHybrid).map((exchange) => [exchange.name, exchange] as const))('%s', (_, exchange) => {
+    const { prefetch, filter, limit } = exchange.request.body as QueryBody;
+    const [dense, bm25] = prefetch!;
+    const depth = dense!.limit;
+    const within = filter ?? dense!.filter;
+    const vectors = {
+      dense: Float32Array.from(dense!.query as number[]),
+      sparse: sparseOf(bm25!.query),
+      ...(within === undefined ? {} : { filter: within }),
+    };
+    const whole = (['dense', 'sparse'] as const).map((mode) => search({ mode, ...vectors, limit: filled.ids.length }));
+    const possible = (id: string) => possibleScores(whole, depth, id);
+    const theirs = answersOf(exchange);
+    const mine = search({ mode: 'hybrid', ...vectors, limit: depth }).slice(0, limit);
+    expect(mine).toHaveLength(theirs.length);
+    for (const { id, score } of [...mine, ...theirs]) expect(possible(id).some((other) => Math.abs(score - other) <= 1e-6)).toBe(true);
+    const cut = Math.max(mine.at(-1)!.score, theirs.at(-1)!.score) + 1e-6;
+    const certain = (answers: readonly Answer[]) =>
+      answers.filter(({ id, score }) => possible(id).length === 1 && score > cut).map(({ id }) => id);
+    expect(new Set(certain(mine))).toEqual(new Set(certain(theirs)));
+    expect(certain(theirs).length).toBeGreaterThan(0);
+  });
+});

@@ -1,13 +1,11 @@
 import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { recordedDataset, recordedExchanges, recordingIsThere, type Exchange } from '../support/qdrant-replay-recording.js';
+import { recordedDataset, recordedExchanges, describeWithRecording, type Exchange } from '../support/qdrant-replay-recording.js';
 import { startReplayServer, type ReplayServer } from '../support/qdrant-replay-server.js';
 import { ReplayCollections } from '../support/qdrant-replay-collections.js';
 import { RecordedShapes, routeOf } from '../support/qdrant-replay-shapes.js';
 import { describeStores } from './describe-stores.js';
 import { direction, indexed, passage, recordOf, stored, versionOf } from './store-fixtures.js';
-
-const skipped = '(skipped where ../shared/qdrant is not there)';
 
 /** Recorded requests that change what later ones find, or that the adapter sends too. */
 const REPLAYED =
@@ -51,8 +49,8 @@ function expectSameBody(mine: unknown, theirs: unknown): void {
   for (const [rank, score] of scoresOf(mine).entries()) expect(Math.abs(score! - scores[rank]!)).toBeLessThanOrEqual(1e-6);
 }
 
-describe.skipIf(!recordingIsThere)(`the collections behind the replay server answer as the real server did ${skipped}`, () => {
-  const exchanges = recordingIsThere ? recordedExchanges().filter(isReplayed) : [];
+describeWithRecording(`the collections behind the replay server answer as the real server did`, () => {
+  const exchanges = recordedExchanges().filter(isReplayed);
   const collections = new ReplayCollections();
 
   test('the recording has what is replayed', () => {
@@ -67,7 +65,7 @@ describe.skipIf(!recordingIsThere)(`the collections behind the replay server ans
   });
 });
 
-describe.skipIf(!recordingIsThere)(`recorded shapes ${skipped}`, () => {
+describeWithRecording(`recorded shapes`, () => {
   test('a request that the recording has passes, one with another field, nesting or route does not', () => {
     const shapes = new RecordedShapes(recordedExchanges());
     const query = { method: 'POST', path: '/collections/x/points/query' };
@@ -82,7 +80,7 @@ describe.skipIf(!recordingIsThere)(`recorded shapes ${skipped}`, () => {
   });
 });
 
-describe.skipIf(!recordingIsThere)(`Qdrant adapter on the replay server ${skipped}`, () => {
+describeWithRecording(`Qdrant adapter on the replay server`, () => {
   let server: ReplayServer;
   beforeAll(async () => {
     server = await startReplayServer();

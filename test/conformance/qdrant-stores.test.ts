@@ -1,14 +1,15 @@
 import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
-import { describe } from 'vitest';
+import { expect, test } from 'vitest';
+import { qdrantServer } from '../support/qdrant-server.js';
 import { describeStores } from './describe-stores.js';
 
-const url = process.env['QDRANT_URL'];
-const apiKey = process.env['QDRANT_API_KEY'];
+const server = qdrantServer();
 
-if (url === undefined) console.log('Skipped: conformance of the Qdrant stores on a real server. Set QDRANT_URL to run it.');
-
-describe.skipIf(url === undefined)('a Qdrant server (skipped without QDRANT_URL)', () => {
-  describeStores('Qdrant stores', {
-    open: () => Promise.resolve(openQdrantStores({ url: url!, timeoutMs: 30_000, ...(apiKey === undefined ? {} : { apiKey }) })),
-  });
+test('the Qdrant stores on a real server', (context) => {
+  context.skip(server === undefined, 'QDRANT_URL is not set: nothing ran against a real Qdrant');
+  expect(server!.url).toMatch(/^https?:/);
 });
+
+if (server !== undefined) {
+  describeStores('Qdrant stores', { open: () => Promise.resolve(openQdrantStores({ ...server, timeoutMs: 30_000 })) });
+}

@@ -1,11 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import type { Metadata } from '@rerank-fleet/core/domain';
 
 /** What a real Qdrant answered, kept beside the repository; see the README of that folder. */
 const FOLDER = join(import.meta.dirname, '../../../shared/qdrant');
 
-export const recordingIsThere = existsSync(join(FOLDER, 'exchanges.json'));
+const isThere = existsSync(join(FOLDER, 'exchanges.json'));
+
+/** Describes tests over the recording; where it is not there, one test says so. */
+export function describeWithRecording(name: string, body: () => void): void {
+  describe(name, () => {
+    test('the recording is there', (context) => {
+      context.skip(!isThere, 'the recorded exchanges (../shared/qdrant) are not beside this checkout');
+      expect(recordedExchanges().length).toBeGreaterThan(100);
+    });
+    if (isThere) body();
+  });
+}
 
 export interface Exchange {
   readonly name: string;

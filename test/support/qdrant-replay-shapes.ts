@@ -41,7 +41,7 @@ function walk(value: unknown, at: string, into: Set<string>): void {
 function walkFilter(filter: unknown, into: Set<string>): void {
   for (const [clause, conditions] of Object.entries(filter as Record<string, unknown>)) {
     into.add(`filter:${clause}`);
-    for (const condition of Array.isArray(conditions) ? conditions : []) {
+    for (const condition of (Array.isArray(conditions) ? conditions : []) as readonly object[]) {
       if (isNested(condition)) walkFilter(condition, into);
       else walk(condition, 'filter:condition', into);
     }

@@ -57,7 +57,9 @@ export class StoreThread {
     const worker = new Worker(new URL('./store-thread.js', import.meta.url), { workerData: this.options });
     let cause: unknown;
     worker.on('message', (reply: ThreadReply) => this.receive(reply));
-    worker.on('error', (error) => (cause = error));
+    worker.on('error', (error: unknown) => {
+      cause = error;
+    });
     worker.on('exit', () => this.lose(worker, cause));
     worker.unref();
     return worker;

@@ -132,7 +132,10 @@ export class QdrantConnection {
     const { filter, limit, after } = options;
     const body = { filter: filter as Schemas['Filter'], limit, with_payload: true, ...(after === undefined ? {} : { offset: after }) };
     const { points, next_page_offset: next } = parsed(page, await checked(this.client.scroll(collection, body)));
-    return { payloads: points.map(({ payload }) => withoutBigInts(payload)), ...(next == null ? {} : { next: String(next) }) };
+    return {
+      payloads: points.map(({ payload }) => withoutBigInts(payload)),
+      ...(next === undefined || next === null ? {} : { next: String(next) }),
+    };
   }
 
   async count(collection: string, filter: QdrantFilter): Promise<number> {
