@@ -1,0 +1,80 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { resolveRedisBinary } from '@rerank-fleet/cli/up/redis-binary';
+import { defaultCacheDirectory } from '@rerank-fleet/core/models';
+import { chosen } from './environment.js';
+
+export interface RedisServerOptions {
+  /** More arguments of redis-server; a later one wins over ours. */
+  readonly settings?: readonly string[];
+}
+
+/** A real redis-server of the test's own: a free loopback port, append-only in a temporary folder. */
+export class RedisServer {
+  readonly url: string;
+  readonly #command: string;
+  readonly #arguments: readonly string[];
+  readonly #directory: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(command: string, port: number, directory: string, settings: readonly string[]) {
+    this.url = `redis://127.0.0.1:${port}`;
+    this.#command = command;
+    this.#directory = directory;
+    const ours = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'yes'];
+    this.#arguments = [...ours, ...settings];
+  }
+
+  /** @throws StackError if there is no redis-server and none can be fetched */
+  static async start({ settings = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+    const { command } = await resolveRedisBinary({ cacheDirectory: defaultCacheDirectory(chosen('XDG_CACHE_HOME')) });
+    const server = new RedisServer(command, await freePort(), await mkdtemp(join(tmpdir(), 'rerank-redis-')), settings);
+    await server.resume();
+    return server;
+  }
+
+  /** Starts it again on the same port and data. */
+  async resume(): Promise<void> {
+    const child = spawn(this.#command, this.#arguments, { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.#process = child;
+    process.once('exit', () => child.kill('SIGKILL'));
+    const lines: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        lines.push(line);
+        if (/ready to accept connections/i.test(line)) resolve();
+      });
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`redis-server ended with ${String(code)}:\n${lines.join('\n')}`)));
+    });
+  }
+
+  /** As a power cut would; what was not yet synced is lost. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+
+  /** Ends it and removes its data. */
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
