@@ -22,13 +22,17 @@ export type FreshTenant = () => string;
 export function describeStores(name: string, factory: StoresFactory): void {
   describe(name, () => {
     let stores: Stores;
-    let tenants = 0;
+    const tenants: string[] = [];
     const run = Date.now().toString(36);
-    const freshTenant: FreshTenant = () => `t${run}${String((tenants += 1))}`;
+    const freshTenant: FreshTenant = () => {
+      tenants.push(`t${run}${String(tenants.length)}`);
+      return tenants.at(-1)!;
+    };
     beforeAll(async () => {
       stores = await factory.open();
     });
     afterAll(async () => {
+      for (const tenant of tenants) await removeAll(stores, tenant);
       await Promise.all([stores.candidateStore.close(), stores.documentStore.close()]);
     });
     describeRetrieval(() => stores.candidateStore, freshTenant);
@@ -38,6 +42,14 @@ export function describeStores(name: string, factory: StoresFactory): void {
     describeDocumentStore(() => stores.documentStore, freshTenant);
     describeReopening(factory, () => stores, freshTenant);
   });
+}
+
+/** A server outlives the tests. */
+async function removeAll({ candidateStore, documentStore }: Stores, tenant: string): Promise<void> {
+  const names = (await documentStore.listCorpora(tenant)).map((record) => record.corpus);
+  for (const corpus of names) await documentStore.deleteCorpus({ tenant, corpus });
+  for (const version of [versionOf(tenant, 1, 'second'), versionOf(tenant, 1), versionOf(tenant, 2)])
+    await candidateStore.dropVersion(version);
 }
 
 export function idsOf(candidates: readonly Candidate[]): string[] {
