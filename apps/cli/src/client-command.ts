@@ -54,7 +54,8 @@ function createContext(flags: CommonFlags, signal: AbortSignal): CommandContext 
   const client = new RerankClient({
     baseUrl: url,
     apiKey,
-    onRetry: ({ error, delayMs }) => terminal.note(`${error.message} Trying again in ${(delayMs / 1_000).toFixed(1)} s.`),
+    onRetry: ({ error, delayMs }) =>
+      terminal.note(`${error.message.replace(/\.$/, '')}. Trying again in ${(delayMs / 1_000).toFixed(1)} s.`),
   });
   return { client, terminal, signal, exitWith: (code) => void (process.exitCode = code) };
 }
