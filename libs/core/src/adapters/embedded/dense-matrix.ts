@@ -10,11 +10,14 @@ export class DenseMatrix {
 
   constructor(private readonly dimensions: number) {}
 
-  /** Appends a copy of a unit vector. */
-  push(vector: Float32Array): void {
+  /** Appends a copy of a vector times `scale`. */
+  push(vector: Float32Array, scale = 1): void {
     const at = this.count & (BLOCK_ROWS - 1);
     if (at === 0) this.blocks.push(new Float32Array(BLOCK_ROWS * this.dimensions));
-    this.blocks[this.count >> BLOCK_BITS]!.set(vector, at * this.dimensions);
+    const block = this.blocks[this.count >> BLOCK_BITS]!;
+    const first = at * this.dimensions;
+    if (scale === 1) block.set(vector, first);
+    else for (let i = 0; i < vector.length; i += 1) block[first + i] = vector[i]! * scale;
     this.count += 1;
   }
 
@@ -64,10 +67,9 @@ function searchBlock(block: Float32Array, query: Float32Array, scan: BlockScan):
   }
 }
 
-/** A copy of unit length; a zero vector stays zero. */
-export function normalized(vector: Float32Array): Float32Array {
+/** What makes a vector's length one; a zero vector stays zero. */
+export function unitScale(vector: Float32Array): number {
   let squares = 0;
-  for (const value of vector) squares += value * value;
-  const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-  return vector.map((value) => value * scale);
+  for (let i = 0; i < vector.length; i += 1) squares += vector[i]! * vector[i]!;
+  return squares > 0 ? 1 / Math.sqrt(squares) : 0;
 }

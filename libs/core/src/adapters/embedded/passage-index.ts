@@ -1,7 +1,7 @@
 import type { Filter, Metadata, RetrievalMode, SparseVector } from '../../domain/index.js';
 import { RerankError, invariant } from '../../errors/index.js';
 import { compileFilter, reciprocalRankFusion } from '../../retrieval/index.js';
-import { DenseMatrix, normalized } from './dense-matrix.js';
+import { DenseMatrix, unitScale } from './dense-matrix.js';
 import { InvertedIndex, grown } from './inverted-index.js';
 import { TopK } from './top-k.js';
 
@@ -99,7 +99,9 @@ export class PassageIndex {
       throw new RerankError('invalid_request', detail);
     }
     const best = new TopK(Math.min(query.limit, Math.max(1, this.liveCount)));
-    this.dense.search(normalized(query.dense), allowed, this.keys, best);
+    const scale = unitScale(query.dense);
+    const unit = query.dense.map((value) => value * scale);
+    this.dense.search(unit, allowed, this.keys, best);
     return this.hits(best);
   }
 
@@ -134,7 +136,7 @@ export class PassageIndex {
       this.keys = grown(this.keys, Float64Array);
       this.live = grown(this.live, Uint8Array);
     }
-    this.dense.push(normalized(dense));
+    this.dense.push(dense, unitScale(dense));
     this.inverted.push(row, bm25);
     this.keys[row] = key;
     this.live[row] = 1;
