@@ -1,15 +1,32 @@
 import { createApp } from '@rerank-fleet/api';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { CorpusBody, JobBody, Problem, RerankResponse } from '@rerank-fleet/core/contracts';
+import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { Writable } from 'node:stream';
 import { apiConfig, FakeFleet } from '../support/api-fakes.js';
+
+/** What tests read of bodies; each route answers some of it. */
+export interface AnswerBody extends Omit<Problem, 'status'>, Omit<RerankResponse, 'id'>, Omit<JobBody, 'errors' | 'object' | 'status'> {
+  readonly status: string | number;
+  readonly object: string;
+  readonly data: readonly CorpusBody[];
+  readonly openapi: string;
+}
+
+export interface Answer {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  json(): AnswerBody;
+}
 
 export interface TestApi {
   readonly app: NestFastifyApplication;
   readonly fleet: FakeFleet;
   /** Lines of the log. */
   readonly log: Record<string, unknown>[];
-  inject: NestFastifyApplication['inject'];
+  inject(options: InjectOptions): Promise<Answer>;
   /** Starts to listen on a free port. */
   listen(): Promise<string>;
   close(): Promise<void>;
@@ -30,7 +47,7 @@ export async function startTestApi(env: Readonly<Record<string, string>> = {}): 
     app,
     fleet,
     log,
-    inject: app.inject.bind(app) as NestFastifyApplication['inject'],
+    inject: async (options) => (await app.inject(options)) as unknown as Answer,
     listen: async () => {
       await app.listen(0, '127.0.0.1');
       return await app.getUrl();

@@ -13,7 +13,8 @@ import { openApiDocument } from './openapi/openapi-document.js';
 export async function createApp(parts: AppParts): Promise<NestFastifyApplication> {
   const edge = { http: parts.config.http, ring: new ApiKeyRing(parts.config.auth.keys), logger: parts.logger };
   const adapter = createFastifyAdapter(edge);
-  installHttpEdge(adapter.getInstance() as unknown as FastifyInstance, edge);
+  installHttpEdge(adapter.getInstance<FastifyInstance>(), edge);
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares its options as a class, and takes literals
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(parts), adapter, {
     bodyParser: false,
     logger: new NestLogger(parts.logger),

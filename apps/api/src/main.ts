@@ -103,7 +103,7 @@ async function main(): Promise<void> {
     process.stderr.write(`${error.message}\n`);
     process.exit(EXIT_CONFIG);
   }
-  const logger = createLogger({ level: config.logging.level, process: 'api' });
+  const logger = createLogger({ ...config.logging, process: 'api' });
   try {
     await start(config, logger);
   } catch (error) {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import type { Config } from '@rerank-fleet/core/config';
@@ -12,7 +11,7 @@ import {
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { RequiresScope } from '../auth/scope.js';
-import { bodyBytes } from '../http/body-bytes.js';
+import { bodyBytes, type BodySource } from '../http/body-bytes.js';
 import { Context, type RequestContext } from '../http/request-context.js';
 import { parseWith } from '../http/zod-faults.js';
 import { ZodPipe } from '../http/zod-pipe.js';
@@ -80,7 +79,7 @@ export class DocumentsController {
     if (!(body instanceof Readable)) return rowsOf(parseWith(ingestRequestSchema, body).documents);
     const { maxIngestBytes, maxBodyBytes } = this.config.http;
     return readDocuments(
-      bodyBytes(body as IncomingMessage, { maxBytes: maxIngestBytes, advice: 'Send the documents in several uploads.' }),
+      bodyBytes(body as Readable & BodySource, { maxBytes: maxIngestBytes, advice: 'Send the documents in several uploads.' }),
       maxBodyBytes,
     );
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { documentSchema, type DocumentBody } from '@rerank-fleet/core/contracts';
-import type { Document, Metadata } from '@rerank-fleet/core/domain';
+import type { Document } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestRejection, IngestRow } from '@rerank-fleet/core/jobs';
 import { parseJson } from '../http/json-body.js';
@@ -23,7 +23,7 @@ export function asDocument({ id, title, text, metadata }: DocumentBody): Documen
     id: id ?? derivedId(title, text),
     text,
     ...(title === undefined ? {} : { title }),
-    ...(metadata === undefined ? {} : { metadata: metadata as Metadata }),
+    ...(metadata === undefined ? {} : { metadata: metadata }),
   };
 }
 

@@ -6,6 +6,9 @@ import { createGunzip } from 'node:zlib';
 /** Most of a refused body that is still read, so that the client, which is sending, comes to read the answer. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
 
+/** A request as its body is read; Fastify's own injected requests are none of Node's class. */
+export type BodySource = Pick<IncomingMessage, 'headers' | 'iterator'>;
+
 export interface BodyBytesOptions {
   /** Most bytes, also after unpacking. */
   readonly maxBytes: number;
@@ -19,7 +22,7 @@ export interface BodyBytesOptions {
  *
  * @throws RerankError `payload_too_large`, `unsupported_media_type` (content encoding), `invalid_request` (damaged gzip)
  */
-export async function* bodyBytes(raw: IncomingMessage, options: BodyBytesOptions): AsyncGenerator<Buffer, void, undefined> {
+export async function* bodyBytes(raw: BodySource, options: BodyBytesOptions): AsyncGenerator<Buffer, void, undefined> {
   const encoding = (raw.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (!['identity', 'gzip', 'x-gzip'].includes(encoding)) {
     throw new RerankError('unsupported_media_type', 'Only gzip is understood as a content encoding.');
@@ -39,11 +42,11 @@ export function discardRest(raw: IncomingMessage): void {
   });
 }
 
-async function* received(raw: Readable): AsyncGenerator<Buffer, void, undefined> {
+async function* received(raw: BodySource): AsyncGenerator<Buffer, void, undefined> {
   for await (const chunk of raw.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
 }
 
-async function* unpacked(raw: Readable): AsyncGenerator<Buffer, void, undefined> {
+async function* unpacked(raw: BodySource): AsyncGenerator<Buffer, void, undefined> {
   const gunzip = createGunzip();
   // Both ends report faults through the loop below; a callback keeps pipeline from throwing them again.
   pipeline(Readable.from(received(raw), { objectMode: false }), gunzip, () => undefined);

@@ -69,6 +69,7 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
     if (scope !== undefined) request.principal = authorize(parts.ring, request.headers, scope);
   });
   parseBodies(instance, parts.http.maxBodyBytes);
+  letConnectionsGo(instance);
   instance.addHook('onResponse', async (request, reply) => logRequest(parts.logger, request, reply));
 }
 
@@ -78,6 +79,17 @@ function watchClient(reply: FastifyReply): AbortController {
     if (!reply.raw.writableFinished) gone.abort(new DOMException('The client closed the connection.', 'AbortError'));
   });
   return gone;
+}
+
+/** A connection that is kept alive would hold the server open after its last request: while closing, each answer ends its own. */
+function letConnectionsGo(instance: FastifyInstance): void {
+  let closing = false;
+  instance.addHook('preClose', async () => {
+    closing = true;
+  });
+  instance.addHook('onSend', async (_request, reply) => {
+    if (closing) void reply.header('connection', 'close');
+  });
 }
 
 /** JSON is read here, with our own limits and messages; NDJSON is handed to its route as a stream. */

@@ -1,6 +1,5 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { IncomingMessage } from 'node:http';
-import { bodyBytes } from './body-bytes.js';
+import { bodyBytes, type BodySource } from './body-bytes.js';
 import { findJsonFault } from './json-fault.js';
 import { findShapeFault } from './json-shape.js';
 
@@ -9,7 +8,7 @@ import { findShapeFault } from './json-shape.js';
  *
  * @throws RerankError `invalid_request` (with line and column, or a pointer), `payload_too_large`, `unsupported_media_type`
  */
-export async function readJsonBody(raw: IncomingMessage, maxBytes: number): Promise<unknown> {
+export async function readJsonBody(raw: BodySource, maxBytes: number): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of bodyBytes(raw, { maxBytes, advice: 'Send fewer or shorter documents in one call.' })) chunks.push(chunk);
   const body = Buffer.concat(chunks);

@@ -83,7 +83,7 @@ function answersOf({ answers }: Operation): Responses {
       status,
       { description, headers: HEADERS, ...(schema === undefined ? {} : { content: { 'application/json': { schema } } }) },
     ]),
-  ) as Responses;
+  );
 }
 
 /** One response a status, with an example for each code. */
@@ -105,7 +105,7 @@ function errorsOf({ errors, scope, answers }: Operation): Responses {
         },
       },
     ]),
-  ) as Responses;
+  );
 }
 
 function exampleOf(code: ErrorCode): { readonly value: unknown } {

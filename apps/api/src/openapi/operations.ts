@@ -182,7 +182,9 @@ export const OPERATIONS: readonly Operation[] = [
     tag: 'jobs',
     summary: 'A job as it stands',
     scope: 'ingest',
-    params: { path: z.object({ id: z.string().meta({ description: 'Id of the job.', example: 'job_0f8fad5bd9cb469fa165706867700ab1' }) }) },
+    params: {
+      path: z.object({ id: z.string().meta({ description: 'Id of the job.', examples: ['job_0f8fad5bd9cb469fa165706867700ab1'] }) }),
+    },
     answers: { 200: { description: 'The job.', schema: jobSchema } },
     errors: ['job_not_found'],
   },

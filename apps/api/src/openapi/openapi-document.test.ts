@@ -1,0 +1,35 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { describe, expect, it } from 'vitest';
+import { openApiDocument } from './openapi-document.js';
+import { OPERATIONS } from './operations.js';
+
+describe('openApiDocument', () => {
+  const document = openApiDocument();
+
+  it('is valid OpenAPI 3.1', async () => {
+    const validator = new Validator();
+    const result = await validator.validate(JSON.stringify(document));
+    expect(result.errors ?? []).toEqual([]);
+    expect(result.valid).toBe(true);
+    expect(validator.version).toBe('3.1');
+  });
+
+  it('documents every operation with answers, errors and security', () => {
+    for (const operation of OPERATIONS) {
+      const documented = document.paths?.[operation.path]?.[operation.method];
+      expect(documented?.operationId).toBe(operation.id);
+      expect(Object.keys(documented?.responses ?? {})).toContain('500');
+      expect(documented?.security).toEqual(operation.scope === undefined ? [] : [{ apiKey: [] }]);
+      expect(Object.keys(documented?.responses ?? {}).includes('401')).toBe(operation.scope !== undefined);
+    }
+  });
+
+  it('shows examples of requests', () => {
+    expect(document.components?.schemas?.RerankRequest).toMatchObject({ example: { top_n: 1 } });
+    expect(document.components?.schemas?.SearchRequest).toMatchObject({ example: { corpus: 'everyday' } });
+  });
+
+  it('gives every operation its own id', () => {
+    expect(new Set(OPERATIONS.map((operation) => operation.id)).size).toBe(OPERATIONS.length);
+  });
+});
