@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import picocolors from 'picocolors';
+import { formatLogLine } from './log-line.js';
 import type { StackOutput } from './stack-options.js';
 
 const TAIL_LINES = 20;
@@ -29,7 +30,8 @@ export function createLogs(output: StackOutput): (name: string) => PrefixedLog {
     count += 1;
     const prefix = colour(`${name.padEnd(NAME_WIDTH)} | `);
     const kept: string[] = [];
-    const line = (text: string): void => {
+    const line = (raw: string): void => {
+      const text = formatLogLine(raw);
       kept.push(text);
       if (kept.length > TAIL_LINES) kept.shift();
       output.write(`${prefix}${text}\n`);

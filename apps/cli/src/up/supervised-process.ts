@@ -125,7 +125,7 @@ export class SupervisedProcess {
       .map((line) => `  ${line}`)
       .join('\n');
     if (this.child?.exitCode === EXIT_CONFIG)
-      return new StackError(`${name} refuses its configuration:\n${lastLines}`, { exitCode: EXIT_CONFIG });
+      return new StackError(`${name} cannot run as it is configured:\n${lastLines}`, { exitCode: EXIT_CONFIG });
     if (!this.everReady && this.failures >= restarts.firstStarts) {
       return new StackError(`${name} did not start in ${this.failures} attempts (${status}). Its last lines:\n${lastLines}`);
     }
