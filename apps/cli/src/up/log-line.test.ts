@@ -8,7 +8,9 @@ describe('formatLogLine', () => {
   });
 
   it('shows a level that is not info', () => {
-    expect(formatLogLine('{"level":50,"time":"2026-11-21T07:51:48.144Z","message":"broke","code":"x"}')).toBe('07:51:48 ERROR broke code=x');
+    expect(formatLogLine('{"level":50,"time":"2026-11-21T07:51:48.144Z","message":"broke","code":"x"}')).toBe(
+      '07:51:48 ERROR broke code=x',
+    );
   });
 
   it.each(['plain words', '{ no JSON', '{"some":"object"}', ''])('leaves %j as it is', (line) => {
