@@ -11,7 +11,7 @@ export interface PlannedItem {
 }
 
 /** Share of padding in a batch beyond which no further item joins: below it a larger batch wins, above it the padding costs more. */
-const MOST_PADDING = 0.1;
+export const MOST_PADDING = 0.1;
 
 /** One class of urgency. Items that run alone wait by age only. */
 class Lane<T extends PlannedItem> {

@@ -1,5 +1,5 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import { BatchPlanner, type PlannedItem } from './batch-planner.js';
+import { BatchPlanner, MOST_PADDING, type PlannedItem } from './batch-planner.js';
 import { padBatch, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
 
 /** One sequence on its way through a model. */
@@ -129,8 +129,9 @@ export class BatchScheduler {
 
   async #occupy(runner: BatchRunner, { model, planner }: Queue): Promise<void> {
     // When little waits, it is shared out among the idle runners: two small batches side by side end before one large one.
-    const share = Math.ceil(planner.tokens / (this.#idle.length + 1));
-    const items = planner.take(Math.min(model.maxBatchTokens, Math.max(share, 1)));
+    // The last idle runner takes all: a share counts no padding, so it would leave a sequence behind for a batch of its own.
+    const share = this.#idle.length === 0 ? Infinity : Math.ceil(planner.tokens / (1 - MOST_PADDING) / (this.#idle.length + 1));
+    const items = planner.take(Math.min(model.maxBatchTokens, share));
     this.#dispatch();
     await this.#runHalving(runner, model.sha256, items);
     this.#idle.push(runner);

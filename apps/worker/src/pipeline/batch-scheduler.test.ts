@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FixedLatencyBatchRunner, type FixedLatencyOptions } from '../../../../test/support/fixed-latency-batch-runner.js';
+import type { TokenSequence } from './batch-runner.js';
+import { BatchScheduler, type SubmitOptions } from './batch-scheduler.js';
+
+const [LIGHT, HEAVY] = ['light', 'heavy'];
+const SYNC: SubmitOptions = { priority: 'sync', alone: false };
+const FAILING = 666;
+
+/** `[id, id, …]` of the given length, so that its score is id × length. */
+const sequence = (id: number, length = 4): TokenSequence => ({ ids: new Int32Array(length).fill(id), typeIds: new Uint8Array(length) });
+
+function start(options: FixedLatencyOptions & { readonly runners?: number; readonly delayMs?: number; readonly budget?: number } = {}) {
+  const runners = Array.from({ length: options.runners ?? 1 }, () => new FixedLatencyBatchRunner(options));
+  const models = [LIGHT, HEAVY].map((sha256) => ({ sha256: sha256, maxBatchTokens: options.budget ?? 64 }));
+  const scheduler = new BatchScheduler({ models, runners, maxBatchDelayMs: options.delayMs ?? 0 });
+  const sizes = (): number[] => runners.flatMap(({ batches }) => batches.map(({ rows }) => rows.length));
+  return {
+    scheduler,
+    runners,
+    sizes,
+    run: (sequences: readonly TokenSequence[], submit = SYNC, model = LIGHT) => scheduler.run(model, sequences, submit),
+  };
+}
+
+const scores = async (rows: Promise<readonly Float32Array[]>): Promise<number[]> => (await rows).map(([score]) => score as number);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('BatchScheduler', () => {
+  it('gives each sequence its own output, in the order they came, whatever batches they ran in', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 40 }),
+        fc.integer({ min: 1, max: 3 }),
+        async (lengths, runners) => {
+          const { run } = start({ runners, latencyMs: 0 });
+          expect(await scores(run(lengths.map((length, index) => sequence(index + 1, length))))).toEqual(
+            lengths.map((length, index) => (index + 1) * length),
+          );
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it('lets several requests share a batch', async () => {
+    const { run, sizes } = start({ delayMs: 20 });
+    const answers = await Promise.all([scores(run([sequence(1), sequence(2)])), scores(run([sequence(3)])), scores(run([sequence(4)]))]);
+    expect(answers).toEqual([[4, 8], [12], [16]]);
+    expect(sizes()).toEqual([4]);
+  });
+
+  it('waits for batch mates no longer than the delay, and not at all once the batch is full', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { run, sizes } = start({ delayMs: 50, budget: 16 });
+    const lone = run([sequence(1)]);
+    vi.advanceTimersByTime(49);
+    expect(sizes()).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(sizes()).toEqual([1]);
+    await lone;
+    const full = run([sequence(1), sequence(2), sequence(3), sequence(4)]);
+    expect(sizes()).toEqual([1, 4]);
+    await full;
+  });
+
+  it('halves a failing batch until the one bad sequence is found, and errs only for its request', async () => {
+    const { run, runners } = start({ delayMs: 20, budget: 1_024, failingId: FAILING });
+    const good = scores(run(Array.from({ length: 7 }, (_, index) => sequence(index + 1))));
+    const bad = run([sequence(FAILING)]);
+    await expect(bad).rejects.toThrow('the model failed');
+    expect(await good).toEqual([4, 8, 12, 16, 20, 24, 28]);
+    // 8 fails, then its halves: each level runs the bad half and the good one.
+    expect(runners[0]?.batches.map(({ rows }) => rows.length)).toEqual([8, 4, 4, 2, 2, 1, 1]);
+  });
+
+  it('errs with score_not_finite for the request whose score is no number, and for no other', async () => {
+    const { run, sizes } = start({ delayMs: 20, notANumberId: 7 });
+    const bad = run([sequence(1), sequence(7)]);
+    const good = scores(run([sequence(3)]));
+    await expect(bad).rejects.toMatchObject({ code: 'score_not_finite' });
+    expect(await good).toEqual([12]);
+    expect(sizes()).toEqual([3]);
+  });
+
+  it('drops what is not yet in a batch when the signal aborts', async () => {
+    const { run, scheduler, runners } = start({ budget: 8, latencyMs: 10 });
+    const controller = new AbortController();
+    const many = run(
+      Array.from({ length: 10 }, (_, index) => sequence(index + 1)),
+      { ...SYNC, signal: controller.signal },
+    );
+    expect(scheduler.stats.waiting).toBe(8);
+    controller.abort(new Error('nobody waits'));
+    await expect(many).rejects.toThrow('nobody waits');
+    expect(scheduler.stats.waiting).toBe(0);
+    expect(await scores(run([sequence(50)]))).toEqual([200]);
+    expect(runners[0]?.batches).toHaveLength(2);
+  });
+
+  it('runs nothing for a signal that is aborted already', async () => {
+    const { run, sizes } = start();
+    await expect(run([sequence(1)], { ...SYNC, signal: AbortSignal.abort(new Error('late')) })).rejects.toThrow('late');
+    expect(sizes()).toEqual([]);
+  });
+
+  it('drops the rest of a request when one of its sequences fails', async () => {
+    const { run, scheduler, sizes } = start({ budget: 4, failingId: FAILING });
+    await expect(run([sequence(FAILING), sequence(1), sequence(2), sequence(3)])).rejects.toThrow('the model failed');
+    expect(scheduler.stats.waiting).toBe(0);
+    expect(sizes().length).toBeLessThan(4);
+  });
+
+  it('never mixes two models in a batch', async () => {
+    const { run, runners } = start({ delayMs: 5 });
+    const answers = await Promise.all([
+      scores(run([sequence(1)], SYNC, LIGHT)),
+      scores(run([sequence(2)], SYNC, HEAVY)),
+      scores(run([sequence(3)], SYNC, LIGHT)),
+    ]);
+    expect(answers).toEqual([[4], [8], [12]]);
+    const batches = runners[0]?.batches ?? [];
+    expect(batches.map(({ model, rows }) => [model, rows.map(([id]) => id)])).toEqual([
+      [LIGHT, [1, 3]],
+      [HEAVY, [2]],
+    ]);
+  });
+
+  it('refuses a model that it does not hold', async () => {
+    await expect(start().scheduler.run('unknown', [sequence(1)], SYNC)).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+
+  it('runs one sequence a batch where the request wants it alone', async () => {
+    const { run, sizes } = start();
+    const alone = run([sequence(1), sequence(2), sequence(3)], { ...SYNC, alone: true });
+    const together = run([sequence(4), sequence(5)]);
+    expect([await scores(alone), await scores(together)]).toEqual([
+      [4, 8, 12],
+      [16, 20],
+    ]);
+    expect(sizes()).toEqual([1, 1, 1, 2]);
+  });
+
+  it('takes sync work before batch work of any model', async () => {
+    const { run, runners } = start({ budget: 4 });
+    const first = run([sequence(1), sequence(2)], { priority: 'batch', alone: false }, LIGHT);
+    const second = run([sequence(3)], SYNC, HEAVY);
+    await Promise.all([first, second]);
+    expect(runners[0]?.batches.map(({ rows }) => rows[0]?.[0])).toEqual([1, 3, 2]);
+  });
+
+  it('shares little work out among idle runners', async () => {
+    const { run, runners } = start({ runners: 2, budget: 1_024 });
+    await run([sequence(1), sequence(2), sequence(3), sequence(4)]);
+    expect(runners.map(({ batches }) => batches.map(({ rows }) => rows.length))).toEqual([[2], [2]]);
+  });
+
+  it('counts batches, sequences, tokens and padding', async () => {
+    const { run, scheduler } = start({ delayMs: 5, budget: 1_024 });
+    await run([sequence(1, 10), sequence(2, 9)]);
+    expect(scheduler.stats).toMatchObject({ batches: 1, sequences: 2, tokens: 19, paddedTokens: 20, waiting: 0 });
+  });
+
+  it('answers nothing for nothing', async () => {
+    expect(await start().run([])).toEqual([]);
+  });
+});
