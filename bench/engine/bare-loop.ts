@@ -22,15 +22,21 @@ let session: InferenceSession | undefined;
 let sequences: TokenSequence[] = [];
 
 async function setUp({ onnxPath, tokenizerPath, maxLength, intraOpThreads, lists }: BareSetup): Promise<void> {
-  session = await InferenceSession.create(onnxPath, { intraOpNumThreads: intraOpThreads, interOpNumThreads: 1, executionMode: 'sequential' });
+  session = await InferenceSession.create(onnxPath, {
+    intraOpNumThreads: intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+  });
   const encoder = new PairEncoder(TextTokenizer.load(tokenizerPath), maxLength);
-  sequences = lists.flatMap(({ query, documents }) => splitSequences(encoder.encodePairs({ query, passages: documents, policy: 'truncate' })));
+  sequences = lists.flatMap(({ query, documents }) =>
+    splitSequences(encoder.encodePairs({ query, passages: documents, policy: 'truncate' })),
+  );
   sequences.sort((a, b) => a.ids.length - b.ids.length);
 }
 
 async function runAll(maxBatchTokens: number): Promise<number> {
   const started = performance.now();
-  for (let from = 0; from < sequences.length; ) {
+  for (let from = 0; from < sequences.length;) {
     let to = from + 1;
     while (to < sequences.length && sequences[to]!.ids.length * (to + 1 - from) <= maxBatchTokens) to += 1;
     const { batch, sequence, inputIds, attentionMask, tokenTypeIds } = padBatch('bare', sequences.slice(from, to));
@@ -47,7 +53,10 @@ async function runAll(maxBatchTokens: number): Promise<number> {
 }
 
 process.on('message', (message: BareMessage) => {
-  const work = 'setup' in message ? setUp(message.setup).then(() => ({ ready: true })) : runAll(message.run.maxBatchTokens).then((seconds) => ({ seconds }));
+  const work =
+    'setup' in message
+      ? setUp(message.setup).then(() => ({ ready: true }))
+      : runAll(message.run.maxBatchTokens).then((seconds) => ({ seconds }));
   work.then(
     (reply) => process.send?.(reply),
     (error: unknown) => {

@@ -45,7 +45,9 @@ class BareLoop {
       const child = fork(new URL('./bare-loop.ts', import.meta.url));
       loop.#children.push(child);
       const mine = lists.filter((_, position) => position % processes === share);
-      await ask(child, { setup: { onnxPath: model.onnxPath, tokenizerPath: model.tokenizerPath, maxLength: model.maxLength, intraOpThreads, lists: mine } });
+      await ask(child, {
+        setup: { onnxPath: model.onnxPath, tokenizerPath: model.tokenizerPath, maxLength: model.maxLength, intraOpThreads, lists: mine },
+      });
     }
     return loop;
   }
@@ -116,10 +118,14 @@ await withOwnStack(async ({ redisUrl }) => {
   const [stats] = await fleet.live();
   const through = median(worker);
   const rows = [...bare].map(([name, rates]) => [name, median(rates).toFixed(1), (through / median(rates)).toFixed(3)]);
-  console.log(`${describeMachine()}\n${model.name} (${model.precision}), ${pairs} pairs of trec-dl19, ${flags.rounds} rounds in turn, medians\n`);
+  console.log(
+    `${describeMachine()}\n${model.name} (${model.precision}), ${pairs} pairs of trec-dl19, ${flags.rounds} rounds in turn, medians\n`,
+  );
   printTable(['way', 'pairs/s', 'worker ÷ it'], [['worker, end to end', through.toFixed(1), '1.000'], ...rows]);
   const best = Math.max(...[...bare.values()].map(median));
-  console.log(`\nworker ÷ best bare loop: ${(through / best).toFixed(3)}; padding waste ${((stats?.stats?.padding_waste ?? 0) * 100).toFixed(1)} %`);
+  console.log(
+    `\nworker ÷ best bare loop: ${(through / best).toFixed(3)}; padding waste ${((stats?.stats?.padding_waste ?? 0) * 100).toFixed(1)} %`,
+  );
   for (const loop of loops) loop.stop();
   clock.stop();
   inbox.stop();

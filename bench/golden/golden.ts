@@ -41,7 +41,10 @@ await withStack(async (url) => {
   const started = performance.now();
   for (const { queryId, query, documentIds, documents } of lists) {
     const results = await rerank(url, query, documents);
-    rankings.set(queryId, results.map(({ index }) => documentIds[index]!));
+    rankings.set(
+      queryId,
+      results.map(({ index }) => documentIds[index]!),
+    );
     for (const { index, logit, tokens } of results) {
       const expected = golden.get(`${queryId}\t${documentIds[index]!}`)!;
       differences.push(Math.abs(logit - expected.logit));
@@ -67,7 +70,8 @@ await withStack(async (url) => {
       ['nDCG@10 reranked', reranked.toFixed(4), `${NDCG.expected} ± ${NDCG.tolerance}`],
     ],
   );
-  const passed = differences.length === golden.size && tokenFaults === 0 && beyond === 0 && Math.abs(reranked - NDCG.expected) <= NDCG.tolerance;
+  const passed =
+    differences.length === golden.size && tokenFaults === 0 && beyond === 0 && Math.abs(reranked - NDCG.expected) <= NDCG.tolerance;
   console.log(passed ? '\nequal to the reference' : '\nNOT equal to the reference');
   process.exitCode = passed ? 0 : 1;
 });

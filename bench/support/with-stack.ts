@@ -6,7 +6,10 @@ import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import { childEnvironment, chosen } from '../../test/support/environment.ts';
 
 /** Starts a stack of its own in a temporary folder and takes it down again. */
-export async function withOwnStack(work: (stack: RunningStack) => Promise<void>, environment: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function withOwnStack(
+  work: (stack: RunningStack) => Promise<void>,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const stateDirectory = await mkdtemp(join(tmpdir(), 'rerank-bench-'));
   const stack = await startStack({
     stateDirectory,

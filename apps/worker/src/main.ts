@@ -21,7 +21,8 @@ function readConfig(): Config {
 function refuse(log: Logger, error: unknown): never {
   const detail = error instanceof RerankError ? error.detail : error instanceof Error ? error.message : String(error);
   log.fatal({ err: error }, `The worker cannot start: ${detail}`);
-  const configuration = error instanceof RerankError ? CONFIGURATION_FAULTS.has(error.code) : error instanceof Error && error.name === 'UnfitRedisError';
+  const configuration =
+    error instanceof RerankError ? CONFIGURATION_FAULTS.has(error.code) : error instanceof Error && error.name === 'UnfitRedisError';
   process.exit(configuration ? EXIT_CONFIG : 1);
 }
 
@@ -52,5 +53,12 @@ process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
 // No process outlives its supervisor.
 process.on('disconnect', stop);
-log.info({ worker: worker.workerId, pool: config.worker.pool, models: worker.models.revisions.map(({ name, precision }) => `${name} (${precision})`) }, 'The worker is ready.');
+log.info(
+  {
+    worker: worker.workerId,
+    pool: config.worker.pool,
+    models: worker.models.revisions.map(({ name, precision }) => `${name} (${precision})`),
+  },
+  'The worker is ready.',
+);
 process.send?.({ type: 'ready' });

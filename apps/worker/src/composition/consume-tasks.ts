@@ -28,7 +28,10 @@ export async function consumeTasks({ config, queue, processor, jobs, log }: Cons
     await queue.consume('ingest', processor.handle, {
       concurrency: ingestConcurrency,
       lockMs: INGEST_LOCK_MS,
-      onDead: (task, error) => void reportDeadSlice(jobs, task, error).catch((fault: unknown) => log.error({ err: fault, task: task.id }, 'A dead task could not be reported.')),
+      onDead: (task, error) =>
+        void reportDeadSlice(jobs, task, error).catch((fault: unknown) =>
+          log.error({ err: fault, task: task.id }, 'A dead task could not be reported.'),
+        ),
     }),
   ];
 }
@@ -36,6 +39,9 @@ export async function consumeTasks({ config, queue, processor, jobs, log }: Cons
 async function reportDeadSlice(jobs: IngestJobs, task: TakenTask, error: Error): Promise<void> {
   const payload = taskPayloadSchema.safeParse(task.payload).data;
   if (payload?.body?.kind !== 'ingest') return;
-  const known = error instanceof RerankError ? error : new RerankError('internal_error', 'The documents could not be stored; the log of the worker says why.');
+  const known =
+    error instanceof RerankError
+      ? error
+      : new RerankError('internal_error', 'The documents could not be stored; the log of the worker says why.');
   await giveUpSlice(jobs, payload.tenant, payload.body, known);
 }

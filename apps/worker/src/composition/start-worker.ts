@@ -97,7 +97,11 @@ function handlers({ config, models, stores, jobs }: HandlerParts): TaskHandlers 
   const { encoders, embedder } = models;
   const { candidates, documents } = stores;
   const encoderOf = bm25Encoders();
-  const retrieval = { store: candidates, embedder, encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => encoderOf(bm25).encodeQuery(query) };
+  const retrieval = {
+    store: candidates,
+    embedder,
+    encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => encoderOf(bm25).encodeQuery(query),
+  };
   const known = new Set([embedder.name, config.worker.embeddingModel]);
   return {
     rerank: rerankTask(encoders),
@@ -110,7 +114,12 @@ function handlers({ config, models, stores, jobs }: HandlerParts): TaskHandlers 
       chunk: (text, { chunking }, countTokens) => chunkText(text, chunking, countTokens),
       encodeSparsePassage: (text, { bm25 }) => encoderOf(bm25).encodePassage(text),
     }),
-    corpus: corpusTask({ documents, candidates, embedder, isEmbedder: (name) => known.has(name) || known.has(name.slice(name.lastIndexOf('/') + 1)) }),
+    corpus: corpusTask({
+      documents,
+      candidates,
+      embedder,
+      isEmbedder: (name) => known.has(name) || known.has(name.slice(name.lastIndexOf('/') + 1)),
+    }),
   };
 }
 
@@ -138,7 +147,10 @@ function describeWorker({ worker }: Config, models: RunningModels): WorkerAnnoun
 
 function withStats(announcement: WorkerAnnouncement, { scheduler }: RunningModels): WorkerAnnouncement {
   const { sequences, batches, tokens, paddedTokens } = scheduler.stats;
-  return { ...announcement, stats: { pairs_scored: sequences, batches, padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens } };
+  return {
+    ...announcement,
+    stats: { pairs_scored: sequences, batches, padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens },
+  };
 }
 
 /** Uploads whose tasks Redis lost, or that were made visible by an API that died before it queued them. Queued ids are left as they are. */

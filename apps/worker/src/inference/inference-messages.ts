@@ -4,7 +4,9 @@ export interface InferenceModel {
   readonly sha256: string;
   readonly onnxPath: string;
   /** What becomes of the output: one logit a sequence, or one vector a sequence. */
-  readonly output: { readonly kind: 'logit'; readonly labelIndex: number } | { readonly kind: 'vector'; readonly pooling: Pooling; readonly normalize: boolean };
+  readonly output:
+    | { readonly kind: 'logit'; readonly labelIndex: number }
+    | { readonly kind: 'vector'; readonly pooling: Pooling; readonly normalize: boolean };
 }
 
 /** What an inference thread is started with. */
@@ -30,6 +32,7 @@ export interface InferenceCall extends BatchTensors {
 
 export type InferenceReply =
   /** `values` is `[batch]` for logits, `[batch, width]` for vectors. */
-  { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number } | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number }
+  | { readonly id: number; readonly error: string };
 
 export type InferenceMessage = { readonly ready: true } | InferenceReply;

@@ -48,7 +48,8 @@ class InferenceThread implements BatchRunner {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => this.#options.onHang(`A batch of ${batch.batch} × ${batch.sequence} tokens ran longer than ${this.#options.batchTimeoutMs} ms.`),
+        () =>
+          this.#options.onHang(`A batch of ${batch.batch} × ${batch.sequence} tokens ran longer than ${this.#options.batchTimeoutMs} ms.`),
         this.#options.batchTimeoutMs,
       );
       this.#inHand.set(id, { resolve, reject, timer });

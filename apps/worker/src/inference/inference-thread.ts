@@ -16,7 +16,9 @@ async function run(call: InferenceCall): Promise<void> {
     const model = models.get(call.model);
     invariant(model, 'A batch was sent to a model that is not loaded.');
     const { values, width } = await model.run(call);
-    port?.postMessage({ id: call.id, values, width, runMs: performance.now() - started } satisfies InferenceMessage, [values.buffer as ArrayBuffer]);
+    port?.postMessage({ id: call.id, values, width, runMs: performance.now() - started } satisfies InferenceMessage, [
+      values.buffer as ArrayBuffer,
+    ]);
   } catch (error) {
     port?.postMessage({ id: call.id, error: error instanceof Error ? error.message : String(error) } satisfies InferenceMessage);
   }

@@ -32,7 +32,11 @@ export class OnnxModel {
 
   async run(batch: BatchTensors): Promise<ModelOutput> {
     const shape = [batch.batch, batch.sequence];
-    const tensors: Record<string, BigInt64Array> = { input_ids: batch.inputIds, attention_mask: batch.attentionMask, token_type_ids: batch.tokenTypeIds };
+    const tensors: Record<string, BigInt64Array> = {
+      input_ids: batch.inputIds,
+      attention_mask: batch.attentionMask,
+      token_type_ids: batch.tokenTypeIds,
+    };
     const feeds = this.#session.inputNames.map((name) => {
       const values = tensors[name];
       if (values === undefined) throw new InvariantError(`The model wants an input "${name}" that no supported layout has.`);
@@ -41,7 +45,10 @@ export class OnnxModel {
     const results = await this.#session.run(Object.fromEntries(feeds));
     const output = this.#outputTensor(results);
     const values = toFloat32(output);
-    const released = this.#output.kind === 'logit' ? this.#logits(values, output.dims, this.#output.labelIndex) : this.#vectors(values, output.dims, batch);
+    const released =
+      this.#output.kind === 'logit'
+        ? this.#logits(values, output.dims, this.#output.labelIndex)
+        : this.#vectors(values, output.dims, batch);
     output.dispose();
     return released;
   }
@@ -82,7 +89,8 @@ function toFloat32(tensor: Tensor): Float32Array {
   if (values instanceof Float32Array) return values;
   if (tensor.type === 'float16' && typeof values !== 'string' && !Array.isArray(values)) {
     const bits = values as Uint16Array;
-    const halves = bits instanceof Uint16Array ? new Float16Array(bits.buffer, bits.byteOffset, bits.length) : (bits as unknown as Float16Array);
+    const halves =
+      bits instanceof Uint16Array ? new Float16Array(bits.buffer, bits.byteOffset, bits.length) : (bits as unknown as Float16Array);
     return Float32Array.from(halves);
   }
   throw new InvariantError(`The model's output has type ${tensor.type}, not a float.`);

@@ -16,7 +16,8 @@ export function poolHiddenState(state: HiddenState, attentionMask: BigInt64Array
   const vectors = new Float32Array(state.batch * state.hidden);
   for (let row = 0; row < state.batch; row += 1) {
     const vector = vectors.subarray(row * state.hidden, (row + 1) * state.hidden);
-    if (pooling === 'cls') vector.set(state.values.subarray(row * state.sequence * state.hidden, row * state.sequence * state.hidden + state.hidden));
+    if (pooling === 'cls')
+      vector.set(state.values.subarray(row * state.sequence * state.hidden, row * state.sequence * state.hidden + state.hidden));
     else meanInto(vector, state, row, attentionMask);
     if (normalize) normalizeInPlace(vector);
   }

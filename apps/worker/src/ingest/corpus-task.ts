@@ -41,21 +41,31 @@ async function putCorpus(parts: CorpusParts, ref: CorpusRef, body: CorpusSetting
   await parts.candidates.dropVersion(version);
   await parts.candidates.createVersion(version);
   if (await parts.documents.createCorpus(record)) return { kind: 'corpus', created: true };
-  throw new RerankError('queue_unavailable', 'The corpus was made by another request at the same moment; send this again.', { retryAfterS: 1 });
+  throw new RerankError('queue_unavailable', 'The corpus was made by another request at the same moment; send this again.', {
+    retryAfterS: 1,
+  });
 }
 
 /** Fields may be added at any time; whatever decides what is in the index needs a reindex. */
 async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: CorpusSettingsBody): Promise<CorpusOutcome> {
   const settings = mergeSettings(parts, known.settings, body);
-  const changed = (['embeddingModel', 'chunking', 'bm25'] as const).filter((name) => JSON.stringify(settings[name]) !== JSON.stringify(known.settings[name]));
+  const changed = (['embeddingModel', 'chunking', 'bm25'] as const).filter(
+    (name) => JSON.stringify(settings[name]) !== JSON.stringify(known.settings[name]),
+  );
   if (changed.length > 0) {
-    throw new RerankError('reindex_required', `A change of ${changed.map(wireName).join(', ')} needs a new index: make a corpus of another name, or leave the setting as it is.`);
+    throw new RerankError(
+      'reindex_required',
+      `A change of ${changed.map(wireName).join(', ')} needs a new index: make a corpus of another name, or leave the setting as it is.`,
+    );
   }
   if (JSON.stringify(settings.fields) === JSON.stringify(known.settings.fields)) return { kind: 'corpus', created: false };
   const versions = known.versions.map((version) => ({ ...version, fields: settings.fields }));
   for (const version of versions) await parts.candidates.createVersion(version);
-  if (await parts.documents.updateCorpus({ ...known, settings, versions, revision: known.revision + 1 })) return { kind: 'corpus', created: false };
-  throw new RerankError('queue_unavailable', 'The corpus was changed by another request at the same moment; send this again.', { retryAfterS: 1 });
+  if (await parts.documents.updateCorpus({ ...known, settings, versions, revision: known.revision + 1 }))
+    return { kind: 'corpus', created: false };
+  throw new RerankError('queue_unavailable', 'The corpus was changed by another request at the same moment; send this again.', {
+    retryAfterS: 1,
+  });
 }
 
 /** The indexes go first: a deletion that is cut short is found by its record and ended by a repeat. */
@@ -68,7 +78,11 @@ async function deleteCorpus(parts: CorpusParts, ref: CorpusRef): Promise<CorpusO
   return { kind: 'corpus', deleted: documents };
 }
 
-async function deleteDocuments(parts: CorpusParts, ref: CorpusRef, change: Extract<CorpusTask['change'], { op: 'delete_documents' }>): Promise<CorpusOutcome> {
+async function deleteDocuments(
+  parts: CorpusParts,
+  ref: CorpusRef,
+  change: Extract<CorpusTask['change'], { op: 'delete_documents' }>,
+): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
   if (known?.corpusId !== change.corpus_id) throw corpusNotFound(ref);
   const version = promotedVersion(known);
@@ -79,7 +93,7 @@ async function deleteDocuments(parts: CorpusParts, ref: CorpusRef, change: Extra
   };
   if (change.ids !== undefined) return { kind: 'corpus', deleted: await remove(change.ids) };
   let deleted = 0;
-  for (let after: string | undefined, more = true; more; ) {
+  for (let after: string | undefined, more = true; more;) {
     const page = await parts.documents.scanDocuments(ref, {
       limit: SCAN_PAGE,
       ...(after === undefined ? {} : { after }),
@@ -122,13 +136,22 @@ function defaultSettings(embedder: Embedder): CorpusSettings {
 /** What the body leaves out stays as it is. */
 function mergeSettings(parts: CorpusParts, base: CorpusSettings, body: CorpusSettingsBody): CorpusSettings {
   if (body.embedding_model !== undefined && !parts.isEmbedder(body.embedding_model)) {
-    throw new RerankError('model_not_found', `No worker holds the embedder "${body.embedding_model}"; this one holds ${parts.embedder.name}.`);
+    throw new RerankError(
+      'model_not_found',
+      `No worker holds the embedder "${body.embedding_model}"; this one holds ${parts.embedder.name}.`,
+    );
   }
   const { chunking, bm25 } = body;
   return {
     embeddingModel: base.embeddingModel,
-    chunking: chunking === undefined ? base.chunking : { mode: chunking.mode, maxTokens: chunking.max_tokens, overlapTokens: chunking.overlap_tokens },
-    bm25: bm25 === undefined ? base.bm25 : { k1: bm25.k1, b: bm25.b, averageLength: bm25.average_length, language: bm25.language, termHash: 'murmur3-32' },
+    chunking:
+      chunking === undefined
+        ? base.chunking
+        : { mode: chunking.mode, maxTokens: chunking.max_tokens, overlapTokens: chunking.overlap_tokens },
+    bm25:
+      bm25 === undefined
+        ? base.bm25
+        : { k1: bm25.k1, b: bm25.b, averageLength: bm25.average_length, language: bm25.language, termHash: 'murmur3-32' },
     fields: body.fields ?? base.fields,
   };
 }

@@ -22,7 +22,8 @@ export function ingestTask(parts: IngestParts): TaskHandlers['ingest'] {
   return async (body, { tenant, signal }) => {
     const record = await parts.jobs.record(tenant, body.job_id);
     const slice = record === undefined ? undefined : await parts.jobs.slice(record, body.slice);
-    if (record === undefined || slice === undefined || (await parts.jobs.hasOutcome(record, body.slice))) return { kind: 'ingest', succeeded: 0, errors: [] };
+    if (record === undefined || slice === undefined || (await parts.jobs.hasOutcome(record, body.slice)))
+      return { kind: 'ingest', succeeded: 0, errors: [] };
     const outcome = await writeSlice(parts, record, slice, signal);
     await parts.jobs.finishSlice(record, body.slice, outcome);
     return outcome;
@@ -45,7 +46,10 @@ async function writeSlice(parts: IngestParts, record: IngestJobRecord, slice: In
   }
   // Of two rows with one id the later wins; the earlier one counts as stored, as it would have been a moment before.
   const latest = new Map(slice.rows.map((row) => [row.document.id, row]));
-  const current = await parts.documents.putDocuments(corpus, [...latest.values()].map(({ document }) => document));
+  const current = await parts.documents.putDocuments(
+    corpus,
+    [...latest.values()].map(({ document }) => document),
+  );
   const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
   const errors = await indexRows(parts, promotedVersion(corpus), toIndex, signal);
   return { kind: 'ingest', succeeded: slice.rows.length - errors.length, errors };
@@ -53,7 +57,8 @@ async function writeSlice(parts: IngestParts, record: IngestJobRecord, slice: In
 
 /** All rows at once; if one text cannot be embedded, row by row, so that only that one errs. */
 async function indexRows(parts: IngestParts, version: CorpusVersion, rows: IngestSlice['rows'], signal: AbortSignal): Promise<RowError[]> {
-  const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> => await indexDocuments(parts, version, documents, signal);
+  const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> =>
+    await indexDocuments(parts, version, documents, signal);
   try {
     await parts.candidates.writeDocuments(version, await index(rows.map(({ document }) => document)));
     return [];

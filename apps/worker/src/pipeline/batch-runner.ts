@@ -38,7 +38,11 @@ export function padBatch(model: string, sequences: readonly TokenSequence[]): Pa
   const inputIds = new BigInt64Array(batch * sequence);
   const attentionMask = new BigInt64Array(batch * sequence);
   const tokenTypeIds = new BigInt64Array(batch * sequence);
-  const [idHalves, maskHalves, typeHalves] = [inputIds, attentionMask, tokenTypeIds].map((tensor) => new Int32Array(tensor.buffer)) as [Int32Array, Int32Array, Int32Array];
+  const [idHalves, maskHalves, typeHalves] = [inputIds, attentionMask, tokenTypeIds].map((tensor) => new Int32Array(tensor.buffer)) as [
+    Int32Array,
+    Int32Array,
+    Int32Array,
+  ];
   sequences.forEach(({ ids, typeIds }, row) => {
     for (let position = 0, half = row * sequence * 2; position < ids.length; position += 1, half += 2) {
       idHalves[half] = ids[position]!;

@@ -141,7 +141,10 @@ export class BatchScheduler {
   async #runHalving(runner: BatchRunner, model: string, items: readonly Work[]): Promise<void> {
     let output: BatchOutput;
     try {
-      const batch = padBatch(model, items.map(({ sequence }) => sequence));
+      const batch = padBatch(
+        model,
+        items.map(({ sequence }) => sequence),
+      );
       output = await runner.run(batch);
       this.#count(items, batch.sequence, output.runMs);
     } catch (error) {

@@ -37,7 +37,13 @@ export class TextEmbedder implements Embedder {
   async embed({ texts, as, priority, signal }: EmbedRequest): Promise<readonly Float32Array[]> {
     const prefix = as === 'query' ? this.#model.queryPrefix : this.#model.passagePrefix;
     const encoded = await this.#encoder.encodeTexts(this.#model.sha256, texts, prefix);
-    return await this.#scheduler.run(this.#model.sha256, splitSequences(encoded), { priority, alone: false, ...(signal === undefined ? {} : { signal }) });
+    // A query's vector must not depend on the searches beside it (dynamic int8), or the same search finds other candidates each time.
+    const alone = as === 'query';
+    return await this.#scheduler.run(this.#model.sha256, splitSequences(encoded), {
+      priority,
+      alone,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   async countTokens(texts: readonly string[]): Promise<readonly number[]> {

@@ -38,7 +38,11 @@ export async function retrieveCandidates(parts: RetrievalParts, request: Retriev
 
 async function embedQuery(embedder: Embedder, { version, query, signal }: RetrievalRequest): Promise<Float32Array> {
   if (version.embedder.sha256 !== embedder.sha256) {
-    throw new RerankError('model_unavailable', `The corpus was indexed with ${version.embedder.name}, of which this worker holds another revision or nothing.`, { retryAfterS: 5 });
+    throw new RerankError(
+      'model_unavailable',
+      `The corpus was indexed with ${version.embedder.name}, of which this worker holds another revision or nothing.`,
+      { retryAfterS: 5 },
+    );
   }
   const [vector] = await embedder.embed({ texts: [query], as: 'query', priority: 'sync', ...(signal === undefined ? {} : { signal }) });
   return vector as Float32Array;

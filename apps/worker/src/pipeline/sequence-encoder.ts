@@ -13,7 +13,12 @@ export interface EncodedSequences {
 export interface SequenceEncoder {
   encodePairs(
     model: string,
-    request: { readonly query: string; readonly passages: readonly string[]; readonly policy: LongPairPolicy; readonly maxPassageTokens?: number },
+    request: {
+      readonly query: string;
+      readonly passages: readonly string[];
+      readonly policy: LongPairPolicy;
+      readonly maxPassageTokens?: number;
+    },
   ): Promise<EncodedSequences>;
   encodeTexts(model: string, texts: readonly string[], prefix: string): Promise<EncodedSequences>;
   countTokens(model: string, texts: readonly string[]): Promise<Int32Array>;

@@ -13,6 +13,10 @@ export class CrossEncoders {
   get(pin: { readonly name: string; readonly sha256: string }): CrossEncoder {
     const encoder = this.#bySha256.get(pin.sha256);
     if (encoder !== undefined) return encoder;
-    throw new RerankError('model_unavailable', `This worker does not hold the revision of ${pin.name} that the request was admitted for; try again.`, { retryAfterS: 2 });
+    throw new RerankError(
+      'model_unavailable',
+      `This worker does not hold the revision of ${pin.name} that the request was admitted for; try again.`,
+      { retryAfterS: 2 },
+    );
   }
 }

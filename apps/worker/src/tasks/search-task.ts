@@ -23,7 +23,12 @@ export function searchTask(retrieval: RetrievalParts, encoders: CrossEncoders): 
 function firstStageOutcome(body: SearchTask, candidates: readonly Candidate[], timings: SearchOutcome['timings_ms']): SearchOutcome {
   const indexed = candidates.map((candidate, index) => ({ candidate, index }));
   const kept = body.group_by === 'none' ? indexed : firstOfEachGroup(indexed, documentOf(candidates));
-  return { kind: 'search', results: kept.slice(0, body.top_n).map(({ candidate }) => describe(candidate)), prompt_tokens: 0, timings_ms: timings };
+  return {
+    kind: 'search',
+    results: kept.slice(0, body.top_n).map(({ candidate }) => describe(candidate)),
+    prompt_tokens: 0,
+    timings_ms: timings,
+  };
 }
 
 interface Reranking {
@@ -32,7 +37,11 @@ interface Reranking {
   readonly timings: SearchOutcome['timings_ms'];
 }
 
-async function rerankedOutcome(body: SearchTask, candidates: readonly Candidate[], { encoders, context, timings }: Reranking): Promise<SearchOutcome> {
+async function rerankedOutcome(
+  body: SearchTask,
+  candidates: readonly Candidate[],
+  { encoders, context, timings }: Reranking,
+): Promise<SearchOutcome> {
   invariant(body.model, 'A search without a model was to be reranked.');
   const model = encoders.get(body.model);
   const scored = await model.score({
@@ -51,7 +60,10 @@ async function rerankedOutcome(body: SearchTask, candidates: readonly Candidate[
   return {
     kind: 'search',
     model: model.name,
-    results: ranked.map(({ index, logit, tokens, truncated }) => ({ ...describe(candidates[index] as Candidate), score: { logit, tokens, truncated } })),
+    results: ranked.map(({ index, logit, tokens, truncated }) => ({
+      ...describe(candidates[index] as Candidate),
+      score: { logit, tokens, truncated },
+    })),
     prompt_tokens: totalTokens(scored),
     timings_ms: { ...timings, ...scored.timingsMs },
   };

@@ -23,7 +23,10 @@ export interface TaskContext {
 }
 
 export type TaskHandlers = {
-  readonly [Kind in TaskBody['kind']]: (body: Extract<TaskBody, { kind: Kind }>, context: TaskContext) => Promise<Extract<TaskOutcome, { kind: Kind }>>;
+  readonly [Kind in TaskBody['kind']]: (
+    body: Extract<TaskBody, { kind: Kind }>,
+    context: TaskContext,
+  ) => Promise<Extract<TaskOutcome, { kind: Kind }>>;
 };
 
 export interface TaskProcessorParts {
@@ -68,8 +71,8 @@ export class TaskProcessor {
     const payload = parsed.data;
     const fence = await this.#parts.board.takeFence(payload.id);
     const deaths = fence - 1 - task.attempt;
-    if (deaths > DEATHS_ALLOWED) return await this.#giveUp(payload, fence);
-    await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
+    if (deaths > DEATHS_ALLOWED) await this.#giveUp(payload, fence);
+    else await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
   };
 
   async #run(payload: TaskPayload, fence: number): Promise<void> {

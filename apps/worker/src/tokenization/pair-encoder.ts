@@ -31,7 +31,10 @@ export interface EncodePairsRequest {
 export class PairEncoder {
   readonly #tokenizer: TextTokenizer;
   readonly #maxLength: number;
-  readonly #passages = new LRUCache<string, TokenizedText>({ maxSize: CACHED_TOKENS, sizeCalculation: ({ ids }, key) => ids.length + Math.ceil(key.length / 2) + 16 });
+  readonly #passages = new LRUCache<string, TokenizedText>({
+    maxSize: CACHED_TOKENS,
+    sizeCalculation: ({ ids }, key) => ids.length + Math.ceil(key.length / 2) + 16,
+  });
 
   constructor(tokenizer: TextTokenizer, maxLength: number) {
     this.#tokenizer = tokenizer;
@@ -44,15 +47,22 @@ export class PairEncoder {
     const most = this.#maxLength - special - LEAST_PASSAGE_TOKENS;
     const head = this.#tokenizer.tokenize(query, most);
     if (head.cut) {
-      throw new RerankError('query_too_long', `The query has more than ${most} tokens, the most this model takes beside a passage (window ${this.#maxLength}). Shorten it.`);
+      throw new RerankError(
+        'query_too_long',
+        `The query has more than ${most} tokens, the most this model takes beside a passage (window ${this.#maxLength}). Shorten it.`,
+      );
     }
     const room = Math.min(this.#maxLength - special - head.ids.length, maxPassageTokens ?? Infinity);
     const tails = passages.map((passage) => this.#passage(passage, room));
     const long = tails.findIndex((tail) => tail.cut);
     if (policy === 'error' && long >= 0) {
-      throw new RerankError('pair_too_long', `Document ${long} has more than the ${room} tokens left beside the query. Split it, or send long_document "truncate".`, {
-        errors: [{ pointer: `/documents/${long}`, detail: `has more than ${room} tokens` }],
-      });
+      throw new RerankError(
+        'pair_too_long',
+        `Document ${long} has more than the ${room} tokens left beside the query. Split it, or send long_document "truncate".`,
+        {
+          errors: [{ pointer: `/documents/${long}`, detail: `has more than ${room} tokens` }],
+        },
+      );
     }
     const overhead = special + head.ids.length;
     return pack(tails, overhead, (target, tail) => writeFrame(this.#tokenizer.template.pair, target, head.ids, tail.ids));

@@ -30,7 +30,13 @@ const processorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('Sequence'), processors: z.array(z.unknown()) }),
 ]);
 
-const BARE: Template = { single: [{ kind: 'first', typeId: 0 }], pair: [{ kind: 'first', typeId: 0 }, { kind: 'second', typeId: 0 }] };
+const BARE: Template = {
+  single: [{ kind: 'first', typeId: 0 }],
+  pair: [
+    { kind: 'first', typeId: 0 },
+    { kind: 'second', typeId: 0 },
+  ],
+};
 
 /**
  * Reads the template of a `post_processor` of tokenizer.json: TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel (adds nothing) or a
@@ -59,17 +65,26 @@ export function parseTemplate(postProcessor: unknown): Template {
 }
 
 function frame(start: number, between: readonly number[], end: number, secondTypeId: number): Template {
-  const first = [{ kind: 'special', ids: [start], typeId: 0 }, { kind: 'first', typeId: 0 }] as const;
+  const first = [
+    { kind: 'special', ids: [start], typeId: 0 },
+    { kind: 'first', typeId: 0 },
+  ] as const;
   return {
     single: [...first, { kind: 'special', ids: [end], typeId: 0 }],
-    pair: [...first, { kind: 'special', ids: between, typeId: 0 }, { kind: 'second', typeId: secondTypeId }, { kind: 'special', ids: [end], typeId: secondTypeId }],
+    pair: [
+      ...first,
+      { kind: 'special', ids: between, typeId: 0 },
+      { kind: 'second', typeId: secondTypeId },
+      { kind: 'special', ids: [end], typeId: secondTypeId },
+    ],
   };
 }
 
 function readPiece(piece: z.infer<typeof pieces>[number], special: Readonly<Record<string, { ids: number[] }>>): TemplatePiece {
   if ('Sequence' in piece) return { kind: piece.Sequence.id === 'A' ? 'first' : 'second', typeId: piece.Sequence.type_id };
   const ids = special[piece.SpecialToken.id]?.ids;
-  if (ids === undefined) throw new InvariantError(`tokenizer.json names the special token ${piece.SpecialToken.id} but gives no id for it.`);
+  if (ids === undefined)
+    throw new InvariantError(`tokenizer.json names the special token ${piece.SpecialToken.id} but gives no id for it.`);
   return { kind: 'special', ids, typeId: piece.SpecialToken.type_id };
 }
 

@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Tokenizer } from '@huggingface/tokenizers';
+import { Tokenizer as UntypedTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { parseTemplate, type Template } from './pair-template.js';
 
-/** A text is cut before tokenizing at this many characters for each token wanted, at white space; the count doubles until it suffices. */
+/** A text is cut before tokenizing at this many characters for each token wanted, at a space; the count doubles until it suffices. */
 const CHARACTERS_PER_TOKEN = 12;
-/** White space is looked for at most this far beyond the cut; without any (CJK), the whole text is tokenized. */
+/** A space is looked for at most this far beyond the cut; without any (CJK), the whole text is tokenized. */
 const CUT_SEARCH = 1_024;
 /** Tokens at a cut that may differ from those of the whole text. */
 const CUT_MARGIN = 8;
+
+/** What we use of the library. Its own declarations import without extensions, which this module resolution does not follow. */
+type Tokenizer = { encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] } };
+const Tokenizer = UntypedTokenizer as new (tokenizer: object, config: object) => Tokenizer;
 
 const tokenizerFileSchema = z.looseObject({ post_processor: z.unknown() });
 
@@ -33,12 +37,15 @@ export class TextTokenizer {
   /** Reads tokenizer.json and, beside it, tokenizer_config.json if it is there. */
   static load(tokenizerPath: string): TextTokenizer {
     const file = tokenizerFileSchema.parse(JSON.parse(readFileSync(tokenizerPath, 'utf8')));
-    return new TextTokenizer(new Tokenizer(file, readConfig(join(dirname(tokenizerPath), 'tokenizer_config.json'))), parseTemplate(file.post_processor));
+    return new TextTokenizer(
+      new Tokenizer(file, readConfig(join(dirname(tokenizerPath), 'tokenizer_config.json'))),
+      parseTemplate(file.post_processor),
+    );
   }
 
   /**
-   * The first `maxTokens` tokens of a text. A long text is not tokenized whole: a prefix that ends at white space has the same first tokens, as every
-   * pre-tokenizer of the supported layouts splits there.
+   * The first `maxTokens` tokens of a text. A long text is not tokenized whole: a prefix that ends at a space after a word has the same first tokens, as
+   * every pre-tokenizer of the supported layouts splits there.
    */
   tokenize(text: string, maxTokens: number): TokenizedText {
     for (let characters = (maxTokens + CUT_MARGIN) * CHARACTERS_PER_TOKEN; ; characters *= 2) {
@@ -69,9 +76,12 @@ function readConfig(path: string): object {
   }
 }
 
-/** The first white space at or after `from`, or the end of the text. */
+/**
+ * The first space after a word at or after `from`, or the end of the text. Other white space will not do: some tokenizers drop a form feed or U+FEFF and
+ * join what is beside it, some do not split at a line break, and byte-level ones take a run of spaces as a whole.
+ */
 function cutPoint(text: string, from: number): number {
   if (text.length <= from) return text.length;
-  const found = text.slice(from, from + CUT_SEARCH).search(/\s/);
+  const found = text.slice(from - 1, from + CUT_SEARCH).search(/\S /);
   return found < 0 ? text.length : from + found;
 }

@@ -25,6 +25,9 @@ export interface TokenizerCall {
 export type TokenizerReply =
   | { readonly id: number; readonly sequences: EncodedSequences }
   | { readonly id: number; readonly counts: Int32Array }
-  | { readonly id: number; readonly error: { readonly code: string; readonly detail: string; readonly errors: readonly FieldError[] } };
+  | {
+      readonly id: number;
+      readonly error: { readonly code: string; readonly detail: string; readonly errors: readonly FieldError[]; readonly cause?: string };
+    };
 
 export type TokenizerMessage = { readonly ready: true } | TokenizerReply;

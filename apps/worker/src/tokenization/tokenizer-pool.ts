@@ -1,7 +1,14 @@
 import { Worker } from 'node:worker_threads';
-import { isErrorCode, RerankError } from '@rerank-fleet/core/errors';
+import { InvariantError, isErrorCode, RerankError } from '@rerank-fleet/core/errors';
 import type { EncodedSequences, EncodePairsRequest } from './pair-encoder.js';
-import type { TokenizerCall, TokenizerMessage, TokenizerModel, TokenizerReply, TokenizerThreadData, TokenizerWork } from './tokenizer-messages.js';
+import type {
+  TokenizerCall,
+  TokenizerMessage,
+  TokenizerModel,
+  TokenizerReply,
+  TokenizerThreadData,
+  TokenizerWork,
+} from './tokenizer-messages.js';
 
 interface Pending {
   readonly resolve: (reply: TokenizerReply) => void;
@@ -41,7 +48,7 @@ export class TokenizerPool {
 
   async countTokens(model: string, texts: readonly string[]): Promise<Int32Array> {
     const reply = await this.#call({ kind: 'count', model, texts });
-    if (!('counts' in reply)) throw new RerankError('internal_error', 'The tokenizer answered another question.');
+    if (!('counts' in reply)) throw failureOf(reply);
     return reply.counts;
   }
 
@@ -83,7 +90,8 @@ export class TokenizerPool {
       thread.worker.once('exit', () => {
         const lost = [...thread.pending.values()];
         thread.pending.clear();
-        for (const { reject: rejectCall } of lost) rejectCall(new RerankError('model_unavailable', 'The tokenizer ended under the request; try again.', { retryAfterS: 1 }));
+        for (const { reject: rejectCall } of lost)
+          rejectCall(new RerankError('model_unavailable', 'The tokenizer ended under the request; try again.', { retryAfterS: 1 }));
         reject(new Error('The tokenizer thread ended before it was ready.'));
         if (this.#closed || !this.#threads.includes(thread)) return;
         thread.worker = this.#spawn();
@@ -94,7 +102,12 @@ export class TokenizerPool {
 }
 
 function sequencesOf(reply: TokenizerReply): EncodedSequences {
-  if ('sequences' in reply) return reply.sequences;
-  if ('error' in reply && isErrorCode(reply.error.code)) throw new RerankError(reply.error.code, reply.error.detail, { errors: reply.error.errors });
-  throw new RerankError('internal_error', 'The tokenizer answered another question.');
+  if (!('sequences' in reply)) throw failureOf(reply);
+  return reply.sequences;
+}
+
+function failureOf(reply: TokenizerReply): Error {
+  if (!('error' in reply) || !isErrorCode(reply.error.code)) return new InvariantError('The tokenizer answered another question.');
+  const { code, detail, errors, cause } = reply.error;
+  return new RerankError(code, detail, { errors, ...(cause === undefined ? {} : { cause }) });
 }

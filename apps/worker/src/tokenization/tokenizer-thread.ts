@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { invariant, RerankError } from '@rerank-fleet/core/errors';
 import { PairEncoder } from './pair-encoder.js';
 import { TextTokenizer } from './text-tokenizer.js';
-import type { TokenizerCall, TokenizerMessage, TokenizerThreadData } from './tokenizer-messages.js';
+import type { TokenizerCall, TokenizerMessage, TokenizerReply, TokenizerThreadData } from './tokenizer-messages.js';
 
 const port = parentPort;
 invariant(port, 'The tokenizer thread was started outside a worker thread.');
@@ -22,14 +22,18 @@ function answer({ id, work }: TokenizerCall): { message: TokenizerMessage; trans
   return { message: { id, sequences }, transfer: buffers as ArrayBuffer[] };
 }
 
+/** What went wrong inside is for the log, not for the client. */
+function describe(error: unknown): Extract<TokenizerReply, { error: unknown }>['error'] {
+  if (error instanceof RerankError) return { code: error.code, detail: error.detail, errors: error.errors };
+  return { code: 'internal_error', detail: 'The tokenizer failed on one of the texts.', errors: [], cause: String(error) };
+}
+
 port.on('message', (call: TokenizerCall) => {
   try {
     const { message, transfer } = answer(call);
     port.postMessage(message, transfer);
   } catch (error) {
-    const known = error instanceof RerankError ? error : new RerankError('internal_error', `The tokenizer failed: ${String(error)}`);
-    const { code, detail, errors } = known;
-    port.postMessage({ id: call.id, error: { code, detail, errors } } satisfies TokenizerMessage);
+    port.postMessage({ id: call.id, error: describe(error) } satisfies TokenizerMessage);
   }
 });
 

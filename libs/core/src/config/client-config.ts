@@ -34,7 +34,8 @@ export const CLIENT_FIELDS = {
  * @throws ConfigError with every fault, not only the first; it names rules, never values
  */
 export function loadClientConfig(env: NodeJS.ProcessEnv = process.env): ClientConfig {
-  const read = <Schema extends z.ZodType>({ env: variable, schema }: Field<Schema>) => schema.safeParse(env[variable] === '' ? undefined : env[variable]);
+  const read = <Schema extends z.ZodType>({ env: variable, schema }: Field<Schema>) =>
+    schema.safeParse(env[variable] === '' ? undefined : env[variable]);
   const url = read(CLIENT_FIELDS.url);
   const apiKey = read(CLIENT_FIELDS.apiKey);
   if (!url.success || !apiKey.success) {

@@ -1,12 +1,12 @@
 import { FIELDS, type Field } from './fields.js';
 
-const rows = Object.entries(FIELDS).map(([section, fields]) => ({ section, fields: Object.values(fields) as readonly Field[] }));
+const rows = Object.entries(FIELDS).map(([section, fields]) => ({ section, fields: Object.values<Field>(fields) }));
 
 /** Default as a user would write it, or undefined where there is none. */
 function defaultOf(field: Field): string | undefined {
-  const value = field.schema.safeParse(undefined).data as unknown;
+  const value = field.schema.safeParse(undefined).data;
   if (value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)) return undefined;
-  return Array.isArray(value) ? value.join(',') : String(value);
+  return Array.isArray(value) ? value.join(',') : JSON.stringify(value).replaceAll('"', '');
 }
 
 /** Text of `.env.example`. */

@@ -16,14 +16,15 @@ const field = <Schema extends z.ZodType>(definition: Field<Schema>): Field<Schem
 
 /** Whole numbers are digits only: `1e3`, ` 8 ` and `0x10` are refused rather than guessed. */
 const int = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(min).max(max));
+  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.int().min(min).max(max));
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
-const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
 
 const SCOPES = ['search', 'jobs', 'ingest', 'admin', 'operator'] as const;
 
@@ -57,7 +58,11 @@ const aliases = z
 
 export const FIELDS = {
   http: {
-    host: field({ env: 'HOST', description: 'Address the API binds to. Beyond loopback, API_KEYS is needed.', schema: z.string().default('127.0.0.1') }),
+    host: field({
+      env: 'HOST',
+      description: 'Address the API binds to. Beyond loopback, API_KEYS is needed.',
+      schema: z.string().default('127.0.0.1'),
+    }),
     port: field({ env: 'PORT', description: 'Port of the API; 0 picks a free one.', schema: int(0, 65_535).default(8080) }),
     syncTimeoutMs: field({
       env: 'SYNC_TIMEOUT_MS',
@@ -83,7 +88,8 @@ export const FIELDS = {
     keys: field({
       env: 'API_KEYS',
       secret: true,
-      description: 'JSON array of {"key" or "sha256", "tenant", "scopes"}, or the path of a file that holds it. None is needed on a loopback bind.',
+      description:
+        'JSON array of {"key" or "sha256", "tenant", "scopes"}, or the path of a file that holds it. None is needed on a loopback bind.',
       schema: z.string().optional(),
     }),
   },
@@ -113,7 +119,12 @@ export const FIELDS = {
       schema: z.url({ protocol: /^https?$/ }).optional(),
     }),
     qdrantApiKey: field({ env: 'QDRANT_API_KEY', secret: true, description: 'API key of Qdrant.', schema: z.string().optional() }),
-    qdrantTimeoutMs: field({ env: 'QDRANT_TIMEOUT_MS', unit: 'ms', description: 'Longest call to Qdrant.', schema: int(100, 600_000).default(10_000) }),
+    qdrantTimeoutMs: field({
+      env: 'QDRANT_TIMEOUT_MS',
+      unit: 'ms',
+      description: 'Longest call to Qdrant.',
+      schema: int(100, 600_000).default(10_000),
+    }),
     blobUrl: field({
       env: 'BLOB_URL',
       description: 'Where uploads and jobs are kept: file:///path. Default: `blobs` in the state directory.',
@@ -131,7 +142,11 @@ export const FIELDS = {
       description: 'Pulled models and the packaged redis-server are kept under `rerank-fleet` in it. Default: `~/.cache`.',
       schema: z.string().optional(),
     }),
-    hubEndpoint: field({ env: 'HF_ENDPOINT', description: 'Model hub.', schema: z.url({ protocol: /^https?$/ }).default('https://huggingface.co') }),
+    hubEndpoint: field({
+      env: 'HF_ENDPOINT',
+      description: 'Model hub.',
+      schema: z.url({ protocol: /^https?$/ }).default('https://huggingface.co'),
+    }),
     hubToken: field({ env: 'HF_TOKEN', secret: true, description: 'Token for the hub.', schema: z.string().optional() }),
     aliases: field({
       env: 'MODEL_ALIASES',
@@ -153,7 +168,11 @@ export const FIELDS = {
       description: 'Cross-encoders of this worker: names or folders, separated by commas; the first is the default.',
       schema: list.pipe(z.array(modelNameSchema).min(1)).default(['ms-marco-MiniLM-L-12-v2']),
     }),
-    embeddingModel: field({ env: 'EMBEDDING_MODEL', description: 'Embedder: name or folder.', schema: modelNameSchema.default('bge-small-en-v1.5') }),
+    embeddingModel: field({
+      env: 'EMBEDDING_MODEL',
+      description: 'Embedder: name or folder.',
+      schema: modelNameSchema.default('bge-small-en-v1.5'),
+    }),
     device: field({
       env: 'DEVICE',
       description: 'Execution provider. A GPU that was asked for and did not load stops the worker.',
@@ -165,8 +184,18 @@ export const FIELDS = {
       description: 'Threads that each hold a session. Default: one a core on a CPU, one on a GPU.',
       schema: int(1, 256).optional(),
     }),
-    intraOpThreads: field({ env: 'INTRA_OP_THREADS', unit: 'threads', description: 'Cores that one session uses.', schema: int(1, 256).default(1) }),
-    tokenizerThreads: field({ env: 'TOKENIZER_THREADS', unit: 'threads', description: 'Threads that tokenize.', schema: int(1, 64).default(1) }),
+    intraOpThreads: field({
+      env: 'INTRA_OP_THREADS',
+      unit: 'threads',
+      description: 'Cores that one session uses.',
+      schema: int(1, 256).default(1),
+    }),
+    tokenizerThreads: field({
+      env: 'TOKENIZER_THREADS',
+      unit: 'threads',
+      description: 'Threads that tokenize.',
+      schema: int(1, 64).default(1),
+    }),
     maxBatchTokens: field({
       env: 'MAX_BATCH_TOKENS',
       unit: 'tokens',
@@ -200,6 +229,10 @@ export const FIELDS = {
     }),
   },
   logging: {
-    level: field({ env: 'LOG_LEVEL', description: 'Least severe line that is written.', schema: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }),
+    level: field({
+      env: 'LOG_LEVEL',
+      description: 'Least severe line that is written.',
+      schema: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+    }),
   },
 } as const;

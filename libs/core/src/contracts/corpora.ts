@@ -27,7 +27,10 @@ export const corpusSettingsSchema = z
     embedding_model: modelNameSchema.optional().meta({ description: "Default: the workers' embedder." }),
     chunking: chunkingSchema.optional(),
     bm25: bm25Schema.optional(),
-    fields: z.record(z.string().min(1).max(256), fieldTypeSchema).optional().meta({ description: 'Filterable metadata keys and their types.' }),
+    fields: z
+      .record(z.string().min(1).max(256), fieldTypeSchema)
+      .optional()
+      .meta({ description: 'Filterable metadata keys and their types.' }),
   })
   .meta({ id: 'CorpusSettings' });
 
@@ -43,7 +46,9 @@ export const corpusSchema = z
       fields: z.record(z.string(), fieldTypeSchema),
     }),
     version: z.int().meta({ description: 'The promoted version.' }),
-    versions: z.array(z.object({ version: z.int(), embedding_model: z.string(), embedding_sha256: z.string(), created_at: epochSecondsSchema })),
+    versions: z.array(
+      z.object({ version: z.int(), embedding_model: z.string(), embedding_sha256: z.string(), created_at: epochSecondsSchema }),
+    ),
     documents: z.int(),
     passages: z.int(),
     created_at: epochSecondsSchema,
@@ -59,7 +64,9 @@ export const MAX_DOCUMENT_CHARACTERS = 10_000_000;
 
 export const documentSchema = z
   .strictObject({
-    id: documentIdSchema.optional().meta({ description: 'Default: derived from title and text, so that sending a document twice stores it once.' }),
+    id: documentIdSchema
+      .optional()
+      .meta({ description: 'Default: derived from title and text, so that sending a document twice stores it once.' }),
     title: textSchema.max(4_096).optional(),
     text: nonBlankTextSchema.max(MAX_DOCUMENT_CHARACTERS),
     metadata: z.record(z.string(), z.json()).optional(),
@@ -72,7 +79,9 @@ export const storedDocumentSchema = z
   .object({ id: z.string(), title: z.string().optional(), text: z.string(), metadata: z.record(z.string(), z.json()).optional() })
   .meta({ id: 'StoredDocument' });
 
-export const ingestRequestSchema = z.strictObject({ documents: z.array(documentSchema).min(1, 'must hold at least one document') }).meta({ id: 'IngestRequest' });
+export const ingestRequestSchema = z
+  .strictObject({ documents: z.array(documentSchema).min(1, 'must hold at least one document') })
+  .meta({ id: 'IngestRequest' });
 
 export const deleteDocumentsRequestSchema = z
   .strictObject({ ids: z.array(documentIdSchema).min(1).max(10_000).optional(), filter: filterSchema.optional() })

@@ -34,17 +34,28 @@ const leafSchema = z.union([
 
 const clauseSchema: z.ZodType<Filter> = z.lazy(() => {
   const conditions = z.array(z.union([leafSchema, clauseSchema]) as z.ZodType<Condition>).max(64);
-  return z.strictObject({ must: conditions.optional(), should: conditions.optional(), must_not: conditions.optional() }) as z.ZodType<Filter>;
+  return z.strictObject({
+    must: conditions.optional(),
+    should: conditions.optional(),
+    must_not: conditions.optional(),
+  }) as z.ZodType<Filter>;
 });
 
 function depth(filter: Filter): number {
   const children = [...(filter.must ?? []), ...(filter.should ?? []), ...(filter.must_not ?? [])];
-  return 1 + Math.max(0, ...children.map((child) => ('match' in child || 'range' in child || 'is_empty' in child || 'is_null' in child ? 0 : depth(child))));
+  return (
+    1 +
+    Math.max(
+      0,
+      ...children.map((child) => ('match' in child || 'range' in child || 'is_empty' in child || 'is_null' in child ? 0 : depth(child))),
+    )
+  );
 }
 
 export const filterSchema = clauseSchema
   .refine((filter) => depth(filter) <= MAX_DEPTH, `is nested more than ${MAX_DEPTH} levels deep`)
   .meta({
     id: 'Filter',
-    description: "A subset of Qdrant's filters over the documents' metadata: must, should, must_not, nested; match, range, is_empty, is_null.",
+    description:
+      "A subset of Qdrant's filters over the documents' metadata: must, should, must_not, nested; match, range, is_empty, is_null.",
   });

@@ -12,7 +12,14 @@ export const jobSchema = z
     status: z.enum(['queued', 'in_progress', 'completed', 'failed']),
     request_counts: z.object({ total: z.int(), processing: z.int(), succeeded: z.int(), errored: z.int() }),
     errors: z
-      .array(z.object({ line: z.int(), document_id: z.string().optional(), code: z.enum(ERROR_CODES as [string, ...string[]]), detail: z.string() }))
+      .array(
+        z.object({
+          line: z.int(),
+          document_id: z.string().optional(),
+          code: z.enum(ERROR_CODES as [string, ...string[]]),
+          detail: z.string(),
+        }),
+      )
       .meta({ description: 'The first 100 documents that were not stored, and why. Lines count from 1.' }),
     created_at: epochSecondsSchema,
     completed_at: epochSecondsSchema.optional(),

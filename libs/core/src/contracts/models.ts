@@ -22,5 +22,8 @@ export const modelListSchema = z.object({ object: z.literal('list'), data: z.arr
 export type ModelListBody = z.infer<typeof modelListSchema>;
 
 export const healthSchema = z
-  .object({ status: z.enum(['ok', 'error']), checks: z.record(z.string(), z.object({ status: z.enum(['ok', 'error']), detail: z.string().optional() })) })
+  .object({
+    status: z.enum(['ok', 'error']),
+    checks: z.record(z.string(), z.object({ status: z.enum(['ok', 'error']), detail: z.string().optional() })),
+  })
   .meta({ id: 'Health' });

@@ -8,7 +8,7 @@ export const tenantSchema = z.string().regex(NAME);
 export const corpusNameSchema = z
   .string()
   .regex(NAME, 'must be 1 to 63 lower-case letters, digits or hyphens, and start with a letter or digit')
-  .meta({ id: 'CorpusName', example: 'manuals' });
+  .meta({ id: 'CorpusName', examples: ['manuals'] });
 
 /** Text that every store, tokenizer and client can carry: no NUL, no half of a surrogate pair. */
 export const textSchema = z
@@ -18,7 +18,9 @@ export const textSchema = z
 
 export const nonBlankTextSchema = textSchema.refine((text) => text.trim() !== '', 'must not be empty');
 
-export const querySchema = nonBlankTextSchema.max(32_768, 'must have at most 32,768 characters').meta({ description: 'What is searched for.' });
+export const querySchema = nonBlankTextSchema
+  .max(32_768, 'must have at most 32,768 characters')
+  .meta({ description: 'What is searched for.' });
 
 export const documentIdSchema = nonBlankTextSchema.max(512, 'must have at most 512 characters');
 

@@ -33,7 +33,7 @@ export const rerankRequestSchema = z
   })
   .meta({
     id: 'RerankRequest',
-    example: { query: 'best practices for pruning apple trees', documents: ['Prune in late winter …', 'Apple shares rose …'], top_n: 1 },
+    examples: [{ query: 'best practices for pruning apple trees', documents: ['Prune in late winter …', 'Apple shares rose …'], top_n: 1 }],
   });
 
 export type RerankRequest = z.infer<typeof rerankRequestSchema>;
@@ -41,7 +41,13 @@ export type RerankRequest = z.infer<typeof rerankRequestSchema>;
 export const usageSchema = z.object({ prompt_tokens: z.int(), total_tokens: z.int() });
 
 export const timingsSchema = z
-  .object({ queue: z.number(), retrieve: z.number().optional(), tokenize: z.number().optional(), score: z.number().optional(), total: z.number() })
+  .object({
+    queue: z.number(),
+    retrieve: z.number().optional(),
+    tokenize: z.number().optional(),
+    score: z.number().optional(),
+    total: z.number(),
+  })
   .meta({ id: 'Timings', description: 'Milliseconds of each step.' });
 
 export const rerankResponseSchema = z

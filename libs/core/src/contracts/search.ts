@@ -11,16 +11,23 @@ export const searchRequestSchema = z
     corpus: corpusNameSchema,
     query: querySchema,
     model: modelNameSchema.optional(),
-    top_k: z.int().min(1).default(50).meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}.` }),
+    top_k: z
+      .int()
+      .min(1)
+      .default(50)
+      .meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}.` }),
     top_n: z.int().min(1).default(10).meta({ description: 'Results returned.' }),
     mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
     filter: filterSchema.optional(),
-    group_by: z.enum(['document', 'none']).default('document').meta({ description: '`document` gives a document once, by its best passage.' }),
+    group_by: z
+      .enum(['document', 'none'])
+      .default('document')
+      .meta({ description: '`document` gives a document once, by its best passage.' }),
     rerank: z.boolean().default(true).meta({ description: 'false returns the first-stage order.' }),
     return_documents: z.boolean().default(true).meta({ description: 'Passage texts and metadata in the results.' }),
     ...scoringFields,
   })
-  .meta({ id: 'SearchRequest', example: { corpus: 'everyday', query: 'best practices for pruning apple trees', top_k: 50, top_n: 5 } });
+  .meta({ id: 'SearchRequest', examples: [{ corpus: 'everyday', query: 'best practices for pruning apple trees', top_k: 50, top_n: 5 }] });
 
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
 

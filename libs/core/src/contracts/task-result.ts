@@ -40,7 +40,9 @@ export const searchOutcomeSchema = z.object({
 export const ingestOutcomeSchema = z.object({
   kind: z.literal('ingest'),
   succeeded: z.int(),
-  errors: z.array(z.object({ line: z.int(), document_id: z.string().optional(), code: z.enum(ERROR_CODES as [string, ...string[]]), detail: z.string() })),
+  errors: z.array(
+    z.object({ line: z.int(), document_id: z.string().optional(), code: z.enum(ERROR_CODES as [string, ...string[]]), detail: z.string() }),
+  ),
 });
 
 export const corpusOutcomeSchema = z.object({
@@ -51,7 +53,12 @@ export const corpusOutcomeSchema = z.object({
   deleted: z.int().optional(),
 });
 
-export const taskOutcomeSchema = z.discriminatedUnion('kind', [rerankOutcomeSchema, searchOutcomeSchema, ingestOutcomeSchema, corpusOutcomeSchema]);
+export const taskOutcomeSchema = z.discriminatedUnion('kind', [
+  rerankOutcomeSchema,
+  searchOutcomeSchema,
+  ingestOutcomeSchema,
+  corpusOutcomeSchema,
+]);
 
 export type RerankOutcome = z.infer<typeof rerankOutcomeSchema>;
 export type SearchOutcome = z.infer<typeof searchOutcomeSchema>;
@@ -76,7 +83,8 @@ export type TaskResult = z.infer<typeof taskResultSchema>;
 
 /** Unknown faults become a constant text: what went wrong inside is for the log, not for the client. */
 export function failedResult(error: unknown): TaskResult {
-  const known = error instanceof RerankError ? error : new RerankError('internal_error', 'An unexpected fault; the log has it under the request id.');
+  const known =
+    error instanceof RerankError ? error : new RerankError('internal_error', 'An unexpected fault; the log has it under the request id.');
   return {
     status: 'failed',
     error: {
@@ -90,5 +98,8 @@ export function failedResult(error: unknown): TaskResult {
 
 export function errorOfResult(result: Extract<TaskResult, { status: 'failed' }>): RerankError {
   const { code, detail, errors, retry_after_s: retryAfterS } = result.error;
-  return new RerankError(isErrorCode(code) ? code : 'internal_error', detail, { errors, ...(retryAfterS === undefined ? {} : { retryAfterS }) });
+  return new RerankError(isErrorCode(code) ? code : 'internal_error', detail, {
+    errors,
+    ...(retryAfterS === undefined ? {} : { retryAfterS }),
+  });
 }

@@ -68,7 +68,13 @@ export const corpusTaskSchema = z.object({
   change: z.discriminatedUnion('op', [
     z.object({ op: z.literal('put'), settings: corpusSettingsSchema }),
     z.object({ op: z.literal('delete') }),
-    z.object({ op: z.literal('delete_documents'), corpus_id: z.string(), seq: z.number(), ids: z.array(z.string()).optional(), filter: filterSchema.optional() }),
+    z.object({
+      op: z.literal('delete_documents'),
+      corpus_id: z.string(),
+      seq: z.number(),
+      ids: z.array(z.string()).optional(),
+      filter: filterSchema.optional(),
+    }),
   ]),
 });
 

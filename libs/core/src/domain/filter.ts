@@ -12,13 +12,19 @@ export type MatchValue = string | number | boolean;
 /** `value`: equals; `any`: equals one of; `except`: has a value that is none of these. A list matches if one element does. */
 export interface MatchCondition {
   readonly key: string;
-  readonly match: { readonly value: MatchValue } | { readonly any: readonly (string | number)[] } | { readonly except: readonly (string | number)[] };
+  readonly match:
+    { readonly value: MatchValue } | { readonly any: readonly (string | number)[] } | { readonly except: readonly (string | number)[] };
 }
 
 /** Bounds are all numbers or all RFC 3339 dates. */
 export interface RangeCondition {
   readonly key: string;
-  readonly range: { readonly gt?: number | string; readonly gte?: number | string; readonly lt?: number | string; readonly lte?: number | string };
+  readonly range: {
+    readonly gt?: number | string;
+    readonly gte?: number | string;
+    readonly lt?: number | string;
+    readonly lte?: number | string;
+  };
 }
 
 /** True where the key is missing, null or an empty list. */

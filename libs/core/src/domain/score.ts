@@ -7,6 +7,9 @@ export function sigmoid(logit: number): number {
 }
 
 /** Best first by logit; equal logits by input index, so that the order never depends on batch composition. */
-export function byLogitThenIndex(a: { readonly logit: number; readonly index: number }, b: { readonly logit: number; readonly index: number }): number {
+export function byLogitThenIndex(
+  a: { readonly logit: number; readonly index: number },
+  b: { readonly logit: number; readonly index: number },
+): number {
   return b.logit - a.logit || a.index - b.index;
 }

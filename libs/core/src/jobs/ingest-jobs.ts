@@ -91,7 +91,10 @@ export class IngestJobs {
     const text = await this.#blobs.get(sliceKey(record.tenant, record.id, slice));
     const seq = record.slices[slice]?.seq;
     if (text === undefined || seq === undefined) return undefined;
-    const lines = text.toString('utf8').split('\n').filter((line) => line !== '');
+    const lines = text
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line !== '');
     return { rows: lines.map((line) => withSeq(JSON.parse(line) as IngestRow, seq)) };
   }
 
@@ -164,7 +167,8 @@ export class IngestUpload {
   reject({ line, documentId, code, detail }: IngestRejection): void {
     this.#total += 1;
     this.#rejected += 1;
-    if (this.#errors.length < ERRORS_KEPT) this.#errors.push({ line, code, detail, ...(documentId === undefined ? {} : { document_id: documentId }) });
+    if (this.#errors.length < ERRORS_KEPT)
+      this.#errors.push({ line, code, detail, ...(documentId === undefined ? {} : { document_id: documentId }) });
   }
 
   /**
@@ -225,7 +229,12 @@ function describeJob(record: IngestJobRecord, outcomes: readonly IngestOutcome[]
     kind: 'ingest',
     corpus: record.corpus,
     status: finished ? 'completed' : outcomes.length > 0 ? 'in_progress' : 'queued',
-    request_counts: { total: record.total, processing: record.total - record.rejected - succeeded - failed, succeeded, errored: record.rejected + failed },
+    request_counts: {
+      total: record.total,
+      processing: record.total - record.rejected - succeeded - failed,
+      succeeded,
+      errored: record.rejected + failed,
+    },
     errors: [...record.errors, ...outcomes.flatMap((outcome) => outcome.errors)].slice(0, ERRORS_KEPT),
     created_at: Math.floor(record.created_ms / 1_000),
     ...(finished ? { completed_at: Math.floor((completedMs ?? record.created_ms) / 1_000) } : {}),

@@ -41,7 +41,10 @@ export interface DocumentStore {
   findDocument(ref: CorpusRef, documentId: string): Promise<StoredDocument | undefined>;
 
   /** Live documents in an order that is stable between calls; `filter` is over metadata. */
-  scanDocuments(ref: CorpusRef, options: { readonly after?: string; readonly limit: number; readonly filter?: Filter }): Promise<DocumentPage>;
+  scanDocuments(
+    ref: CorpusRef,
+    options: { readonly after?: string; readonly limit: number; readonly filter?: Filter },
+  ): Promise<DocumentPage>;
 
   /** Live documents. */
   countDocuments(ref: CorpusRef): Promise<number>;

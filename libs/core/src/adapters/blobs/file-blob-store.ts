@@ -94,8 +94,12 @@ function undefinedIfMissing(error: NodeJS.ErrnoException): undefined {
 function asStorageError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new RerankError('storage_full', 'The disk that keeps uploads is full. Free space or point BLOB_URL elsewhere, then send this again; nothing of it was kept.', {
-    cause: error,
-    retryAfterS: 60,
-  });
+  return new RerankError(
+    'storage_full',
+    'The disk that keeps uploads is full. Free space or point BLOB_URL elsewhere, then send this again; nothing of it was kept.',
+    {
+      cause: error,
+      retryAfterS: 60,
+    },
+  );
 }

@@ -15,7 +15,9 @@ export class CancelWatch {
   private constructor(redis: Redis, subscriber: Redis) {
     this.#redis = redis;
     this.#subscriber = subscriber;
-    subscriber.on('message', (_channel: string, taskId: string) => this.#inHand.get(taskId)?.abort(new TaskCancelledError('Nobody waits for the task.')));
+    subscriber.on('message', (_channel: string, taskId: string) =>
+      this.#inHand.get(taskId)?.abort(new TaskCancelledError('Nobody waits for the task.')),
+    );
   }
 
   /** `subscriber` becomes the watch's own. */

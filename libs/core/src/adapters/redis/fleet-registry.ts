@@ -60,7 +60,10 @@ export class FleetRegistry {
   /** Every pool that ever had a worker, with the models of the last one. */
   async remembered(): Promise<readonly RememberedPool[]> {
     const pools = await orQueueUnavailable(this.#redis.hgetall(POOLS));
-    return Object.entries(pools).map(([pool, text]) => ({ pool, models: rememberedModelsSchema.parse(JSON.parse(text)) as ModelRevision[] }));
+    return Object.entries(pools).map(([pool, text]) => ({
+      pool,
+      models: rememberedModelsSchema.parse(JSON.parse(text)) as ModelRevision[],
+    }));
   }
 
   /** Says that somebody waited for a pool without workers; scaling from zero looks at it. */

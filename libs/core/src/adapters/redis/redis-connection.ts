@@ -40,7 +40,10 @@ export async function connectRedis(url: string, options: ConnectRedisOptions): P
     await ready;
   } catch (error) {
     redis.disconnect();
-    throw new RerankError('queue_unavailable', 'Redis cannot be reached; check REDIS_URL and that the server runs.', { cause: error, retryAfterS: 5 });
+    throw new RerankError('queue_unavailable', 'Redis cannot be reached; check REDIS_URL and that the server runs.', {
+      cause: error,
+      retryAfterS: 5,
+    });
   }
   return redis;
 }
@@ -86,6 +89,9 @@ export async function orQueueUnavailable<T>(command: Promise<T>): Promise<T> {
     return await command;
   } catch (error) {
     if (error instanceof RerankError) throw error;
-    throw new RerankError('queue_unavailable', 'The queue (Redis) cannot be reached. Nothing was accepted; try again.', { cause: error, retryAfterS: 2 });
+    throw new RerankError('queue_unavailable', 'The queue (Redis) cannot be reached. Nothing was accepted; try again.', {
+      cause: error,
+      retryAfterS: 2,
+    });
   }
 }

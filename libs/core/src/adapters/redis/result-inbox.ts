@@ -54,7 +54,11 @@ export class ResultInbox {
 
   /** Tells every worker that nobody waits for the task; one that takes it later sees the mark. */
   async cancel(taskId: string, ttlMs: number): Promise<void> {
-    const marked = this.#redis.multi().set(cancelKey(taskId), '1', 'PX', Math.max(1, Math.ceil(ttlMs))).publish(CANCEL_CHANNEL, taskId).exec();
+    const marked = this.#redis
+      .multi()
+      .set(cancelKey(taskId), '1', 'PX', Math.max(1, Math.ceil(ttlMs)))
+      .publish(CANCEL_CHANNEL, taskId)
+      .exec();
     await orQueueUnavailable(marked);
   }
 
