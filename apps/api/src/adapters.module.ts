@@ -15,7 +15,7 @@ import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import { TaskDispatcher } from './dispatch/task-dispatcher.js';
 import type { FleetSource } from './models/fleet-view.js';
-import { CANDIDATE_STORE, DISPATCHER, DOCUMENT_STORE, FLEET, INGEST_JOBS, QUEUE_PING, SEQUENCE } from './tokens.js';
+import { ADAPTERS } from './tokens.js';
 
 /** Everything behind the HTTP edge. */
 export interface Adapters {
@@ -33,20 +33,11 @@ export interface OpenAdapters extends Adapters {
   close(): Promise<void>;
 }
 
-/** The one place that knows which adapter stands behind which token. */
+/** The one place that knows which adapter stands behind which port. */
 @Module({})
 export class AdaptersModule {
   static of(adapters: Adapters): DynamicModule {
-    const providers = [
-      { provide: CANDIDATE_STORE, useValue: adapters.candidateStore },
-      { provide: DOCUMENT_STORE, useValue: adapters.documentStore },
-      { provide: DISPATCHER, useValue: adapters.dispatcher },
-      { provide: FLEET, useValue: adapters.fleet },
-      { provide: INGEST_JOBS, useValue: adapters.jobs },
-      { provide: SEQUENCE, useValue: adapters.sequence },
-      { provide: QUEUE_PING, useValue: adapters.pingQueue },
-    ];
-    return { module: AdaptersModule, global: true, providers, exports: providers.map(({ provide }) => provide) };
+    return { module: AdaptersModule, global: true, providers: [{ provide: ADAPTERS, useValue: adapters }], exports: [ADAPTERS] };
   }
 }
 

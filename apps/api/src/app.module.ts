@@ -1,21 +1,18 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Config } from '@rerank-fleet/core/config';
-import type { IngestJobs } from '@rerank-fleet/core/jobs';
-import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import { AdaptersModule, type Adapters } from './adapters.module.js';
 import { CorporaController } from './corpora/corpora.controller.js';
 import { CorporaService } from './corpora/corpora.service.js';
 import { DocumentsController } from './corpora/documents.controller.js';
 import { DocumentsService } from './corpora/documents.service.js';
-import type { TaskDispatcher } from './dispatch/task-dispatcher.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
 import { ProblemFilter } from './http/problem-filter.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsService } from './jobs/jobs.service.js';
-import { FleetView, type FleetSource } from './models/fleet-view.js';
+import { FleetView } from './models/fleet-view.js';
 import { ModelsController } from './models/models.controller.js';
 import { ModelsService } from './models/models.service.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
@@ -31,50 +28,47 @@ export interface AppParts {
   readonly adapters: Adapters;
 }
 
+const { ADAPTERS, CONFIG, CORPORA_SERVICE, FLEET_VIEW, LOGGER } = tokens;
+
 const SERVICES: Provider[] = [
-  { provide: tokens.FLEET_VIEW, inject: [tokens.FLEET], useFactory: (fleet: FleetSource) => new FleetView(fleet) },
+  { provide: FLEET_VIEW, inject: [ADAPTERS], useFactory: ({ fleet }: Adapters) => new FleetView(fleet) },
   {
     provide: tokens.RERANK_SERVICE,
-    inject: [tokens.CONFIG, tokens.DISPATCHER, tokens.FLEET_VIEW],
-    useFactory: (config: Config, dispatcher: TaskDispatcher, fleet: FleetView) =>
-      new RerankService({ dispatcher, fleet, syncTimeoutMs: config.http.syncTimeoutMs, aliases: config.models.aliases }),
+    inject: [CONFIG, ADAPTERS, FLEET_VIEW],
+    useFactory: ({ http, models }: Config, { dispatcher }: Adapters, fleet: FleetView) =>
+      new RerankService({ dispatcher, fleet, syncTimeoutMs: http.syncTimeoutMs, aliases: models.aliases }),
   },
   {
     provide: tokens.SEARCH_SERVICE,
-    inject: [tokens.CONFIG, tokens.DISPATCHER, tokens.FLEET_VIEW, tokens.DOCUMENT_STORE],
-    useFactory: (config: Config, dispatcher: TaskDispatcher, fleet: FleetView, documents: DocumentStore) =>
+    inject: [CONFIG, ADAPTERS, FLEET_VIEW],
+    useFactory: ({ http, models }: Config, { dispatcher, documentStore }: Adapters, fleet: FleetView) =>
       new SearchService({
         dispatcher,
-        documents,
+        documents: documentStore,
         fleet,
-        settings: { syncTimeoutMs: config.http.syncTimeoutMs, aliases: config.models.aliases },
+        settings: { syncTimeoutMs: http.syncTimeoutMs, aliases: models.aliases },
       }),
   },
   {
-    provide: tokens.CORPORA_SERVICE,
-    inject: [tokens.CONFIG, tokens.DISPATCHER, tokens.FLEET_VIEW, tokens.DOCUMENT_STORE, tokens.CANDIDATE_STORE],
-    useFactory: (config: Config, dispatcher: TaskDispatcher, fleet: FleetView, documents: DocumentStore, candidates: CandidateStore) =>
-      new CorporaService({ dispatcher, documents, candidates, fleet, syncTimeoutMs: config.http.syncTimeoutMs }),
+    provide: CORPORA_SERVICE,
+    inject: [CONFIG, ADAPTERS, FLEET_VIEW],
+    useFactory: ({ http }: Config, { dispatcher, documentStore, candidateStore }: Adapters, fleet: FleetView) =>
+      new CorporaService({ dispatcher, documents: documentStore, candidates: candidateStore, fleet, syncTimeoutMs: http.syncTimeoutMs }),
   },
   {
     provide: tokens.DOCUMENTS_SERVICE,
-    inject: [tokens.CORPORA_SERVICE, tokens.DOCUMENT_STORE, tokens.DISPATCHER, tokens.INGEST_JOBS, tokens.SEQUENCE, tokens.LOGGER],
-    useFactory: (
-      corpora: CorporaService,
-      documents: DocumentStore,
-      dispatcher: TaskDispatcher,
-      jobs: IngestJobs,
-      ...rest: [Adapters['sequence'], Logger]
-    ) => new DocumentsService({ corpora, documents, dispatcher, jobs, sequence: rest[0], logger: rest[1] }),
+    inject: [CORPORA_SERVICE, ADAPTERS, LOGGER],
+    useFactory: (corpora: CorporaService, { documentStore, dispatcher, jobs, sequence }: Adapters, logger: Logger) =>
+      new DocumentsService({ corpora, documents: documentStore, dispatcher, jobs, sequence, logger }),
   },
-  { provide: tokens.JOBS_SERVICE, inject: [tokens.INGEST_JOBS], useFactory: (jobs: IngestJobs) => new JobsService(jobs) },
-  { provide: tokens.MODELS_SERVICE, inject: [tokens.FLEET_VIEW], useFactory: (fleet: FleetView) => new ModelsService(fleet) },
+  { provide: tokens.JOBS_SERVICE, inject: [ADAPTERS], useFactory: ({ jobs }: Adapters) => new JobsService(jobs) },
+  { provide: tokens.MODELS_SERVICE, inject: [FLEET_VIEW], useFactory: (fleet: FleetView) => new ModelsService(fleet) },
   {
     provide: tokens.HEALTH_SERVICE,
-    inject: [tokens.QUEUE_PING, tokens.DOCUMENT_STORE, tokens.LOGGER],
-    useFactory: (pingQueue: Adapters['pingQueue'], documents: DocumentStore, logger: Logger) =>
+    inject: [ADAPTERS, LOGGER],
+    useFactory: ({ pingQueue, documentStore }: Adapters, logger: Logger) =>
       new HealthService(
-        { queue: pingQueue, document_store: () => documents.findCorpus({ tenant: 'health', corpus: 'health' }) },
+        { queue: pingQueue, document_store: () => documentStore.findCorpus({ tenant: 'health', corpus: 'health' }) },
         (check, error) => logger.warn({ check, err: error }, 'not ready'),
       ),
   },
@@ -99,8 +93,8 @@ export class AppModule {
       module: AppModule,
       imports: [AdaptersModule.of(adapters)],
       providers: [
-        { provide: tokens.CONFIG, useValue: config },
-        { provide: tokens.LOGGER, useValue: logger },
+        { provide: CONFIG, useValue: config },
+        { provide: LOGGER, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
         ...SERVICES,
       ],

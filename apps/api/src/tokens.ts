@@ -1,14 +1,8 @@
 /** Injection tokens. Vitest's transformer emits no decorator metadata, so every constructor names what it takes by `@Inject`. */
 export const CONFIG = Symbol('Config');
 export const LOGGER = Symbol('Logger');
-
-export const CANDIDATE_STORE = Symbol('CandidateStore');
-export const DOCUMENT_STORE = Symbol('DocumentStore');
-export const DISPATCHER = Symbol('Dispatcher');
-export const FLEET = Symbol('FleetSource');
-export const SEQUENCE = Symbol('SequenceSource');
-export const INGEST_JOBS = Symbol('IngestJobs');
-export const QUEUE_PING = Symbol('QueuePing');
+/** Everything behind the HTTP edge. */
+export const ADAPTERS = Symbol('Adapters');
 
 export const FLEET_VIEW = Symbol('FleetView');
 export const CORPORA_SERVICE = Symbol('CorporaService');
