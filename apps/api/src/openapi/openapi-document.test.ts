@@ -24,8 +24,8 @@ describe('openApiDocument', () => {
   });
 
   it('shows examples of requests', () => {
-    expect(document.components?.schemas?.RerankRequest).toMatchObject({ example: { top_n: 1 } });
-    expect(document.components?.schemas?.SearchRequest).toMatchObject({ example: { corpus: 'everyday' } });
+    expect(document.components?.schemas?.RerankRequest).toMatchObject({ examples: [{ top_n: 1 }] });
+    expect(document.components?.schemas?.SearchRequest).toMatchObject({ examples: [{ corpus: 'everyday' }] });
   });
 
   it('gives every operation its own id', () => {
