@@ -20,7 +20,7 @@ export function runChild(command, args, { env, cwd, capture = false, onSpawn } =
       received = signal;
       child.kill(signal);
     };
-    child.once('spawn', () => onSpawn?.(child.pid));
+    if (child.pid !== undefined) onSpawn?.(child.pid);
     for (const signal of FORWARDED) process.on(signal, forward);
     const done = (settle) => (value, signal) => {
       for (const name of FORWARDED) process.removeListener(name, forward);

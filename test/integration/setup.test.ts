@@ -92,13 +92,18 @@ async function calls(): Promise<string[]> {
   return text.split('\n').filter((line) => line !== '');
 }
 
-async function untilCalled(call: string): Promise<void> {
+async function untilHolds(path: string, text: string): Promise<void> {
   const deadline = Date.now() + 10_000;
-  while (!(await readFile(join(root, 'calls'), 'utf8').catch(() => '')).includes(call)) {
-    if (Date.now() > deadline) throw new Error(`${call} was not called in 10 s`);
+  while (!(await readFile(join(root, path), 'utf8').catch(() => '')).includes(text)) {
+    if (Date.now() > deadline) throw new Error(`${path} does not hold ${JSON.stringify(text)} after 10 s`);
     await sleep(10);
   }
 }
+
+const untilCalled = (call: string): Promise<void> => untilHolds('calls', call);
+
+/** Until the lock names set-up and the program that it runs. */
+const untilLocked = (): Promise<void> => untilHolds('.rerank/setup.lock', '\n');
 
 const EVERYTHING = ['npm ci', 'npm run', 'rerank setup'];
 
@@ -163,6 +168,7 @@ describe('scripts/setup.mjs', () => {
     const child = start();
     const ended = finish(child);
     await untilCalled('npm ci');
+    await untilLocked();
     child.kill('SIGKILL');
     await ended;
     const next = await setUp();
