@@ -191,9 +191,9 @@ describe('rerank search', () => {
   it('puts both orders side by side with --compare', async () => {
     const run = await rerank(['search', 'pruning apple trees', '--compare', '--min-score', '0.5', '-n', '2']);
     expect(run.stdout.split('\n').slice(0, 3)).toEqual([
-      '#  first stage  score     reranked    score  move',
-      '1  Apple pie    0.016  →  Winter cut  0.953  ↑1',
-      '2  Winter cut   0.016  →',
+      '#  first stage   score     reranked    score  move',
+      '1  Apple pie    0.0164  →  Winter cut  0.953  ↑1',
+      '2  Winter cut   0.0161  →',
     ]);
     const requests = server.requests.filter(({ path }) => path === '/v1/search').map(({ body }) => JSON.parse(body) as object);
     expect(requests).toContainEqual({ corpus: 'trees', query: 'pruning apple trees', top_n: 2, rerank: false });

@@ -50,7 +50,10 @@ function messageOf(error: unknown): string {
 
 function apiMessage(error: RerankApiError): string {
   const id = error.requestId === undefined ? '' : `, request ${error.requestId}`;
-  const faults = error.errors.map(({ pointer, detail }) => `\n  ${pointer === '' ? 'body' : pointer}: ${detail}`);
+  // A single fault is the detail already.
+  const faults = error.errors
+    .filter(({ detail }) => !error.detail.includes(detail))
+    .map(({ pointer, detail }) => `\n  ${pointer === '' ? 'body' : pointer}: ${detail}`);
   const hint = error.code === 'unauthorized' ? '\n  Give a key with --api-key or RERANK_API_KEY.' : '';
   return `${error.detail} (${error.code}${id})${faults.join('')}${hint}`;
 }

@@ -31,7 +31,7 @@ describe('renderSearchTable', () => {
 
   it('shows no moves when nothing was reranked', () => {
     const text = renderSearchTable(answer([result('a', 1)]), { terminal, full: false });
-    expect(text).toBe('#  score  document    passage\n1  0.016  Title of a  Text of a');
+    expect(text).toBe('#   score  document    passage\n1  0.0164  Title of a  Text of a');
   });
 
   it('shows whole passages with their place', () => {
@@ -45,25 +45,25 @@ describe('renderComparison', () => {
     const before = answer([result('a', 1), result('b', 2)]);
     const after = answer([result('z', 12, 0.9), result('b', 2, 0.5)], 'm');
     expect(renderComparison(before, after, terminal).split('\n')).toEqual([
-      '#  first stage  score     reranked    score  move',
-      '1  Title of a   0.016  →  Title of z  0.900  ↑11',
-      '2  Title of b   0.016  →  Title of b  0.500  =',
+      '#  first stage   score     reranked    score  move',
+      '1  Title of a   0.0164  →  Title of z  0.900  ↑11',
+      '2  Title of b   0.0161  →  Title of b  0.500  =',
     ]);
   });
 
   it('shows the longer list to its end', () => {
     const lines = renderComparison(answer([result('a', 1), result('b', 2)]), answer([result('b', 2, 0.5)], 'm'), terminal).split('\n');
-    expect(lines[2]).toBe('2  Title of b   0.016  →');
+    expect(lines[2]).toBe('2  Title of b   0.0161  →');
   });
 });
 
 describe('formatNumber', () => {
   it.each([
     [0.98765, '0.988'],
-    [0.00123, '0.0012'],
+    [0.00123, '0.001'],
     [0.00000123, '1.2e-6'],
     [-11.16, '-11.160'],
-    [0, '0'],
+    [0, '0.000'],
   ])('shows %d as %s', (score, text) => {
     expect(formatNumber(score)).toBe(text);
   });

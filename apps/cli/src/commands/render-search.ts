@@ -36,16 +36,19 @@ function renderPassage(result: SearchResult, rank: number, colors: Colors): stri
   return `${head}\n${place}\n${(passage.text ?? '').split(/\r?\n/).map(oneLine).join('\n')}`;
 }
 
+const RELEVANCE_DECIMALS = 3;
+/** Fused scores of neighbours differ in the fourth place. */
+const FIRST_STAGE_DECIMALS = 4;
+
 /** The reranker's score where there is one, else the first stage's. */
-export function formatScore(result: SearchResult): string {
-  return formatNumber(result.relevance_score ?? result.first_stage.score);
+export function formatScore({ relevance_score: relevance, first_stage: firstStage }: SearchResult): string {
+  return relevance === undefined ? formatNumber(firstStage.score, FIRST_STAGE_DECIMALS) : formatNumber(relevance);
 }
 
-/** Enough digits to tell small scores apart, and no exponent where it can be helped. */
-export function formatNumber(score: number): string {
-  if (score === 0) return '0';
-  if (Math.abs(score) < 0.0001) return score.toExponential(1);
-  return score.toFixed(Math.abs(score) < 0.01 ? 4 : 3);
+/** With an exponent only where nothing else would be left of the score. */
+export function formatNumber(score: number, decimals = RELEVANCE_DECIMALS): string {
+  const lost = score !== 0 && Math.abs(score) < 10 ** -decimals;
+  return lost ? score.toExponential(1) : score.toFixed(decimals);
 }
 
 export function moveCell(before: number, after: number, colors: Colors): Cell {
