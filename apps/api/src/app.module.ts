@@ -14,6 +14,7 @@ import { JobsController } from './jobs/jobs.controller.js';
 import { JobsService } from './jobs/jobs.service.js';
 import { FleetView } from './models/fleet-view.js';
 import { ModelsController } from './models/models.controller.js';
+import { RequestRouter } from './models/request-router.js';
 import { ModelsService } from './models/models.service.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { RerankController } from './rerank/rerank.controller.js';
@@ -28,32 +29,32 @@ export interface AppParts {
   readonly adapters: Adapters;
 }
 
-const { ADAPTERS, CONFIG, CORPORA_SERVICE, FLEET_VIEW, LOGGER } = tokens;
+const { ADAPTERS, CONFIG, CORPORA_SERVICE, FLEET_VIEW, LOGGER, REQUEST_ROUTER } = tokens;
 
 const SERVICES: Provider[] = [
   { provide: FLEET_VIEW, inject: [ADAPTERS], useFactory: ({ fleet }: Adapters) => new FleetView(fleet) },
   {
+    provide: REQUEST_ROUTER,
+    inject: [CONFIG, FLEET_VIEW],
+    useFactory: ({ models }: Config, fleet: FleetView) => new RequestRouter(fleet, models.aliases),
+  },
+  {
     provide: tokens.RERANK_SERVICE,
-    inject: [CONFIG, ADAPTERS, FLEET_VIEW],
-    useFactory: ({ http, models }: Config, { dispatcher }: Adapters, fleet: FleetView) =>
-      new RerankService({ dispatcher, fleet, syncTimeoutMs: http.syncTimeoutMs, aliases: models.aliases }),
+    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER],
+    useFactory: ({ http: { syncTimeoutMs } }: Config, { dispatcher }: Adapters, router: RequestRouter) =>
+      new RerankService({ dispatcher, router, syncTimeoutMs }),
   },
   {
     provide: tokens.SEARCH_SERVICE,
-    inject: [CONFIG, ADAPTERS, FLEET_VIEW],
-    useFactory: ({ http, models }: Config, { dispatcher, documentStore }: Adapters, fleet: FleetView) =>
-      new SearchService({
-        dispatcher,
-        documents: documentStore,
-        fleet,
-        settings: { syncTimeoutMs: http.syncTimeoutMs, aliases: models.aliases },
-      }),
+    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER],
+    useFactory: ({ http: { syncTimeoutMs } }: Config, { dispatcher, documentStore: documents }: Adapters, router: RequestRouter) =>
+      new SearchService({ dispatcher, documents, router, syncTimeoutMs }),
   },
   {
     provide: CORPORA_SERVICE,
-    inject: [CONFIG, ADAPTERS, FLEET_VIEW],
-    useFactory: ({ http }: Config, { dispatcher, documentStore, candidateStore }: Adapters, fleet: FleetView) =>
-      new CorporaService({ dispatcher, documents: documentStore, candidates: candidateStore, fleet, syncTimeoutMs: http.syncTimeoutMs }),
+    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER],
+    useFactory: ({ http }: Config, { dispatcher, documentStore, candidateStore }: Adapters, router: RequestRouter) =>
+      new CorporaService({ dispatcher, documents: documentStore, candidates: candidateStore, router, syncTimeoutMs: http.syncTimeoutMs }),
   },
   {
     provide: tokens.DOCUMENTS_SERVICE,

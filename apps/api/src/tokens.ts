@@ -5,6 +5,7 @@ export const LOGGER = Symbol('Logger');
 export const ADAPTERS = Symbol('Adapters');
 
 export const FLEET_VIEW = Symbol('FleetView');
+export const REQUEST_ROUTER = Symbol('RequestRouter');
 export const CORPORA_SERVICE = Symbol('CorporaService');
 export const DOCUMENTS_SERVICE = Symbol('DocumentsService');
 export const HEALTH_SERVICE = Symbol('HealthService');

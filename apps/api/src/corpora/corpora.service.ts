@@ -5,15 +5,14 @@ import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { OutcomeOf, TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
-import type { FleetView } from '../models/fleet-view.js';
-import { routeRequest } from '../models/route-request.js';
+import type { RequestRouter } from '../models/request-router.js';
 import { describeCorpus, promotedVersion } from './describe-corpus.js';
 
 export interface CorporaServiceParts {
   readonly dispatcher: Pick<TaskDispatcher, 'call'>;
   readonly documents: DocumentStore;
   readonly candidates: Pick<CandidateStore, 'countPassages'>;
-  readonly fleet: FleetView;
+  readonly router: RequestRouter;
   readonly syncTimeoutMs: number;
 }
 
@@ -63,12 +62,13 @@ export class CorporaService {
   /** Has a worker make a change, and waits for it. */
   async change(body: CorpusTask, context: RequestContext): Promise<OutcomeOf<CorpusTask>> {
     const deadline = context.arrivedAt + this.#parts.syncTimeoutMs;
-    const pools = await this.#parts.fleet.awaitPools({ timeoutMs: millisecondsUntil(deadline), signal: context.signal });
+    const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
+    const { pool } = await this.#parts.router.route({ reranker: { kind: 'none' } }, limits);
     return await this.#parts.dispatcher.call({
       queue: 'ingest',
       tenant: context.tenant,
       requestId: context.requestId,
-      pool: routeRequest(pools, { reranker: { kind: 'none' } }, {}).pool,
+      pool,
       timeoutMs: millisecondsUntil(deadline),
       body,
       signal: context.signal,

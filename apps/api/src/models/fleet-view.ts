@@ -78,6 +78,11 @@ export class FleetView {
     return await this.#latest.pools;
   }
 
+  /** The next look asks Redis. */
+  forget(): void {
+    this.#latest = undefined;
+  }
+
   /**
    * The fleet's pools, waiting while no worker has ever announced itself: the first one may be loading its models right now.
    *
@@ -97,7 +102,7 @@ export class FleetView {
         });
       }
       await sleep(Math.min(POLL_MS, left), undefined, { signal });
-      this.#latest = undefined;
+      this.forget();
     }
   }
 }

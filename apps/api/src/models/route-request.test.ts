@@ -1,6 +1,7 @@
 import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { FleetView, poolsOf, type FleetModel } from './fleet-view.js';
+import { RequestRouter } from './request-router.js';
 import { routeRequest, servedName } from './route-request.js';
 
 const model = (name: string, kind: FleetModel['kind'] = 'cross-encoder', revision = '1'): FleetModel => ({
@@ -137,5 +138,17 @@ describe('FleetView', () => {
     fault = false;
     await Promise.all([view.pools(), view.pools(), view.pools()]);
     expect(asked).toBe(2);
+  });
+});
+
+describe('RequestRouter', () => {
+  it('finds a worker that came after the last look', async () => {
+    const live = [worker('default', [model('mini')])];
+    const fleet = new FleetView({ live: async () => [...live], remembered: async () => [], markDemand: async () => undefined });
+    const router = new RequestRouter(fleet, { alias: 'new' });
+    const limits = { timeoutMs: 100, signal: new AbortController().signal };
+    await expect(router.route({ reranker: { kind: 'named', name: 'alias' } }, limits)).rejects.toMatchObject({ code: 'model_not_found' });
+    live.push(worker('other', [model('new')]));
+    expect((await router.route({ reranker: { kind: 'named', name: 'alias' } }, limits)).pool).toBe('other');
   });
 });

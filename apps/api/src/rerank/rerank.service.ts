@@ -1,20 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import type { Config } from '@rerank-fleet/core/config';
 import type { RerankOutcome, RerankRequest, RerankResponse, RerankTask } from '@rerank-fleet/core/contracts';
 import { sigmoid } from '@rerank-fleet/core/domain';
 import { InvariantError } from '@rerank-fleet/core/errors';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
-import type { FleetView } from '../models/fleet-view.js';
-import { routeRequest, type ModelPin } from '../models/route-request.js';
+import type { RequestRouter } from '../models/request-router.js';
+import type { ModelPin } from '../models/route-request.js';
 import { minimumLogit } from './minimum-logit.js';
 
 export interface RerankServiceParts {
   readonly dispatcher: Pick<TaskDispatcher, 'call'>;
-  readonly fleet: FleetView;
+  readonly router: RequestRouter;
   readonly syncTimeoutMs: number;
-  readonly aliases: Config['models']['aliases'];
 }
 
 /** Documents that one search unit pays for, as Cohere counts. */
@@ -32,9 +30,11 @@ export class RerankService {
   async rerank(request: RerankRequest, context: RequestContext): Promise<RerankResponse> {
     const timeoutMs = timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
     const deadline = context.arrivedAt + timeoutMs;
-    const pools = await this.#parts.fleet.awaitPools({ timeoutMs: millisecondsUntil(deadline), signal: context.signal });
     const reranker = request.model === undefined ? ({ kind: 'default' } as const) : ({ kind: 'named', name: request.model } as const);
-    const { pool, model } = routeRequest(pools, { reranker }, this.#parts.aliases);
+    const { pool, model } = await this.#parts.router.route(
+      { reranker },
+      { timeoutMs: millisecondsUntil(deadline), signal: context.signal },
+    );
     if (model === undefined) throw new InvariantError('A rerank was routed without a model.');
     const outcome = await this.#parts.dispatcher.call({
       queue: 'sync',

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Config } from '@rerank-fleet/core/config';
 import { MAX_TOP_K, type SearchOutcome, type SearchRequest, type SearchResponse, type SearchTask } from '@rerank-fleet/core/contracts';
 import { sigmoid, type CorpusVersion } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
@@ -8,15 +7,15 @@ import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { promotedVersion } from '../corpora/describe-corpus.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
-import type { FleetView } from '../models/fleet-view.js';
-import { routeRequest, type ModelPin, type RouteNeeds } from '../models/route-request.js';
+import type { RequestRouter } from '../models/request-router.js';
+import type { ModelPin, RouteNeeds } from '../models/route-request.js';
 import { minimumLogit } from '../rerank/minimum-logit.js';
 
 export interface SearchServiceParts {
   readonly dispatcher: Pick<TaskDispatcher, 'call'>;
   readonly documents: Pick<DocumentStore, 'findCorpus'>;
-  readonly fleet: FleetView;
-  readonly settings: { readonly syncTimeoutMs: number; readonly aliases: Config['models']['aliases'] };
+  readonly router: RequestRouter;
+  readonly syncTimeoutMs: number;
 }
 
 /** Searches a corpus: first-stage retrieval, then the cross-encoder. */
@@ -30,11 +29,10 @@ export class SearchService {
   /** @throws RerankError `invalid_request`, `too_many_candidates`, `corpus_not_found`, and all that a rerank throws */
   async search(request: SearchRequest, context: RequestContext): Promise<SearchResponse> {
     assertCoherent(request);
-    const { syncTimeoutMs, aliases } = this.#parts.settings;
-    const deadline = context.arrivedAt + timeoutOf(request.timeout_ms, syncTimeoutMs);
+    const deadline = context.arrivedAt + timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
     const version = await this.#promotedVersion(context.tenant, request.corpus);
-    const pools = await this.#parts.fleet.awaitPools({ timeoutMs: millisecondsUntil(deadline), signal: context.signal });
-    const { pool, model } = routeRequest(pools, needsOf(request, version), aliases);
+    const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
+    const { pool, model } = await this.#parts.router.route(needsOf(request, version), limits);
     const outcome = await this.#parts.dispatcher.call({
       queue: 'sync',
       tenant: context.tenant,

@@ -1,0 +1,30 @@
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { FleetView } from './fleet-view.js';
+import { routeRequest, type RouteChoice, type RouteNeeds } from './route-request.js';
+
+/** Finds the pool for a request in the fleet as it is. */
+export class RequestRouter {
+  readonly #fleet: FleetView;
+  readonly #aliases: Readonly<Record<string, string>>;
+
+  constructor(fleet: FleetView, aliases: Readonly<Record<string, string>>) {
+    this.#fleet = fleet;
+    this.#aliases = aliases;
+  }
+
+  /**
+   * Nobody is refused by a view that may be old: a worker that has just come is looked for once more.
+   *
+   * @throws RerankError `model_not_found`, `model_unavailable`, `queue_unavailable`; the signal's reason when it aborts
+   */
+  async route(needs: RouteNeeds, limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<RouteChoice> {
+    const pools = await this.#fleet.awaitPools(limits);
+    try {
+      return routeRequest(pools, needs, this.#aliases);
+    } catch (error) {
+      if (!(error instanceof RerankError)) throw error;
+      this.#fleet.forget();
+      return routeRequest(await this.#fleet.pools(), needs, this.#aliases);
+    }
+  }
+}
