@@ -134,7 +134,7 @@ async function setUp() {
 }
 
 /** Runs the command in our place: its exit status is ours, and so is its death by a signal. */
-async function runCommand([command, ...args]) {
+async function runCommand(command, args) {
   const { code, signal } = await runChild(command, args, { env: runtimeEnv() }).catch((error) => {
     throw error.code === 'ENOENT' ? new SetupError(`${command}: no such command`, 127) : error;
   });
@@ -148,7 +148,8 @@ async function main() {
   }
   const separator = process.argv.indexOf('--');
   await setUp();
-  if (separator !== -1 && separator + 1 < process.argv.length) await runCommand(process.argv.slice(separator + 1));
+  const [command, ...args] = separator === -1 ? [] : process.argv.slice(separator + 1);
+  if (command !== undefined) await runCommand(command, args);
 }
 
 main().catch((error) => {

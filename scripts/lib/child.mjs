@@ -9,6 +9,9 @@ export const signalStatus = (signal) => 128 + (constants.signals[signal] ?? 0);
 /**
  * Runs a command and hands on the signals that this process gets, so that whoever waits for us waits for it. Rejects only if it cannot start.
  * With `capture`, its output is collected instead of shown. `received` is the last signal that was handed on.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, capture?: boolean, onSpawn?: (pid: number) => void }} [options]
  */
 export function runChild(command, args, { env, cwd, capture = false, onSpawn } = {}) {
   return new Promise((resolve, reject) => {

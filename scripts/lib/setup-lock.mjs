@@ -70,12 +70,12 @@ export async function withSetupLock(path, work, onWait) {
   while (!tryTake(path)) {
     const owners = readOwners(path);
     if (owners === undefined) continue;
-    const running = owners.split('\n').filter(isRunning);
-    if (running.length === 0) {
+    const running = owners.split('\n').find(isRunning);
+    if (running === undefined) {
       breakLock(path, owners);
       continue;
     }
-    if (!waited) onWait(running[0].split(' ')[0]);
+    if (!waited) onWait(running.split(' ')[0]);
     waited = true;
     await sleep(200);
   }

