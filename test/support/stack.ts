@@ -1,6 +1,6 @@
 import { RerankClient } from '@rerank-fleet/client';
 import { findFreePort } from '@rerank-fleet/cli/up/redis-probe';
-import type { RunningStack, StackOptions } from '@rerank-fleet/cli/up/stack-options';
+import type { StackOptions } from '@rerank-fleet/cli/up/stack-options';
 import { startStack } from '@rerank-fleet/cli/up/start-stack';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import { once } from 'node:events';
@@ -40,8 +40,8 @@ export interface TestStack {
   pid(name: string): number;
   /** One exchange with its Redis. */
   redis(command: string): Promise<string>;
-  /** Resolves when a worker has this many sync tasks in hand. */
-  untilScoring(tasks?: number): Promise<void>;
+  /** Resolves when a worker has a sync task in hand. */
+  untilScoring(): Promise<void>;
   /** Sends SIGTERM through the supervisor; calling it again changes nothing. */
   drain(): Promise<void>;
   /** Stops it. Throws if any of its processes is still there. */
@@ -65,19 +65,24 @@ export async function startTestStack(options: TestStackOptions = {}): Promise<Te
     throw error;
   });
   const seen = new Set(stack.pids().values());
+  const noteAll = (): void => {
+    for (const pid of stack.pids().values()) seen.add(pid);
+  };
   const redis = (command: string): Promise<string> => askRedis(stack.redisUrl, command);
   return {
     url: stack.url,
     client: new RerankClient({ baseUrl: stack.url, apiKey: options.apiKey }),
     stateDirectory,
     said: () => written,
-    pid: (name) => notePid(stack, name, seen),
+    pid: (name) => {
+      noteAll();
+      return stack.pids().get(name) ?? Number.NaN;
+    },
     redis,
-    untilScoring: (tasks = 1) =>
-      until(`${tasks} task in hand`, async () => Number(/:(\d+)/.exec(await redis('LLEN {rf}:sync-default:active'))?.[1]) >= tasks),
+    untilScoring: () => untilScoring(stack.redisUrl),
     drain: () => stack.stop(),
     stop: async () => {
-      for (const pid of stack.pids().values()) seen.add(pid);
+      noteAll();
       await stack.stop();
       await assertNothingRuns(stateDirectory, seen);
       if (options.stateDirectory === undefined) await removeFolder(stateDirectory);
@@ -91,12 +96,6 @@ export function makeStateDirectory(): Promise<string> {
 
 export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-}
-
-function notePid(stack: RunningStack, name: string, seen: Set<number>): number {
-  const pid = stack.pids().get(name);
-  if (pid !== undefined) seen.add(pid);
-  return pid ?? Number.NaN;
 }
 
 /** Waits for a condition, which is looked at often. Says what it waited for when it gives up. */
@@ -146,8 +145,13 @@ export async function assertNothingRuns(stateDirectory: string, seen: Iterable<n
   }
 }
 
-/** In Redis' inline protocol. */
-async function askRedis(url: string, command: string): Promise<string> {
+/** Resolves when a worker on this Redis has a sync task in hand. */
+export async function untilScoring(redisUrl: string): Promise<void> {
+  await until('a task in hand', async () => /:[1-9]/.test(await askRedis(redisUrl, 'LLEN {rf}:sync-default:active')));
+}
+
+/** One exchange in Redis' inline protocol; empty if nobody answers. */
+export async function askRedis(url: string, command: string): Promise<string> {
   const { port, password } = new URL(url);
   const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
   socket.on('error', () => undefined);
