@@ -29,7 +29,6 @@ class InferenceThread implements BatchRunner {
     this.#options = options;
   }
 
-  /** @throws Error if a model cannot be loaded on the device */
   async start(): Promise<void> {
     const { models, device, intraOpThreads } = this.#options;
     const workerData: InferenceThreadData = { models, device, intraOpThreads };
@@ -58,8 +57,11 @@ class InferenceThread implements BatchRunner {
     });
   }
 
+  /** A batch in hand is rejected. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#rejectAll([...this.#inHand.values()]);
+    this.#inHand.clear();
     await this.#worker.terminate();
   }
 
@@ -68,7 +70,8 @@ class InferenceThread implements BatchRunner {
     if (inHand === undefined) return;
     this.#inHand.delete(message.id);
     clearTimeout(inHand.timer);
-    if ('error' in message) inHand.reject(new RerankError('internal_error', `The model failed: ${message.error}`));
+    if ('error' in message)
+      inHand.reject(new RerankError('internal_error', 'The model failed on one of the texts.', { cause: message.error }));
     else inHand.resolve(message);
   }
 
@@ -80,8 +83,12 @@ class InferenceThread implements BatchRunner {
     try {
       await this.start();
     } catch (error) {
-      this.#options.onHang(`The inference thread did not come back: ${String(error)}`);
+      if (!this.#closed) this.#options.onHang(`The inference thread did not come back: ${String(error)}`);
     }
+    this.#rejectAll(lost);
+  }
+
+  #rejectAll(lost: readonly InHand[]): void {
     for (const { reject, timer } of lost) {
       clearTimeout(timer);
       reject(new RerankError('internal_error', 'The inference thread ended under a batch.'));
@@ -99,11 +106,18 @@ export class InferencePool {
     this.runners = threads;
   }
 
-  /** @throws Error if a model cannot be loaded, or the device that was asked for cannot be had */
+  /** @throws RerankError `model_unavailable` if a model cannot be loaded, or the device that was asked for cannot be had */
   static async start(options: InferencePoolOptions): Promise<InferencePool> {
     const threads = Array.from({ length: options.threads }, () => new InferenceThread(options));
-    await Promise.all(threads.map((thread) => thread.start()));
-    return new InferencePool(threads);
+    const pool = new InferencePool(threads);
+    const started = await Promise.allSettled(threads.map((thread) => thread.start()));
+    const failed = started.find(({ status }) => status === 'rejected');
+    if (failed === undefined) return pool;
+    await pool.close();
+    const cause = (failed as PromiseRejectedResult).reason as Error;
+    throw new RerankError('model_unavailable', `The models cannot be loaded on the device "${options.device}": ${cause.message}`, {
+      cause,
+    });
   }
 
   /** Frees the sessions with their threads; call it when no batch is in hand. */
