@@ -5,6 +5,10 @@ import { startWorker, type RunningWorker } from './composition/start-worker.js';
 
 /** A batch that hangs or a thread that does not come back: the supervisor starts a new process (EX_SOFTWARE of sysexits.h). */
 const EXIT_HANG = 70;
+/** Time beyond the drain for closing models, stores and connections. */
+const CLOSE_MS = 4_000;
+/** Time after the supervisor has gone. */
+const ORPHAN_MS = 2_000;
 /** Faults that a restart does not mend. */
 const CONFIGURATION_FAULTS = new Set(['model_not_found', 'model_unavailable']);
 
@@ -20,39 +24,57 @@ function readConfig(): Config {
 
 function refuse(log: Logger, error: unknown): never {
   const detail = error instanceof RerankError ? error.detail : error instanceof Error ? error.message : String(error);
-  log.fatal({ err: error }, `The worker cannot start: ${detail}`);
   const configuration =
     error instanceof RerankError ? CONFIGURATION_FAULTS.has(error.code) : error instanceof Error && error.name === 'UnfitRedisError';
+  // What the user can mend is told in a sentence, without the place in the code.
+  log.fatal(configuration ? {} : { err: error }, `The worker cannot start: ${detail}`);
   process.exit(configuration ? EXIT_CONFIG : 1);
 }
 
-function stopOnce(worker: RunningWorker, log: Logger): () => void {
-  let stopping = false;
-  return () => {
-    if (stopping) return;
-    stopping = true;
-    log.info('Stopping: tasks in hand are ended first.');
-    worker.stop().then(
+/** Ends the process once, in order, and at the latest when the time is over: a connection to a Redis that has gone never closes by itself. */
+class Lifecycle {
+  #worker: RunningWorker | undefined;
+  #stopping = false;
+
+  constructor(private readonly log: Logger) {}
+
+  started(worker: RunningWorker): void {
+    this.#worker = worker;
+  }
+
+  /** A later call with less time shortens an earlier one. */
+  end(withinMs: number): void {
+    if (this.#worker === undefined) process.exit(0);
+    setTimeout(() => {
+      this.log.warn(`The worker did not stop within ${withinMs} ms and was cut off; what it had in hand goes to another.`);
+      process.exit(0);
+    }, withinMs);
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.log.info('Stopping: tasks in hand are ended first.');
+    this.#worker.stop().then(
       () => process.exit(0),
       (error: unknown) => {
-        log.error({ err: error }, 'The worker did not stop in order.');
+        this.log.error({ err: error }, 'The worker did not stop in order.');
         process.exit(1);
       },
     );
-  };
+  }
 }
 
 const config = readConfig();
 const log = createLogger({ level: config.logging.level, process: 'worker' });
+const lifecycle = new Lifecycle(log);
+const drain = (): void => lifecycle.end(config.worker.drainMs + CLOSE_MS);
+process.on('SIGTERM', drain);
+process.on('SIGINT', drain);
+// No process outlives its supervisor. A private Redis ends with it, so there is nobody to end the tasks for.
+process.on('disconnect', () => lifecycle.end(ORPHAN_MS));
 const worker = await startWorker(config, log, (detail) => {
   log.fatal({ detail }, 'The worker ends: a batch hangs, and a thread inside the model cannot be interrupted.');
   process.exit(EXIT_HANG);
 }).catch((error: unknown) => refuse(log, error));
-const stop = stopOnce(worker, log);
-process.on('SIGTERM', stop);
-process.on('SIGINT', stop);
-// No process outlives its supervisor.
-process.on('disconnect', stop);
+lifecycle.started(worker);
 log.info(
   {
     worker: worker.workerId,

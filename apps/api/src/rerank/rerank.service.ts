@@ -59,7 +59,7 @@ function taskOf(request: RerankRequest, model: ModelPin): RerankTask {
     documents: request.documents.map((document) => (typeof document === 'string' ? document : document.text)),
     top_n: Math.min(request.top_n ?? request.documents.length, request.documents.length),
     long_document: request.long_document ?? 'truncate',
-    deterministic: request.deterministic ?? false,
+    ...(request.deterministic === undefined ? {} : { deterministic: request.deterministic }),
     ...(minLogit === undefined ? {} : { min_logit: minLogit }),
     ...(request.max_tokens_per_doc === undefined ? {} : { max_passage_tokens: request.max_tokens_per_doc }),
   };
@@ -68,17 +68,19 @@ function taskOf(request: RerankRequest, model: ModelPin): RerankTask {
 function answerOf(request: RerankRequest, outcome: RerankOutcome, context: RequestContext): RerankResponse {
   const { min_score: minScore = -Infinity, raw_scores: rawScores, explain } = request;
   const scored = outcome.results.map((result) => ({ ...result, score: rawScores === true ? result.logit : sigmoid(result.logit) }));
+  const kept = scored.filter(({ score }) => score >= minScore);
+  const cut = kept.filter(({ truncated }) => truncated).map(({ index }) => index);
   return {
     id: `rerank-${randomUUID()}`,
     model: outcome.model,
-    results: scored
-      .filter(({ score }) => score >= minScore)
-      .map(({ index, score, logit, tokens, truncated }) => ({
-        index,
-        relevance_score: score,
-        ...(request.return_documents === true ? { document: documentAt(request, index) } : {}),
-        ...(explain === true ? { logit, tokens, truncated } : {}),
-      })),
+    results: kept.map(({ index, score, logit, tokens, truncated, span }) => ({
+      index,
+      relevance_score: score,
+      ...(request.return_documents === true ? { document: documentAt(request, index) } : {}),
+      ...(span === undefined ? {} : { best_span: span }),
+      ...(explain === true ? { logit, tokens, truncated } : {}),
+    })),
+    ...(cut.length === 0 ? {} : { truncated: cut }),
     usage: { prompt_tokens: outcome.prompt_tokens, total_tokens: outcome.prompt_tokens },
     meta: {
       api_version: { version: '1' },

@@ -18,6 +18,8 @@ export interface SearchServiceParts {
   readonly syncTimeoutMs: number;
 }
 
+const DEFAULT_TOP_N = 10;
+
 /** Searches a corpus: first-stage retrieval, then the cross-encoder. */
 export class SearchService {
   readonly #parts: SearchServiceParts;
@@ -60,7 +62,7 @@ function assertCoherent(request: SearchRequest): void {
       errors: [{ pointer: '/top_k', detail: `must be at most ${MAX_TOP_K}` }],
     });
   }
-  if (request.top_n > request.top_k) refuse('/top_n', 'must not be above top_k');
+  if (request.top_n !== undefined && request.top_n > request.top_k) refuse('/top_n', 'must not be above top_k');
   if (request.rerank) return;
   if (request.model !== undefined) refuse('/model', 'has no use with "rerank": false');
   if (request.min_score !== undefined) refuse('/min_score', 'has no use with "rerank": false, as first-stage scores have no common scale');
@@ -86,14 +88,20 @@ function taskOf(request: SearchRequest, version: CorpusVersion, model: ModelPin 
     query: request.query,
     mode: request.mode,
     top_k: request.top_k,
-    top_n: request.top_n,
+    top_n: request.top_n ?? defaultTopN(request),
     group_by: request.group_by,
     long_document: request.long_document ?? 'truncate',
-    deterministic: request.deterministic ?? false,
+    ...(request.deterministic === undefined ? {} : { deterministic: request.deterministic }),
     ...(model === undefined ? {} : { model: { ...model } }),
     ...(request.filter === undefined ? {} : { filter: request.filter }),
     ...(minLogit === undefined ? {} : { min_logit: minLogit }),
+    ...(request.context_tokens === undefined ? {} : { context_tokens: request.context_tokens }),
   };
+}
+
+/** A budget of tokens bounds the results by itself. */
+function defaultTopN({ top_k: topK, context_tokens: contextTokens }: SearchRequest): number {
+  return contextTokens === undefined ? Math.min(DEFAULT_TOP_N, topK) : topK;
 }
 
 function answerOf(request: SearchRequest, version: CorpusVersion, outcome: SearchOutcome, context: RequestContext): SearchResponse {
@@ -108,6 +116,7 @@ function answerOf(request: SearchRequest, version: CorpusVersion, outcome: Searc
     ...(outcome.model === undefined ? {} : { model: outcome.model }),
     results: kept.map(({ result, relevance }) => describe(result, relevance, request)),
     usage: { prompt_tokens: outcome.prompt_tokens, total_tokens: outcome.prompt_tokens },
+    ...(outcome.context_tokens === undefined ? {} : { context_tokens: outcome.context_tokens }),
     truncated: [...new Set(cut)],
     timings_ms: { ...outcome.timings_ms, total: Math.round(performance.now() - context.arrivedAt) },
   };
@@ -120,6 +129,16 @@ function relevanceOf(result: Found, request: SearchRequest): number | undefined 
   return request.raw_scores === true ? result.score.logit : sigmoid(result.score.logit);
 }
 
+/** What was scored begins with the title and a space; spans are told in the document's text. */
+function spanInText(
+  { title = '', passage }: Found,
+  { start, end }: { readonly start: number; readonly end: number },
+): { start: number; end: number } {
+  const before = title === '' ? 0 : [...title].length + 1;
+  const inPassage = (offset: number): number => passage.start + Math.max(0, offset - before);
+  return { start: inPassage(start), end: inPassage(end) };
+}
+
 function describe(result: Found, relevance: number | undefined, request: SearchRequest): SearchResponse['results'][number] {
   const { text, ...span } = result.passage;
   const texts = request.return_documents;
@@ -130,6 +149,7 @@ function describe(result: Found, relevance: number | undefined, request: SearchR
     ...(relevance === undefined || result.score === undefined ? {} : { relevance_score: relevance, logit: result.score.logit }),
     first_stage: result.first_stage,
     ...(texts && result.metadata !== undefined ? { metadata: result.metadata } : {}),
+    ...(result.score?.span === undefined ? {} : { best_span: spanInText(result, result.score.span) }),
     ...(request.explain === true && result.score !== undefined ? { tokens: result.score.tokens, truncated: result.score.truncated } : {}),
   };
 }

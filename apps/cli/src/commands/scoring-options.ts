@@ -7,7 +7,7 @@ export interface ScoringFlags {
   readonly minScore?: number;
   readonly rawScores?: true;
   readonly deterministic?: true;
-  readonly longDocument?: 'truncate' | 'error';
+  readonly longDocument?: 'truncate' | 'chunk' | 'error';
   readonly timeout?: number;
 }
 
@@ -19,7 +19,7 @@ export function addScoringOptions(command: Command): Command {
     .option('--min-score <score>', 'leave out results with a lower score', parseNumber)
     .option('--raw-scores', 'scores are logits, not their sigmoid')
     .option('--deterministic', 'score one pair a run: the same score whatever else is scored')
-    .addOption(new Option('--long-document <how>', 'what to do with a document that does not fit').choices(['truncate', 'error']))
+    .addOption(new Option('--long-document <how>', 'what to do with a document that does not fit').choices(['truncate', 'chunk', 'error']))
     .option('--timeout <ms>', 'deadline in milliseconds', parsePositiveInt);
 }
 

@@ -4,12 +4,14 @@ import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
 import { defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import type { Embedder } from '@rerank-fleet/core/ports';
+import { chunkText } from '@rerank-fleet/core/retrieval';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { InferencePool } from '../inference/inference-pool.js';
 import type { InferenceModel } from '../inference/inference-messages.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
+import type { CutWindows } from '../pipeline/window-passages.js';
 import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
 import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
@@ -59,7 +61,7 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
   for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, tokenizer, scheduler));
   const dimensions = widths.get(embedding.sha256) ?? 0;
   return {
-    encoders: new CrossEncoders(rerankers.map((model) => new PairScorer(model, tokenizer, scheduler))),
+    encoders: new CrossEncoders(rerankers.map((model) => new PairScorer(model, { encoder: tokenizer, scheduler, cutWindows }))),
     embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, tokenizer, scheduler),
     scheduler,
     revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
@@ -80,6 +82,8 @@ async function resolve({ models, worker }: Config, name: string, kind: 'cross-en
     kind,
   });
 }
+
+const cutWindows: CutWindows = (text, limits, countTokens) => chunkText(text, { mode: 'sentences', ...limits }, countTokens);
 
 /** One session a core beats one session on all cores (docs/performance.md); a GPU takes one. */
 function defaultThreads({ worker }: Config): number {

@@ -11,7 +11,7 @@ import type { Config } from '@rerank-fleet/core/config';
 import { TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { IngestJobs, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
-import { Bm25Encoder, chunkText } from '@rerank-fleet/core/retrieval';
+import { BM25_LANGUAGES, Bm25Encoder, chunkText } from '@rerank-fleet/core/retrieval';
 import type { Bm25Constants, CorpusVersion } from '@rerank-fleet/core/domain';
 import { corpusTask } from '../ingest/corpus-task.js';
 import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
@@ -25,6 +25,8 @@ import { startModels, type RunningModels } from './start-models.js';
 /** How often slices are looked for whose tasks were lost with Redis. */
 const SWEEP_MS = 60_000;
 const INGEST_RETRIES = 8;
+/** Room of an embedder's window that special tokens and a prefix may take. */
+const FRAMING_TOKENS = 8;
 
 export interface RunningWorker {
   readonly workerId: string;
@@ -102,10 +104,11 @@ function handlers({ config, models, stores, jobs }: HandlerParts): TaskHandlers 
     embedder,
     encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => encoderOf(bm25).encodeQuery(query),
   };
+  const scoring = { encoders, deterministic: config.worker.deterministic };
   const known = new Set([embedder.name, config.worker.embeddingModel]);
   return {
-    rerank: rerankTask(encoders),
-    search: searchTask(retrieval, encoders),
+    rerank: rerankTask(scoring),
+    search: searchTask(retrieval, scoring),
     ingest: ingestTask({
       jobs,
       documents,
@@ -119,6 +122,8 @@ function handlers({ config, models, stores, jobs }: HandlerParts): TaskHandlers 
       candidates,
       embedder,
       isEmbedder: (name) => known.has(name) || known.has(name.slice(name.lastIndexOf('/') + 1)),
+      mostPassageTokens: embedder.maxLength - FRAMING_TOKENS,
+      languages: BM25_LANGUAGES,
     }),
   };
 }

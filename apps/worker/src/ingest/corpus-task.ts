@@ -12,6 +12,10 @@ export interface CorpusParts {
   readonly embedder: Embedder;
   /** Of a model's name as a client may write it: a hub id or an alias of the embedder is the embedder. */
   readonly isEmbedder: (name: string) => boolean;
+  /** Tokens of the longest passage that the embedder takes whole. */
+  readonly mostPassageTokens: number;
+  /** Languages of BM25 that there are rules for. */
+  readonly languages: readonly string[];
 }
 
 /** Documents looked at in one step of a delete by filter. */
@@ -107,7 +111,7 @@ async function deleteDocuments(
 }
 
 function newRecord(parts: CorpusParts, ref: CorpusRef, body: CorpusSettingsBody): CorpusRecord {
-  const settings = mergeSettings(parts, defaultSettings(parts.embedder), body);
+  const settings = mergeSettings(parts, defaultSettings(parts), body);
   const corpusId = randomUUID();
   const now = Date.now();
   const { name, sha256, dimensions } = parts.embedder;
@@ -124,10 +128,11 @@ function newRecord(parts: CorpusParts, ref: CorpusRef, body: CorpusSettingsBody)
   return { ...ref, corpusId, settings, versions: [version], promotedVersion: 1, revision: 1, createdAt: now };
 }
 
-function defaultSettings(embedder: Embedder): CorpusSettings {
+function defaultSettings({ embedder, mostPassageTokens }: CorpusParts): CorpusSettings {
+  const maxTokens = Math.min(256, mostPassageTokens);
   return {
     embeddingModel: embedder.name,
-    chunking: { mode: 'sentences', maxTokens: 256, overlapTokens: 32 },
+    chunking: { mode: 'sentences', maxTokens, overlapTokens: Math.floor(maxTokens / 8) },
     bm25: { k1: 1.2, b: 0.75, averageLength: 100, language: 'english', termHash: 'murmur3-32' },
     fields: {},
   };
@@ -142,6 +147,12 @@ function mergeSettings(parts: CorpusParts, base: CorpusSettings, body: CorpusSet
     );
   }
   const { chunking, bm25 } = body;
+  if (chunking !== undefined && chunking.mode === 'sentences' && chunking.max_tokens > parts.mostPassageTokens) {
+    throw invalid('/chunking/max_tokens', `must be at most ${parts.mostPassageTokens}, the most that ${parts.embedder.name} embeds`);
+  }
+  if (bm25 !== undefined && !parts.languages.includes(bm25.language)) {
+    throw invalid('/bm25/language', `must be one of ${parts.languages.join(', ')}`);
+  }
   return {
     embeddingModel: base.embeddingModel,
     chunking:
@@ -154,6 +165,10 @@ function mergeSettings(parts: CorpusParts, base: CorpusSettings, body: CorpusSet
         : { k1: bm25.k1, b: bm25.b, averageLength: bm25.average_length, language: bm25.language, termHash: 'murmur3-32' },
     fields: body.fields ?? base.fields,
   };
+}
+
+function invalid(pointer: string, detail: string): RerankError {
+  return new RerankError('invalid_request', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] });
 }
 
 function wireName(name: 'embeddingModel' | 'chunking' | 'bm25'): string {

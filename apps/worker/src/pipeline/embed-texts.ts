@@ -6,6 +6,7 @@ export interface EmbedderModel {
   readonly name: string;
   readonly sha256: string;
   readonly dimensions: number;
+  readonly maxLength: number;
   readonly queryPrefix: string;
   readonly passagePrefix: string;
 }
@@ -32,6 +33,10 @@ export class TextEmbedder implements Embedder {
 
   get dimensions(): number {
     return this.#model.dimensions;
+  }
+
+  get maxLength(): number {
+    return this.#model.maxLength;
   }
 
   async embed({ texts, as, priority, signal }: EmbedRequest): Promise<readonly Float32Array[]> {

@@ -4,11 +4,17 @@ import { rankResults } from '../pipeline/rank-results.js';
 import type { CrossEncoders } from './cross-encoders.js';
 import type { TaskHandlers } from './task-processor.js';
 
+export interface ScoringParts {
+  readonly encoders: CrossEncoders;
+  /** Of requests that do not say. */
+  readonly deterministic: boolean;
+}
+
 /** Scores the documents of one request. */
-export function rerankTask(encoders: CrossEncoders): TaskHandlers['rerank'] {
+export function rerankTask({ encoders, deterministic }: ScoringParts): TaskHandlers['rerank'] {
   return async (body, { queueMs, signal }) => {
     const model = encoders.get(body.model);
-    const scored = await scoreDocuments(model, body, signal);
+    const scored = await scoreDocuments(model, { ...body, deterministic: body.deterministic ?? deterministic }, signal);
     const ranked = rankResults(scored.scores, { topN: body.top_n, ...(body.min_logit === undefined ? {} : { minLogit: body.min_logit }) });
     return {
       kind: 'rerank',
@@ -20,7 +26,7 @@ export function rerankTask(encoders: CrossEncoders): TaskHandlers['rerank'] {
   };
 }
 
-function scoreDocuments(model: CrossEncoder, body: RerankTask, signal: AbortSignal): Promise<PairScores> {
+function scoreDocuments(model: CrossEncoder, body: RerankTask & { deterministic: boolean }, signal: AbortSignal): Promise<PairScores> {
   return model.score({
     query: body.query,
     passages: body.documents,

@@ -1,22 +1,26 @@
 import type { SearchOutcome, SearchTask } from '@rerank-fleet/core/contracts';
 import { passageContent, type Candidate } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
+import type { Embedder } from '@rerank-fleet/core/ports';
+import { packContext } from '../pipeline/pack-context.js';
 import { firstOfEachGroup, rankResults } from '../pipeline/rank-results.js';
 import { retrieveCandidates, type RetrievalParts } from '../pipeline/retrieve-candidates.js';
-import type { CrossEncoders } from './cross-encoders.js';
-import { totalTokens } from './rerank-task.js';
+import { totalTokens, type ScoringParts } from './rerank-task.js';
 import type { TaskContext, TaskHandlers } from './task-processor.js';
 
 /** Retrieves candidates from the pinned version and orders them by the cross-encoder, or leaves the first-stage order. */
-export function searchTask(retrieval: RetrievalParts, encoders: CrossEncoders): TaskHandlers['search'] {
+export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): TaskHandlers['search'] {
   return async (body, context) => {
     const started = performance.now();
     const { version, query, mode, top_k: topK, filter } = body;
     const request = { version, query, mode, topK, signal: context.signal, ...(filter === undefined ? {} : { filter }) };
     const candidates = await retrieveCandidates(retrieval, request);
     const timings = { queue: context.queueMs, retrieve: performance.now() - started };
-    if (body.model === undefined) return firstStageOutcome(body, candidates, timings);
-    return await rerankedOutcome(body, candidates, { encoders, context, timings });
+    const outcome =
+      body.model === undefined
+        ? firstStageOutcome(body, candidates, timings)
+        : await rerankedOutcome(body, candidates, { scoring, context, timings });
+    return body.context_tokens === undefined ? outcome : await packed(outcome, body.context_tokens, retrieval.embedder);
   };
 }
 
@@ -32,7 +36,7 @@ function firstStageOutcome(body: SearchTask, candidates: readonly Candidate[], t
 }
 
 interface Reranking {
-  readonly encoders: CrossEncoders;
+  readonly scoring: ScoringParts;
   readonly context: TaskContext;
   readonly timings: SearchOutcome['timings_ms'];
 }
@@ -40,15 +44,15 @@ interface Reranking {
 async function rerankedOutcome(
   body: SearchTask,
   candidates: readonly Candidate[],
-  { encoders, context, timings }: Reranking,
+  { scoring, context, timings }: Reranking,
 ): Promise<SearchOutcome> {
   invariant(body.model, 'A search without a model was to be reranked.');
-  const model = encoders.get(body.model);
+  const model = scoring.encoders.get(body.model);
   const scored = await model.score({
     query: body.query,
     passages: candidates.map(({ title, passage }) => passageContent(title, passage.text)),
     longDocument: body.long_document,
-    deterministic: body.deterministic,
+    deterministic: body.deterministic ?? scoring.deterministic,
     priority: 'sync',
     signal: context.signal,
   });
@@ -60,12 +64,19 @@ async function rerankedOutcome(
   return {
     kind: 'search',
     model: model.name,
-    results: ranked.map(({ index, logit, tokens, truncated }) => ({
-      ...describe(candidates[index] as Candidate),
-      score: { logit, tokens, truncated },
-    })),
+    results: ranked.map(({ index, ...score }) => ({ ...describe(candidates[index] as Candidate), score })),
     prompt_tokens: totalTokens(scored),
     timings_ms: { ...timings, ...scored.timingsMs },
+  };
+}
+
+async function packed(outcome: SearchOutcome, budget: number, embedder: Embedder): Promise<SearchOutcome> {
+  const tokens = await embedder.countTokens(outcome.results.map(({ title, passage }) => passageContent(title, passage.text)));
+  const chosen = packContext(tokens, budget);
+  return {
+    ...outcome,
+    results: chosen.map((position) => outcome.results[position]!),
+    context_tokens: chosen.reduce((sum, position) => sum + tokens[position]!, 0),
   };
 }
 

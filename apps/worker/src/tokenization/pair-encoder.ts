@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { LongPairPolicy } from '@rerank-fleet/core/ports';
+import type { EncodedPairs, EncodedSequences, EncodePairsRequest } from '../pipeline/sequence-encoder.js';
 import { countSpecialTokens, writeFrame } from './pair-template.js';
 import type { TextTokenizer, TokenizedText } from './text-tokenizer.js';
 
@@ -8,24 +8,6 @@ import type { TextTokenizer, TokenizedText } from './text-tokenizer.js';
 const LEAST_PASSAGE_TOKENS = 32;
 /** Room for token ids of passages that were seen before, in tokens of four bytes, the texts included. */
 const CACHED_TOKENS = 8_000_000;
-
-/** Framed sequences, one after the other, in buffers that can move between threads. */
-export interface EncodedSequences {
-  readonly ids: Int32Array;
-  readonly typeIds: Uint8Array;
-  /** Tokens of each sequence. */
-  readonly lengths: Int32Array;
-  /** 1 where the text was cut to fit. */
-  readonly truncated: Uint8Array;
-}
-
-export interface EncodePairsRequest {
-  readonly query: string;
-  readonly passages: readonly string[];
-  readonly policy: LongPairPolicy;
-  /** Longest passage in tokens, without special tokens; the window also bounds it. */
-  readonly maxPassageTokens?: number;
-}
 
 /** Frames pairs and single texts for one model. The query is tokenized once; passages seen lately are not tokenized again. */
 export class PairEncoder {
@@ -42,7 +24,7 @@ export class PairEncoder {
   }
 
   /** @throws RerankError `query_too_long`, `pair_too_long` */
-  encodePairs({ query, passages, policy, maxPassageTokens }: EncodePairsRequest): EncodedSequences {
+  encodePairs({ query, passages, policy, maxPassageTokens }: EncodePairsRequest): EncodedPairs {
     const special = countSpecialTokens(this.#tokenizer.template.pair);
     const most = this.#maxLength - special - LEAST_PASSAGE_TOKENS;
     const head = this.#tokenizer.tokenize(query, most);
@@ -52,20 +34,21 @@ export class PairEncoder {
         `The query has more than ${most} tokens, the most this model takes beside a passage (window ${this.#maxLength}). Shorten it.`,
       );
     }
-    const room = Math.min(this.#maxLength - special - head.ids.length, maxPassageTokens ?? Infinity);
-    const tails = passages.map((passage) => this.#passage(passage, room));
+    const room = this.#maxLength - special - head.ids.length;
+    const limit = Math.min(room, maxPassageTokens ?? Infinity);
+    const tails = passages.map((passage) => this.#passage(passage, limit));
     const long = tails.findIndex((tail) => tail.cut);
     if (policy === 'error' && long >= 0) {
       throw new RerankError(
         'pair_too_long',
-        `Document ${long} has more than the ${room} tokens left beside the query. Split it, or send long_document "truncate".`,
+        `Document ${long} has more than the ${limit} tokens left beside the query. Split it, or send long_document "truncate" or "chunk".`,
         {
-          errors: [{ pointer: `/documents/${long}`, detail: `has more than ${room} tokens` }],
+          errors: [{ pointer: `/documents/${long}`, detail: `has more than ${limit} tokens` }],
         },
       );
     }
     const overhead = special + head.ids.length;
-    return pack(tails, overhead, (target, tail) => writeFrame(this.#tokenizer.template.pair, target, head.ids, tail.ids));
+    return { ...pack(tails, overhead, (target, tail) => writeFrame(this.#tokenizer.template.pair, target, head.ids, tail.ids)), room };
   }
 
   /** Frames texts one by one, with a prefix before each; what does not fit is cut. */

@@ -1,5 +1,5 @@
 import type { FieldError } from '@rerank-fleet/core/errors';
-import type { EncodedSequences, EncodePairsRequest } from './pair-encoder.js';
+import type { EncodedPairs, EncodedSequences, EncodePairsRequest } from '../pipeline/sequence-encoder.js';
 
 export interface TokenizerModel {
   readonly sha256: string;
@@ -23,6 +23,7 @@ export interface TokenizerCall {
 }
 
 export type TokenizerReply =
+  | { readonly id: number; readonly pairs: EncodedPairs }
   | { readonly id: number; readonly sequences: EncodedSequences }
   | { readonly id: number; readonly counts: Int32Array }
   | {

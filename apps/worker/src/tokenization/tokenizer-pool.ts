@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { InvariantError, isErrorCode, RerankError } from '@rerank-fleet/core/errors';
-import type { EncodedSequences, EncodePairsRequest } from './pair-encoder.js';
+import type { EncodedPairs, EncodedSequences, EncodePairsRequest, SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import type {
   TokenizerCall,
   TokenizerMessage,
@@ -21,7 +21,7 @@ interface Thread {
 }
 
 /** Tokenizer threads: text stays off the main thread, whose loop renews the locks of tasks. */
-export class TokenizerPool {
+export class TokenizerPool implements SequenceEncoder {
   readonly #data: TokenizerThreadData;
   readonly #threads: Thread[] = [];
   #nextId = 0;
@@ -38,12 +38,16 @@ export class TokenizerPool {
     return pool;
   }
 
-  async encodePairs(model: string, request: EncodePairsRequest): Promise<EncodedSequences> {
-    return sequencesOf(await this.#call({ kind: 'pairs', model, request }));
+  async encodePairs(model: string, request: EncodePairsRequest): Promise<EncodedPairs> {
+    const reply = await this.#call({ kind: 'pairs', model, request });
+    if (!('pairs' in reply)) throw failureOf(reply);
+    return reply.pairs;
   }
 
   async encodeTexts(model: string, texts: readonly string[], prefix: string): Promise<EncodedSequences> {
-    return sequencesOf(await this.#call({ kind: 'texts', model, texts, prefix }));
+    const reply = await this.#call({ kind: 'texts', model, texts, prefix });
+    if (!('sequences' in reply)) throw failureOf(reply);
+    return reply.sequences;
   }
 
   async countTokens(model: string, texts: readonly string[]): Promise<Int32Array> {
@@ -99,11 +103,6 @@ export class TokenizerPool {
       });
     });
   }
-}
-
-function sequencesOf(reply: TokenizerReply): EncodedSequences {
-  if (!('sequences' in reply)) throw failureOf(reply);
-  return reply.sequences;
 }
 
 function failureOf(reply: TokenizerReply): Error {

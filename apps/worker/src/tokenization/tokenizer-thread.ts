@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { invariant, RerankError } from '@rerank-fleet/core/errors';
+import type { EncodedSequences } from '../pipeline/sequence-encoder.js';
 import { PairEncoder } from './pair-encoder.js';
 import { TextTokenizer } from './text-tokenizer.js';
 import type { TokenizerCall, TokenizerMessage, TokenizerReply, TokenizerThreadData } from './tokenizer-messages.js';
@@ -17,9 +18,16 @@ function answer({ id, work }: TokenizerCall): { message: TokenizerMessage; trans
     const counts = encoder.countTokens(work.texts);
     return { message: { id, counts }, transfer: [counts.buffer as ArrayBuffer] };
   }
-  const sequences = work.kind === 'pairs' ? encoder.encodePairs(work.request) : encoder.encodeTexts(work.texts, work.prefix);
-  const buffers = [sequences.ids.buffer, sequences.typeIds.buffer, sequences.lengths.buffer, sequences.truncated.buffer];
-  return { message: { id, sequences }, transfer: buffers as ArrayBuffer[] };
+  if (work.kind === 'pairs') {
+    const pairs = encoder.encodePairs(work.request);
+    return { message: { id, pairs }, transfer: buffersOf(pairs) };
+  }
+  const sequences = encoder.encodeTexts(work.texts, work.prefix);
+  return { message: { id, sequences }, transfer: buffersOf(sequences) };
+}
+
+function buffersOf({ ids, typeIds, lengths, truncated }: EncodedSequences): ArrayBuffer[] {
+  return [ids.buffer, typeIds.buffer, lengths.buffer, truncated.buffer] as ArrayBuffer[];
 }
 
 /** What went wrong inside is for the log, not for the client. */

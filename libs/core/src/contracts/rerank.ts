@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { modelNameSchema, nonBlankTextSchema, querySchema } from './primitives.js';
 
-export const longDocumentSchema = z.enum(['truncate', 'error']).meta({
-  description: '`truncate` cuts the end of a document that does not fit the window beside the query; `error` refuses the request.',
+export const longDocumentSchema = z.enum(['truncate', 'chunk', 'error']).meta({
+  description:
+    'A document that does not fit the model’s window beside the query: `truncate` cuts its end; `chunk` scores overlapping windows of whole sentences, the best counts; `error` refuses the request.',
 });
 
 /** Fields that choose how pairs are scored; the same on every route. */
@@ -12,7 +13,10 @@ export const scoringFields = {
   deterministic: z
     .boolean()
     .optional()
-    .meta({ description: 'One pair a run: a score never depends on other pairs in the batch. About three quarters of the speed.' }),
+    .meta({
+      description:
+        'One pair a run: a score never depends on other pairs in the batch, which are others’ too. About three quarters of the speed. Default: as the deployment is configured (DETERMINISTIC).',
+    }),
   long_document: longDocumentSchema.optional(),
   explain: z.boolean().optional().meta({ description: 'Adds logit, tokens and truncated to each result.' }),
   timeout_ms: z.int().min(1).max(600_000).optional(),
@@ -38,6 +42,10 @@ export const rerankRequestSchema = z
 
 export type RerankRequest = z.infer<typeof rerankRequestSchema>;
 
+export const spanSchema = z
+  .object({ start: z.int(), end: z.int() })
+  .meta({ id: 'Span', description: 'The window that the score is of: Unicode code points into the text, end exclusive.' });
+
 export const usageSchema = z.object({ prompt_tokens: z.int(), total_tokens: z.int() });
 
 export const timingsSchema = z
@@ -62,8 +70,10 @@ export const rerankResponseSchema = z
         logit: z.number().optional(),
         tokens: z.int().optional(),
         truncated: z.boolean().optional(),
+        best_span: spanSchema.optional(),
       }),
     ),
+    truncated: z.array(z.int()).optional().meta({ description: 'Indices of returned documents of which part was not looked at.' }),
     usage: usageSchema,
     meta: z.object({
       api_version: z.object({ version: z.string() }),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { filterSchema } from './filter.js';
 import { corpusNameSchema, modelNameSchema, querySchema } from './primitives.js';
-import { scoringFields, timingsSchema, usageSchema } from './rerank.js';
+import { scoringFields, spanSchema, timingsSchema, usageSchema } from './rerank.js';
 
 /** Deepest first stage a client may ask for, in passages. */
 export const MAX_TOP_K = 1_000;
@@ -16,7 +16,16 @@ export const searchRequestSchema = z
       .min(1)
       .default(50)
       .meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}.` }),
-    top_n: z.int().min(1).default(10).meta({ description: 'Results returned.' }),
+    top_n: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: 'Results returned, at most top_k. Default: 10; with context_tokens, as many as fit.' }),
+    context_tokens: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: 'Returns the best passages that together have at most so many tokens, for the context of a language model.' }),
     mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
     filter: filterSchema.optional(),
     group_by: z
@@ -50,9 +59,14 @@ export const searchResponseSchema = z
         metadata: z.record(z.string(), z.json()).optional(),
         tokens: z.int().optional(),
         truncated: z.boolean().optional(),
+        best_span: spanSchema.optional(),
       }),
     ),
     usage: usageSchema,
+    context_tokens: z
+      .int()
+      .optional()
+      .meta({ description: 'Tokens of the returned passages, where the request gave a budget; counted by the embedder’s tokenizer.' }),
     truncated: z.array(z.string()).meta({ description: 'Ids of returned documents whose passage did not fit the window.' }),
     timings_ms: timingsSchema,
   })

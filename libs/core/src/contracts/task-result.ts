@@ -9,7 +9,14 @@ const taskTimingsSchema = z.object({
 });
 
 /** Best first, cut to top n. */
-const rankedSchema = z.object({ index: z.int(), logit: z.number(), tokens: z.int(), truncated: z.boolean() });
+const rankedSchema = z.object({
+  index: z.int(),
+  logit: z.number(),
+  tokens: z.int(),
+  truncated: z.boolean(),
+  /** Code points into what was scored. */
+  span: z.object({ start: z.int(), end: z.int() }).optional(),
+});
 
 export const rerankOutcomeSchema = z.object({
   kind: z.literal('rerank'),
@@ -33,6 +40,7 @@ export const searchOutcomeSchema = z.object({
       score: rankedSchema.omit({ index: true }).optional(),
     }),
   ),
+  context_tokens: z.int().optional(),
   prompt_tokens: z.int(),
   timings_ms: taskTimingsSchema,
 });

@@ -33,7 +33,8 @@ const scoringSchema = z.object({
   /** In the scale of the logit. */
   min_logit: z.number().optional(),
   long_document: longDocumentSchema,
-  deterministic: z.boolean(),
+  /** Absent: as the worker is configured. */
+  deterministic: z.boolean().optional(),
 });
 
 export const rerankTaskSchema = scoringSchema.extend({
@@ -54,6 +55,7 @@ export const searchTaskSchema = scoringSchema.extend({
   top_k: z.int().min(1),
   filter: filterSchema.optional(),
   group_by: z.enum(['document', 'none']),
+  context_tokens: z.int().min(1).optional(),
 });
 
 export const ingestTaskSchema = z.object({

@@ -1,12 +1,15 @@
-/** Why a pair cannot be scored whole. */
-export type LongPairPolicy = 'truncate' | 'error';
+/**
+ * What becomes of a passage that does not fit the window beside the query: its end is cut, it is scored in overlapping windows of whole sentences of
+ * which the best counts, or the request is refused.
+ */
+export type LongPairPolicy = 'truncate' | 'chunk' | 'error';
 
 export interface PairRequest {
   readonly query: string;
   readonly passages: readonly string[];
-  /** `truncate` cuts the end of the passage, never the query; `error` rejects. */
+  /** The query is never cut. */
   readonly longDocument: LongPairPolicy;
-  /** Longest passage in tokens, without special tokens; the model's window also bounds it. */
+  /** Longest passage in tokens, without special tokens; what is beyond is not looked at. */
   readonly maxPassageTokens?: number;
   /** One pair a run: scores do not depend on batch mates. */
   readonly deterministic: boolean;
@@ -16,13 +19,21 @@ export interface PairRequest {
   readonly signal?: AbortSignal;
 }
 
+/** Unicode code points into the passage; `end` is exclusive. */
+export interface TextSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface PairScore {
   /** Raw output of the model for this pair. */
   readonly logit: number;
-  /** Tokens of the pair as scored, special tokens included. */
+  /** Tokens that went through the model for this passage, special tokens included. */
   readonly tokens: number;
-  /** The passage was cut. */
+  /** Part of the passage was not looked at. */
   readonly truncated: boolean;
+  /** The window that the logit is of, where the passage was scored in windows. */
+  readonly span?: TextSpan;
 }
 
 export interface PairScores {
@@ -35,7 +46,7 @@ export interface PairScores {
 /**
  * Scores (query, passage) pairs.
  *
- * @throws RerankError `query_too_long`, `pair_too_long`, `score_not_finite`, `model_unavailable`, `deadline_exceeded`
+ * @throws RerankError `query_too_long`, `pair_too_long`, `too_many_candidates` (windows), `score_not_finite`, `model_unavailable`, `deadline_exceeded`
  */
 export interface CrossEncoder {
   readonly name: string;

@@ -15,6 +15,8 @@ export interface Embedder {
   readonly name: string;
   readonly sha256: string;
   readonly dimensions: number;
+  /** Longest input in tokens, special tokens and prefix included; what is beyond is cut. */
+  readonly maxLength: number;
   /** One vector a text, in order, each `[dimensions]`. */
   embed(request: EmbedRequest): Promise<readonly Float32Array[]>;
   /** Tokens of each text, without special tokens, uncut. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Dirent } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -24,9 +24,9 @@ export class FileBlobStore implements BlobStore {
     try {
       await mkdir(dirname(staged), { recursive: true, mode: 0o700 });
       await writeDurably(staged, body);
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+      const made = await mkdir(dirname(target), { recursive: true, mode: 0o700 });
       await rename(staged, target);
-      await syncDirectory(dirname(target));
+      await syncDirectories(dirname(target), made === undefined ? dirname(target) : dirname(made));
     } catch (error) {
       await rm(staged, { force: true }).catch(() => undefined);
       throw asStorageError(error);
@@ -52,7 +52,9 @@ export class FileBlobStore implements BlobStore {
 
   async *list(prefix: string): AsyncIterable<string> {
     const entries = (await readdir(this.#path(prefix), { withFileTypes: true }).catch(undefinedIfMissing)) ?? [];
-    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    // A folder stands for keys that go on with a slash, so "a.b" comes before what is in "a".
+    const sortKey = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+    entries.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
     for (const entry of entries) {
       if (entry.isDirectory()) yield* this.list(`${prefix}/${entry.name}`);
       else yield `${prefix}/${entry.name}`;
@@ -61,7 +63,8 @@ export class FileBlobStore implements BlobStore {
 
   #path(key: string): string {
     const segments = key.split('/');
-    if (!segments.every((segment) => SEGMENT.test(segment))) throw new InvariantError('A blob key has a segment that is not allowed.');
+    if (segments[0] === STAGING || !segments.every((segment) => SEGMENT.test(segment)))
+      throw new InvariantError('A blob key has a segment that is not allowed.');
     return join(this.#root, segments.join(sep));
   }
 }
@@ -76,18 +79,19 @@ async function writeDurably(path: string, body: Uint8Array | string | Readable):
   }
 }
 
-/** A rename is durable only when its folder is. */
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
+/** A name is durable only when its folder is: from the blob's folder up to the one that held the folders made for it. */
+async function syncDirectories(from: string, upTo: string): Promise<void> {
+  const handle = await open(from, 'r');
   try {
     await handle.sync();
   } finally {
     await handle.close();
   }
+  if (from !== upTo) await syncDirectories(dirname(from), upTo);
 }
 
 function undefinedIfMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'EISDIR') return undefined;
   throw error;
 }
 

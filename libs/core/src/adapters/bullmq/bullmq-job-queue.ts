@@ -47,6 +47,8 @@ export class BullmqJobQueue implements JobQueue {
 
   async discard(queue: string, taskId: string): Promise<boolean> {
     try {
+      // BullMQ calls a task that is not there removed, too.
+      if ((await this.#queue(queue).getJob(taskId)) === undefined) return false;
       return (await this.#queue(queue).remove(taskId)) === 1;
     } catch {
       return false;
@@ -63,16 +65,21 @@ export class BullmqJobQueue implements JobQueue {
       stalledInterval: options.lockMs / 2,
       maxStalledCount: STALLS_ALLOWED,
     });
-    worker.on('error', (error) => this.#options.onFault?.(error));
+    let abandoned = false;
+    worker.on('error', (error) => {
+      if (!abandoned) this.#options.onFault?.(error);
+    });
     worker.on('failed', (job, error) => {
-      if (job !== undefined && job.finishedOn !== undefined) options.onDead?.(taken(job), error);
+      if (job !== undefined && job.finishedOn !== undefined)
+        options.onDead?.(taken(job), error.cause instanceof RerankError ? error.cause : error);
     });
     await worker.waitUntilReady();
     return {
       close: async (graceMs) => {
-        const stopped = await Promise.race([worker.close().then(() => true), expire(graceMs)]);
-        // A task that is not done keeps its lock until it expires; then another worker takes it.
-        if (!stopped) await worker.close(true);
+        const closed = worker.close().catch(() => undefined);
+        // A second close, forced or not, would wait for the first. Without its connection the worker renews no lock, so a task that is not done
+        // is handed to another when its lock expires.
+        abandoned = (await Promise.race([closed, expire(graceMs)])) === EXPIRED;
         connection.disconnect();
       },
     };
@@ -111,11 +118,13 @@ async function handle(handler: TaskHandler, job: Job): Promise<void> {
   try {
     await handler(taken(job));
   } catch (error) {
-    if (error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'unrecoverable') throw new UnrecoverableError(error.message);
-    throw error;
+    if (!(error instanceof RerankError) || ERROR_CATALOGUE[error.code].retry !== 'unrecoverable') throw error;
+    throw Object.assign(new UnrecoverableError(error.message), { cause: error });
   }
 }
 
-function expire(ms: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), ms).unref());
+const EXPIRED = Symbol('expired');
+
+function expire(ms: number): Promise<typeof EXPIRED> {
+  return new Promise((resolve) => setTimeout(() => resolve(EXPIRED), ms));
 }

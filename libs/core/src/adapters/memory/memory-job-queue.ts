@@ -13,6 +13,13 @@ interface Lane {
   active: number;
 }
 
+interface Running {
+  readonly handler: TaskHandler;
+  readonly options: ConsumeOptions;
+  /** False once the consumer gave the task back. */
+  readonly isMine: () => boolean;
+}
+
 /** The queue within one process, for tests of what stands on it. Nothing survives the process; retries come at once. */
 export class MemoryJobQueue implements JobQueue {
   readonly #lanes = new Map<string, Lane>();
@@ -39,17 +46,18 @@ export class MemoryJobQueue implements JobQueue {
 
   consume(queue: string, handler: TaskHandler, options: ConsumeOptions): Promise<QueueConsumer> {
     const lane = this.#lane(queue);
-    const inHand = new Set<Promise<void>>();
+    const inHand = new Map<Entry, Promise<void>>();
     let open = true;
     const consumer = {
       take: (): void => {
         while (open && inHand.size < options.concurrency && lane.waiting.length > 0) {
           const entry = lane.waiting.shift() as Entry;
-          const work: Promise<void> = this.#run(lane, entry, handler, options).finally(() => {
-            inHand.delete(work);
+          const isMine = (): boolean => inHand.has(entry);
+          const work = this.#run(lane, entry, { handler, options, isMine }).finally(() => {
+            inHand.delete(entry);
             consumer.take();
           });
-          inHand.add(work);
+          inHand.set(entry, work);
         }
       },
     };
@@ -59,7 +67,10 @@ export class MemoryJobQueue implements JobQueue {
       close: async (graceMs: number) => {
         open = false;
         lane.consumers.delete(consumer);
-        await Promise.race([Promise.all(inHand), new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
+        await Promise.race([Promise.all(inHand.values()), new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
+        const abandoned = [...inHand.keys()];
+        inHand.clear();
+        for (const entry of abandoned) this.#push(lane, entry);
       },
     });
   }
@@ -74,24 +85,32 @@ export class MemoryJobQueue implements JobQueue {
     return Promise.resolve();
   }
 
-  async #run(lane: Lane, entry: Entry, handler: TaskHandler, options: ConsumeOptions): Promise<void> {
+  async #run(lane: Lane, entry: Entry, { handler, options, isMine }: Running): Promise<void> {
     const task: TakenTask = { id: entry.id, payload: structuredClone(entry.payload), attempt: entry.attempt };
     lane.active += 1;
     try {
       await handler(task);
-      lane.ids.delete(entry.id);
+      if (isMine()) lane.ids.delete(entry.id);
     } catch (error) {
-      const final = error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'unrecoverable';
-      if (!final && entry.attempt < (entry.retries ?? 0)) {
-        entry.attempt += 1;
-        this.#push(lane, entry);
-      } else {
-        lane.ids.delete(entry.id);
-        options.onDead?.(task, error as Error);
-      }
+      if (isMine()) this.#fail(lane, entry, { task, error: error as Error, options });
     } finally {
       lane.active -= 1;
     }
+  }
+
+  #fail(
+    lane: Lane,
+    entry: Entry,
+    { task, error, options }: { readonly task: TakenTask; readonly error: Error; readonly options: ConsumeOptions },
+  ): void {
+    const final = error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'unrecoverable';
+    if (!final && entry.attempt < (entry.retries ?? 0)) {
+      entry.attempt += 1;
+      this.#push(lane, entry);
+      return;
+    }
+    lane.ids.delete(entry.id);
+    options.onDead?.(task, error);
   }
 
   #push(lane: Lane, entry: Entry): void {

@@ -33,7 +33,9 @@ export class ResultBoard {
   /** Takes a task; earlier holders can no longer publish. Returns how often the task was taken, this time included. */
   async takeFence(taskId: string): Promise<number> {
     const replies = await this.#redis.multi().incr(fenceKey(taskId)).pexpire(fenceKey(taskId), FENCE_TTL_MS).exec();
-    return Number(replies?.[0]?.[1]);
+    const [fault, taken] = replies?.[0] ?? [];
+    if (typeof taken !== 'number') throw fault ?? new Error('Redis gave no fence.');
+    return taken;
   }
 
   /** Write-once, under the fence. Returns false if another holder took the task since, or the result is there. */
