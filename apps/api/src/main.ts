@@ -11,6 +11,8 @@ const BOOT_PATIENCE_MS = 30_000;
 const BOOT_PAUSE_MS = 1_000;
 /** How long requests in flight have to end. */
 const DRAIN_MS = 25_000;
+/** The same when the supervisor has gone: workers and a private Redis end with it, and no process outlives it. */
+const ORPHAN_MS = 2_000;
 
 /** A start that cannot succeed by trying again: the message says what to change. */
 class RefusedStartError extends Error {
@@ -54,8 +56,8 @@ class Lifecycle {
 
   constructor(logger: Logger) {
     this.#logger = logger;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#begin(signal));
-    process.on('disconnect', () => void this.#begin('the supervisor went away'));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#begin(signal, DRAIN_MS));
+    process.on('disconnect', () => void this.#begin('the supervisor went away', ORPHAN_MS));
   }
 
   /** What is to be done from now on when the process is told to stop. */
@@ -63,14 +65,15 @@ class Lifecycle {
     this.#stop = stop;
   }
 
-  async #begin(reason: string): Promise<void> {
+  /** A later call with less time shortens an earlier one. */
+  async #begin(reason: string, withinMs: number): Promise<void> {
+    setTimeout(() => {
+      this.#logger.warn(`requests still ran after ${withinMs} ms and were cut off`);
+      process.exit(0);
+    }, withinMs);
     if (this.#stopping) return;
     this.#stopping = true;
     this.#logger.info({ reason }, 'stopping: no new requests, those in flight end');
-    setTimeout(() => {
-      this.#logger.warn(`requests still ran after ${DRAIN_MS} ms and were cut off`);
-      process.exit(0);
-    }, DRAIN_MS);
     try {
       await this.#stop();
       process.exit(0);
