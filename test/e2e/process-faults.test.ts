@@ -200,14 +200,17 @@ describe('rerank up', () => {
     await assertNothingRuns(stateDirectory);
   });
 
-  it('leaves no process when it is killed, and the next one has the data', async () => {
+  it('leaves no process when it is killed under a request, and the next one has the data', async () => {
     const first = await up();
     await first.client.putCorpus('kept');
     await first.client.ingest('kept', [{ id: 'one', text: DOCUMENT }], { wait: true });
     expect((await processesOf(stateDirectory)).length).toBeGreaterThanOrEqual(4);
+    const open = postRerank(first.url, slowRequest(400)).catch(() => undefined);
+    await untilScoring(await redisUrlOf(stateDirectory));
     first.process.kill('SIGKILL');
     expect(await first.process.ended).toBe('SIGKILL');
     await assertNothingRuns(stateDirectory);
+    await open;
     const second = await up();
     expect(await second.client.getCorpus('kept')).toMatchObject({ documents: 1, passages: 1 });
     const { results } = await second.client.search({ corpus: 'kept', query: 'northern islands' });
