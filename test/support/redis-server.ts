@@ -26,8 +26,9 @@ export class RedisServer {
     this.url = `redis://127.0.0.1:${port}`;
     this.#command = command;
     this.#directory = directory;
-    const ours = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'yes'];
-    this.#arguments = [...ours, ...settings];
+    const ours = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--appendonly', 'yes'];
+    const save = settings.includes('--save') ? [] : ['--save', ''];
+    this.#arguments = [...ours, ...save, ...settings];
   }
 
   /** @throws StackError if there is no redis-server and none can be fetched */
