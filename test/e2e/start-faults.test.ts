@@ -39,7 +39,7 @@ async function expectRefusal(
   process: UpProcess,
   { status, says }: { readonly status: number; readonly says: readonly RegExp[] },
 ): Promise<void> {
-  expect(await process.ended, process.said()).toBe(status);
+  expect({ status: await process.ended, said: process.said() }).toEqual({ status, said: expect.any(String) as string });
   for (const pattern of says) expect(process.said()).toMatch(pattern);
   expect(process.said()).not.toMatch(/^\s+at .*\(?(file:|node:|\/)/m);
   await assertNothingRuns(home);
