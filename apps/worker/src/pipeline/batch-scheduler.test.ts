@@ -15,6 +15,8 @@ function start(options: FixedLatencyOptions & { readonly runners?: number; reado
   const runners = Array.from({ length: options.runners ?? 1 }, () => new FixedLatencyBatchRunner(options));
   const models = [LIGHT, HEAVY].map((sha256) => ({ sha256: sha256, maxBatchTokens: options.budget ?? 64 }));
   const scheduler = new BatchScheduler({ models, runners, maxBatchDelayMs: options.delayMs ?? 0 });
+  // Another request is on its way for ever, so that a delay is kept.
+  scheduler.expect();
   const sizes = (): number[] => runners.flatMap(({ batches }) => batches.map(({ rows }) => rows.length));
   return {
     scheduler,
@@ -52,6 +54,17 @@ describe('BatchScheduler', () => {
     const answers = await Promise.all([scores(run([sequence(1), sequence(2)])), scores(run([sequence(3)])), scores(run([sequence(4)]))]);
     expect(answers).toEqual([[4, 8], [12], [16]]);
     expect(sizes()).toEqual([4]);
+  });
+
+  it('does not wait when nothing else is on its way', async () => {
+    const runner = new FixedLatencyBatchRunner({});
+    const scheduler = new BatchScheduler({ models: [{ sha256: LIGHT, maxBatchTokens: 64 }], runners: [runner], maxBatchDelayMs: 3_600_000 });
+    const arrived = scheduler.expect();
+    const row = scheduler.run(LIGHT, [sequence(3)], SYNC);
+    arrived();
+    arrived();
+    expect(await scores(row)).toEqual([12]);
+    expect(await scores(scheduler.run(LIGHT, [sequence(4)], SYNC))).toEqual([16]);
   });
 
   it('waits for batch mates no longer than the delay, and not at all once the batch is full', async () => {

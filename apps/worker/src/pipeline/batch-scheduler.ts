@@ -20,7 +20,7 @@ export interface ScheduledModel {
 export interface BatchSchedulerOptions {
   readonly models: readonly ScheduledModel[];
   readonly runners: readonly BatchRunner[];
-  /** Longest wait of a sequence for batch mates while a runner is idle. */
+  /** Longest wait of a sequence for batch mates that are on their way, while a runner is idle. */
   readonly maxBatchDelayMs: number;
 }
 
@@ -56,6 +56,7 @@ export class BatchScheduler {
   readonly #delayMs: number;
   readonly #totals = { batches: 0, sequences: 0, tokens: 0, paddedTokens: 0, runMs: 0 };
   #timer: NodeJS.Timeout | undefined;
+  #expected = 0;
 
   constructor(options: BatchSchedulerOptions) {
     this.#queues = new Map(options.models.map((model) => [model.sha256, { model, planner: new BatchPlanner<Work>() }]));
@@ -66,6 +67,18 @@ export class BatchScheduler {
 
   get stats(): SchedulerStats {
     return { ...this.#totals, waiting: [...this.#queues.values()].reduce((sum, { planner }) => sum + planner.size, 0) };
+  }
+
+  /** Says that sequences are on their way (being tokenized): batch mates worth a short wait. Call what it returns when they are here, or will not come. */
+  expect(): () => void {
+    this.#expected += 1;
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      this.#expected -= 1;
+      if (this.#expected === 0) this.#dispatch();
+    };
   }
 
   /**
@@ -120,9 +133,9 @@ export class BatchScheduler {
     return best?.queue;
   }
 
-  /** Milliseconds to wait for batch mates: none when a batch is full, or the oldest has waited long enough. */
+  /** Milliseconds to wait for batch mates: none when none are on their way, a batch is full, or the oldest has waited long enough. */
   #waitFor({ model, planner }: Queue): number {
-    if (planner.tokens >= model.maxBatchTokens) return 0;
+    if (this.#expected === 0 || planner.tokens >= model.maxBatchTokens) return 0;
     const item = planner.next;
     return item === undefined || item.alone ? 0 : this.#delayMs - (performance.now() - item.arrivedAt);
   }

@@ -22,6 +22,15 @@ export class PairScorer implements CrossEncoder {
   }
 
   async score(request: PairRequest): Promise<PairScores> {
+    const arrived = this.#parts.scheduler.expect();
+    try {
+      return await this.#score(request, arrived);
+    } finally {
+      arrived();
+    }
+  }
+
+  async #score(request: PairRequest, arrived: () => void): Promise<PairScores> {
     const { query, passages, longDocument, maxPassageTokens, deterministic, priority, signal } = request;
     const started = performance.now();
     const pairs: EncodePairsRequest = {
@@ -35,7 +44,9 @@ export class PairScorer implements CrossEncoder {
       longDocument === 'chunk' && exceedsWindow(encoded, maxPassageTokens) ? await this.#encodeWindows(pairs, encoded) : undefined;
     const tokenized = performance.now();
     const options = { priority, alone: deterministic, ...(signal === undefined ? {} : { signal }) };
-    const scores = windowed === undefined ? await this.#scoreWhole(encoded, options) : await this.#scoreWindows(encoded, windowed, options);
+    const scoring = windowed === undefined ? this.#scoreWhole(encoded, options) : this.#scoreWindows(encoded, windowed, options);
+    arrived();
+    const scores = await scoring;
     return { scores, timingsMs: { tokenize: tokenized - started, score: performance.now() - tokenized } };
   }
 
