@@ -43,6 +43,8 @@ export interface TaskCall<Body extends TaskBody = TaskBody> {
   /** Aborts when the client left: the task is cancelled. */
   readonly signal: AbortSignal;
   readonly traceparent?: string;
+  /** Lower goes first; 0, the default, is what everybody has. */
+  readonly priority?: number;
 }
 
 export interface TaskSubmission {
@@ -132,7 +134,8 @@ export class TaskDispatcher {
       ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
       ...(await this.#parts.bodies.pack(id, call.body, call.timeoutMs + BODY_GRACE_MS)),
     };
-    await this.#parts.queue.enqueue(queueName(call.queue, call.pool), { id, payload });
+    const priority = call.priority === undefined ? {} : { priority: call.priority };
+    await this.#parts.queue.enqueue(queueName(call.queue, call.pool), { id, payload, ...priority });
     void this.#markDemandIfAlone(call.pool);
   }
 

@@ -15,6 +15,11 @@ export interface RerankServiceParts {
   readonly syncTimeoutMs: number;
 }
 
+export interface RerankOptions {
+  /** Lower goes first among waiting requests; 0 is the default. */
+  readonly priority?: number;
+}
+
 /** Documents that one search unit pays for, as Cohere counts. */
 const DOCUMENTS_PER_UNIT = 100;
 
@@ -27,7 +32,7 @@ export class RerankService {
   }
 
   /** @throws RerankError `model_not_found`, `model_unavailable`, `deadline_exceeded`, `queue_unavailable`, and what the worker says */
-  async rerank(request: RerankRequest, context: RequestContext): Promise<RerankResponse> {
+  async rerank(request: RerankRequest, context: RequestContext, options: RerankOptions = {}): Promise<RerankResponse> {
     const timeoutMs = timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
     const deadline = context.arrivedAt + timeoutMs;
     const reranker = request.model === undefined ? ({ kind: 'default' } as const) : ({ kind: 'named', name: request.model } as const);
@@ -45,6 +50,7 @@ export class RerankService {
       body: taskOf(request, model),
       signal: context.signal,
       ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+      ...(options.priority === undefined ? {} : { priority: options.priority }),
     });
     return answerOf(request, outcome, context);
   }
