@@ -15,6 +15,8 @@ export interface PairRequest {
   readonly deterministic: boolean;
   /** Sync pairs go before batch pairs. */
   readonly priority: 'sync' | 'batch';
+  /** Tenant for whom scores may be kept and taken again; absent: none are. */
+  readonly cacheFor?: string;
   /** Pairs that are not yet in a batch are dropped when it aborts; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
 }
