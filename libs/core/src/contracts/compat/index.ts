@@ -1,0 +1,3 @@
+export * from './cohere.js';
+export * from './tei.js';
+export * from './voyage.js';
