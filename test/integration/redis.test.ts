@@ -213,7 +213,7 @@ describe('Sequence', () => {
 describe('TaskBodies', () => {
   const bodyOf = (length: number): TaskBody => ({
     kind: 'rerank',
-    model: { name: 'm', sha256: 's' },
+    stages: [{ model: { name: 'm', sha256: 's' } }],
     query: 'q',
     documents: ['x'.repeat(length)],
     top_n: 1,

@@ -43,7 +43,9 @@ export class RedisServer {
   async resume(): Promise<void> {
     const child = spawn(this.#command, this.#arguments, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#process = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    const kill = (): boolean => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     const lines: string[] = [];
     await new Promise<void>((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {

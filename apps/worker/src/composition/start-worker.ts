@@ -76,6 +76,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
       clearInterval(sweep);
       await registry.announce({ ...announcement, state: 'draining' }).catch(() => undefined);
       await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
+      await processor.giveBack();
       await registry.withdraw(announcement.worker_id).catch(() => undefined);
       await models.close();
       await stores.candidates.close();

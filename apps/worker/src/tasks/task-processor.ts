@@ -33,6 +33,9 @@ export interface TaskProcessorParts {
   readonly board: {
     takeFence(taskId: string): Promise<number>;
     publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean>;
+    hasResult(taskId: string): Promise<boolean>;
+    giveBack(taskId: string): Promise<void>;
+    timesGivenBack(taskId: string): Promise<number>;
   };
   readonly bodies: { fetch(bodyRef: string): Promise<unknown>; drop(bodyRef: string): Promise<void> };
   readonly cancels: { follow(taskId: string, controller: AbortController): Promise<void>; release(taskId: string): void };
@@ -52,11 +55,12 @@ const DEATHS_ALLOWED = 1;
 
 /**
  * The life of a task in a worker: validate, take the fence, run, publish under the fence. A task of a sync call always ends here, with a
- * result or an error that the API passes on; work without a deadline throws what the queue may try again.
+ * result or an error that the API passes on; work without a deadline throws, and the queue tries again or reports it dead.
  */
 export class TaskProcessor {
   readonly #parts: TaskProcessorParts;
   readonly #gate = new ExclusiveGate();
+  readonly #inHand = new Set<string>();
 
   constructor(parts: TaskProcessorParts) {
     this.#parts = parts;
@@ -69,11 +73,29 @@ export class TaskProcessor {
       throw new RerankError('invalid_request', 'The task has a form that this worker does not know.');
     }
     const payload = parsed.data;
-    const fence = await this.#parts.board.takeFence(payload.id);
-    const deaths = fence - 1 - task.attempt;
-    if (deaths > DEATHS_ALLOWED) await this.#giveUp(payload, fence);
-    else await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
+    this.#inHand.add(payload.id);
+    try {
+      await this.#take(payload, task.attempt);
+    } finally {
+      this.#inHand.delete(payload.id);
+    }
   };
+
+  /** Of a worker that stops in order: what it leaves undone was not the death of it. */
+  async giveBack(): Promise<void> {
+    await Promise.all([...this.#inHand].map((taskId) => this.#parts.board.giveBack(taskId)));
+  }
+
+  async #take(payload: TaskPayload, attempt: number): Promise<void> {
+    const { board } = this.#parts;
+    const fence = await board.takeFence(payload.id);
+    const takenAgain = fence - 1 - attempt;
+    // The worker before this one may have ended between its answer and its farewell to the queue.
+    if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
+    const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) : 0;
+    if (deaths > DEATHS_ALLOWED) return await this.#giveUp(payload, fence);
+    await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
+  }
 
   async #run(payload: TaskPayload, fence: number): Promise<void> {
     const controller = new AbortController();
@@ -104,7 +126,7 @@ export class TaskProcessor {
       return { status: 'succeeded', outcome: await this.#dispatch(body, context) };
     } catch (error) {
       this.#report(payload, error, signal);
-      if (payload.deadline_ms === undefined && mayRetry(error)) throw error;
+      if (payload.deadline_ms === undefined) throw error;
       return failedResult(signal.aborted ? signal.reason : error);
     }
   }
@@ -134,7 +156,8 @@ export class TaskProcessor {
     const ttlMs = payload.deadline_ms === undefined ? RESULT_TTL_MS : payload.deadline_ms - this.#parts.clock.now() + RESULT_GRACE_MS;
     const written = await this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs);
     if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
-    if (payload.body_ref !== undefined) await this.#parts.bodies.drop(payload.body_ref);
+    // Who holds the task now may still need the body.
+    else if (payload.body_ref !== undefined) await this.#parts.bodies.drop(payload.body_ref);
   }
 
   async #giveUp(payload: TaskPayload, fence: number): Promise<void> {
@@ -154,8 +177,4 @@ export class TaskProcessor {
 
 function deadlinePassed(): RerankError {
   return new RerankError('deadline_exceeded', 'The deadline passed before the result was there.');
-}
-
-function mayRetry(error: unknown): boolean {
-  return !(error instanceof RerankError) || ERROR_CATALOGUE[error.code].retry === 'backoff';
 }

@@ -6,6 +6,7 @@ export const CANCEL_CHANNEL = `${KEY_PREFIX}:cancels`;
 export const resultKey = (taskId: string): string => `${KEY_PREFIX}:result:${taskId}`;
 export const cancelKey = (taskId: string): string => `${KEY_PREFIX}:cancelled:${taskId}`;
 const fenceKey = (taskId: string): string => `${KEY_PREFIX}:fence:${taskId}`;
+const givenBackKey = (taskId: string): string => `${KEY_PREFIX}:given-back:${taskId}`;
 
 /** Longer than any task waits in a queue. */
 const FENCE_TTL_MS = 7 * 24 * 3_600_000;
@@ -36,6 +37,16 @@ export class ResultBoard {
     const [fault, taken] = replies?.[0] ?? [];
     if (typeof taken !== 'number') throw fault ?? new Error('Redis gave no fence.');
     return taken;
+  }
+
+  /** Notes that a worker which stopped in order left the task undone: being taken again is no sign of a death then. */
+  async giveBack(taskId: string): Promise<void> {
+    await this.#redis.multi().incr(givenBackKey(taskId)).pexpire(givenBackKey(taskId), FENCE_TTL_MS).exec();
+  }
+
+  /** How often the task was given back. */
+  async timesGivenBack(taskId: string): Promise<number> {
+    return Number((await this.#redis.get(givenBackKey(taskId))) ?? 0);
   }
 
   /** Write-once, under the fence. Returns false if another holder took the task since, or the result is there. */
