@@ -78,7 +78,7 @@ async function throughWorker(dispatcher: TaskDispatcher, list: CandidateList): P
     signal: new AbortController().signal,
     body: {
       kind: 'rerank',
-      model: { name: model.name, sha256: model.sha256 },
+      stages: [{ model: { name: model.name, sha256: model.sha256 } }],
       query: list.query,
       documents: [...list.documents],
       top_n: 10,

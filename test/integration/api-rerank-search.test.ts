@@ -53,7 +53,7 @@ describe('POST /v1/rerank', () => {
     expect(task().timeoutMs).toBeGreaterThan(500);
     expect(task().body).toEqual({
       kind: 'rerank',
-      model: RERANKER,
+      stages: [{ model: RERANKER }],
       query: 'q',
       documents: ['short one', 'the very longest of these', 'middle of the road'],
       top_n: 3,
@@ -179,14 +179,13 @@ describe('POST /v1/search', () => {
     expect(task().body).toEqual({
       kind: 'search',
       version: corpusRecord({ tenant: 'default', corpus: 'manuals' }).versions[0]!,
-      model: RERANKER,
+      stages: [{ model: RERANKER }],
       query: 'q',
       mode: 'hybrid',
       top_k: 50,
       top_n: 10,
       group_by: 'document',
       long_document: 'truncate',
-      deterministic: false,
     } satisfies SearchTask);
   });
 
@@ -210,6 +209,7 @@ describe('POST /v1/search', () => {
       first_stage: { score: 1, rank: 1 },
       tokens: 7,
       truncated: true,
+      moved: 0,
     });
   });
 
@@ -228,7 +228,7 @@ describe('POST /v1/search', () => {
     const body = (await post('/v1/search', { corpus: 'manuals', query: 'q', rerank: false })).json();
     expect(body).not.toHaveProperty('model');
     expect(body.results[0]).not.toHaveProperty('relevance_score');
-    expect((task().body as RerankTask).model).toBeUndefined();
+    expect((task().body as SearchTask).stages).toBeUndefined();
   });
 
   it('needs the embedder of the corpus, but not for sparse retrieval', async () => {

@@ -230,7 +230,13 @@ export class FakeFleet {
           .sort((a, b) => b.logit - a.logit || a.index - b.index)
           .slice(0, body.top_n);
         const tokens = scores.reduce((sum, score) => sum + score.tokens, 0);
-        return { kind: 'rerank', model: body.model.name, results, prompt_tokens: tokens, timings_ms: { queue: 1, tokenize: 2, score: 3 } };
+        return {
+          kind: 'rerank',
+          model: body.stages.at(-1)!.model.name,
+          results,
+          prompt_tokens: tokens,
+          timings_ms: { queue: 1, tokenize: 2, score: 3 },
+        };
       }
       case 'search': {
         const { documents } = await this.documents.scanDocuments(body.version);
@@ -239,9 +245,9 @@ export class FakeFleet {
           passage: { index: 0, start: 0, end: document.text.length, text: document.text },
           first_stage: { score: 1 / (position + 1), rank: position + 1 },
           ...(document.title === undefined ? {} : { title: document.title }),
-          ...(body.model === undefined ? {} : { score: { logit: 2 - position, tokens: 7, truncated: position === 0 } }),
+          ...(body.stages === undefined ? {} : { score: { logit: 2 - position, tokens: 7, truncated: position === 0 } }),
         }));
-        const model = body.model === undefined ? {} : { model: body.model.name };
+        const model = body.stages === undefined ? {} : { model: body.stages.at(-1)!.model.name };
         return { kind: 'search', ...model, results, prompt_tokens: 7 * results.length, timings_ms: { queue: 1, retrieve: 2 } };
       }
       case 'corpus':

@@ -34,6 +34,7 @@ const corpusAnswerSchema: z.ZodType<CorpusBody> = corpusSchema.extend({
       language: bm25Schema.shape.language.unwrap(),
     }),
     fields: z.record(z.string(), fieldTypeSchema),
+    stages: z.array(z.object({ model: z.string(), keep: z.int().exactOptional() })).optional(),
   }),
 });
 

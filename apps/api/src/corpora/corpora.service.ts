@@ -6,6 +6,7 @@ import type { OutcomeOf, TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { RequestRouter } from '../models/request-router.js';
+import type { RerankerNeeds } from '../models/route-request.js';
 import { describeCorpus, promotedVersion } from './describe-corpus.js';
 
 export interface CorporaServiceParts {
@@ -43,13 +44,13 @@ export class CorporaService {
     return await Promise.all(records.map((record) => this.#describe(record)));
   }
 
-  /** @throws RerankError `reindex_required`, `model_unavailable`, `deadline_exceeded` and what the worker says */
+  /** @throws RerankError `reindex_required`, `model_not_found`, `model_unavailable`, `deadline_exceeded` and what the worker says */
   async put(
     corpus: string,
     settings: CorpusSettingsBody,
     context: RequestContext,
   ): Promise<{ readonly created: boolean; readonly corpus: CorpusBody }> {
-    const outcome = await this.change({ kind: 'corpus', corpus, change: { op: 'put', settings } }, context);
+    const outcome = await this.change({ kind: 'corpus', corpus, change: { op: 'put', settings } }, context, rerankersOf(settings));
     return { created: outcome.created === true, corpus: await this.get(context.tenant, corpus) };
   }
 
@@ -59,13 +60,13 @@ export class CorporaService {
     await this.change({ kind: 'corpus', corpus, change: { op: 'delete' } }, context);
   }
 
-  /** Has a worker make a change, and waits for it. */
-  async change(body: CorpusTask, context: RequestContext): Promise<OutcomeOf<CorpusTask>> {
+  /** Has a worker make a change, and waits for it: a sync call, so that it does not stand behind the slices of an upload. */
+  async change(body: CorpusTask, context: RequestContext, reranker: RerankerNeeds = { kind: 'none' }): Promise<OutcomeOf<CorpusTask>> {
     const deadline = context.arrivedAt + this.#parts.syncTimeoutMs;
     const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
-    const { pool } = await this.#parts.router.route({ reranker: { kind: 'none' } }, limits);
+    const { pool } = await this.#parts.router.route({ reranker }, limits);
     return await this.#parts.dispatcher.call({
-      queue: 'ingest',
+      queue: 'sync',
       tenant: context.tenant,
       requestId: context.requestId,
       pool,
@@ -84,4 +85,9 @@ export class CorporaService {
     ]);
     return describeCorpus(record, { documents: documentCount, passages: passageCount });
   }
+}
+
+/** Stages that no pool could run are refused when they are set, not at the first search. */
+function rerankersOf({ stages = [] }: CorpusSettingsBody): RerankerNeeds {
+  return stages.length === 0 ? { kind: 'none' } : { kind: 'stages', names: stages.map(({ model }) => model), of: 'request' };
 }

@@ -10,7 +10,7 @@ export function promotedVersion(record: CorpusRecord): CorpusVersion {
 
 /** A corpus as clients see it. */
 export function describeCorpus(record: CorpusRecord, counts: { readonly documents: number; readonly passages: number }): CorpusBody {
-  const { embeddingModel, chunking, bm25, fields } = record.settings;
+  const { embeddingModel, chunking, bm25, fields, stages } = record.settings;
   return {
     name: record.corpus,
     settings: {
@@ -18,6 +18,7 @@ export function describeCorpus(record: CorpusRecord, counts: { readonly document
       chunking: { mode: chunking.mode, max_tokens: chunking.maxTokens, overlap_tokens: chunking.overlapTokens },
       bm25: { k1: bm25.k1, b: bm25.b, average_length: bm25.averageLength, language: bm25.language },
       fields: { ...fields },
+      ...(stages === undefined ? {} : { stages: stages.map((stage) => ({ ...stage })) }),
     },
     version: record.promotedVersion,
     versions: record.versions.map((version) => ({

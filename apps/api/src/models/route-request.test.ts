@@ -35,14 +35,14 @@ describe('routeRequest', () => {
   it('takes the first cross-encoder of the default pool where none is named', () => {
     expect(routeRequest(pools, { reranker: { kind: 'default' } }, {})).toEqual({
       pool: 'default',
-      model: { name: 'mini', sha256: 'mini@1' },
+      models: [{ name: 'mini', sha256: 'mini@1' }],
     });
   });
 
   it('finds the pool of a named model, also one that sleeps', () => {
     expect(routeRequest(pools, { reranker: { kind: 'named', name: 'huge' } }, {})).toEqual({
       pool: 'gpu',
-      model: { name: 'huge', sha256: 'huge@1' },
+      models: [{ name: 'huge', sha256: 'huge@1' }],
     });
     expect(routeRequest(pools, { reranker: { kind: 'named', name: 'rare' } }, {}).pool).toBe('sleepy');
   });
@@ -58,7 +58,7 @@ describe('routeRequest', () => {
     expect(() => routeRequest(pools, { reranker: { kind: 'named', name: 'huge' }, embedder: EMBEDDER }, {})).toThrow(
       code('model_unavailable'),
     );
-    expect(routeRequest(pools, { reranker: { kind: 'none' }, embedder: { name: 'bge', sha256: 'bge@2' } }, {})).toEqual({ pool: 'gpu' });
+    expect(routeRequest(pools, { reranker: { kind: 'none' }, embedder: { name: 'bge', sha256: 'bge@2' } }, {})).toEqual({ pool: 'gpu', models: [] });
   });
 
   it('says that no pool has the embedder of the corpus', () => {
@@ -80,7 +80,7 @@ describe('routeRequest', () => {
       ],
       [],
     );
-    expect(routeRequest(rolling, { reranker: { kind: 'default' } }, {}).model?.sha256).toBe('mini@new');
+    expect(routeRequest(rolling, { reranker: { kind: 'default' } }, {}).models[0]?.sha256).toBe('mini@new');
     expect(rolling[0]?.models).toHaveLength(3);
   });
 });

@@ -6,17 +6,24 @@ export interface ModelPin {
   readonly sha256: string;
 }
 
+/** The models that rerank: the one that is named, those of a cascade's stages, the first cross-encoder of the pool, or none. */
+export type RerankerNeeds =
+  | { readonly kind: 'named'; readonly name: string }
+  | { readonly kind: 'stages'; readonly names: readonly string[]; readonly of: 'request' | 'corpus' }
+  | { readonly kind: 'default' }
+  | { readonly kind: 'none' };
+
 /** What a request needs of the pool that serves it. */
 export interface RouteNeeds {
-  /** `default` is the first cross-encoder of the pool; `none` where nothing is reranked. */
-  readonly reranker: { readonly kind: 'named'; readonly name: string } | { readonly kind: 'default' } | { readonly kind: 'none' };
+  readonly reranker: RerankerNeeds;
   /** Needed to embed the query as the corpus was. */
   readonly embedder?: ModelPin;
 }
 
 export interface RouteChoice {
   readonly pool: string;
-  readonly model?: ModelPin;
+  /** One a stage, in their order; empty where nothing is reranked. */
+  readonly models: readonly ModelPin[];
 }
 
 const RETRY_AFTER_S = 10;
@@ -38,13 +45,13 @@ export function rerankerNames(pools: readonly PoolView[]): readonly string[] {
 }
 
 /**
- * Chooses the pool, and the model's file, that a request is sent to. Pools with live workers go first; one whose workers are all gone
+ * Chooses the pool, and the models' files, that a request is sent to. All models of a cascade are of one pool. Pools with live workers go first; one whose workers are all gone
  * is still chosen where no other has the model, as they may come back inside the deadline.
  *
  * @throws RerankError `model_not_found` where no pool has the reranker, `model_unavailable` where none has all that is needed
  */
 export function routeRequest(pools: readonly PoolView[], needs: RouteNeeds, aliases: Readonly<Record<string, string>>): RouteChoice {
-  const name = needs.reranker.kind === 'named' ? resolveName(pools, needs.reranker.name, aliases) : undefined;
+  const names = servedNames(pools, needs.reranker, aliases);
   const able = pools.filter((pool) => needs.embedder === undefined || hasEmbedder(pool, needs.embedder));
   if (able.length === 0 && needs.embedder !== undefined) {
     throw new RerankError(
@@ -53,26 +60,64 @@ export function routeRequest(pools: readonly PoolView[], needs: RouteNeeds, alia
       { retryAfterS: RETRY_AFTER_S },
     );
   }
-  if (needs.reranker.kind === 'none') return { pool: first(able).pool };
+  if (needs.reranker.kind === 'none') return { pool: first(able).pool, models: [] };
   for (const pool of able) {
-    const model = pool.models.find((candidate) => isReranker(candidate) && (name === undefined || candidate.name === name));
-    if (model !== undefined) return { pool: pool.pool, model: { name: model.name, sha256: model.sha256 } };
+    const found = names.map((name) =>
+      pool.models.find((candidate) => isReranker(candidate) && (name === undefined || candidate.name === name)),
+    );
+    const models = found.filter((model) => model !== undefined);
+    if (models.length === found.length) return { pool: pool.pool, models: models.map(({ name, sha256 }) => ({ name, sha256 })) };
   }
-  const what = name === undefined ? 'a reranker' : `the reranker "${name}"`;
   const beside = needs.embedder === undefined ? '' : ` beside the embedder "${needs.embedder.name}" of this corpus`;
-  throw new RerankError('model_unavailable', `No pool has ${what}${beside}; GET /v1/models lists what there is.`, {
+  throw new RerankError('model_unavailable', `No pool has ${describeNames(names)}${beside}; GET /v1/models lists what there is.`, {
     retryAfterS: RETRY_AFTER_S,
   });
 }
 
-function resolveName(pools: readonly PoolView[], asked: string, aliases: Readonly<Record<string, string>>): string {
+/** One a stage; undefined stands for the first cross-encoder of the pool. */
+function servedNames(
+  pools: readonly PoolView[],
+  reranker: RerankerNeeds,
+  aliases: Readonly<Record<string, string>>,
+): readonly (string | undefined)[] {
+  switch (reranker.kind) {
+    case 'none':
+      return [];
+    case 'default':
+      return [undefined];
+    case 'named':
+      return [resolveName(pools, aliases, { asked: reranker.name, pointer: '/model', says: 'No reranker of this name' })];
+    case 'stages':
+      return reranker.names.map((asked, position) =>
+        resolveName(pools, aliases, {
+          asked,
+          pointer: reranker.of === 'request' ? `/stages/${position}/model` : undefined,
+          says: `No reranker of the name "${asked}", which stage ${position + 1} of the ${reranker.of} asks for`,
+        }),
+      );
+  }
+}
+
+function resolveName(
+  pools: readonly PoolView[],
+  aliases: Readonly<Record<string, string>>,
+  { asked, pointer, says }: { readonly asked: string; readonly pointer: string | undefined; readonly says: string },
+): string {
   const names = rerankerNames(pools);
   const name = servedName(asked, new Set(names), aliases);
   if (name !== undefined) return name;
   const there = names.length === 0 ? 'there is none' : `there is ${names.map((served) => `"${served}"`).join(', ')}`;
-  throw new RerankError('model_not_found', `No reranker of this name; ${there} (GET /v1/models).`, {
-    errors: [{ pointer: '/model', detail: 'is not a served reranker' }],
+  throw new RerankError('model_not_found', `${says}; ${there} (GET /v1/models).`, {
+    errors: pointer === undefined ? [] : [{ pointer, detail: 'is not a served reranker' }],
   });
+}
+
+function describeNames(names: readonly (string | undefined)[]): string {
+  const [name, ...others] = [...new Set(names)];
+  if (name === undefined) return 'a reranker';
+  return others.length === 0
+    ? `the reranker "${name}"`
+    : `all the rerankers of the stages (${[name, ...others].map((each) => `"${each}"`).join(', ')})`;
 }
 
 function first(pools: readonly PoolView[]): PoolView {

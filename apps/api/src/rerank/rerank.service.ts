@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { RerankOutcome, RerankRequest, RerankResponse, RerankTask } from '@rerank-fleet/core/contracts';
+import type { RerankOutcome, RerankRequest, RerankResponse, RerankTask, TaskStage } from '@rerank-fleet/core/contracts';
 import { sigmoid } from '@rerank-fleet/core/domain';
 import { InvariantError } from '@rerank-fleet/core/errors';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
+import { chooseStages } from '../models/choose-stages.js';
 import type { RequestRouter } from '../models/request-router.js';
-import type { ModelPin } from '../models/route-request.js';
 import { minimumLogit } from './minimum-logit.js';
 
 export interface RerankServiceParts {
@@ -35,19 +35,18 @@ export class RerankService {
   async rerank(request: RerankRequest, context: RequestContext, options: RerankOptions = {}): Promise<RerankResponse> {
     const timeoutMs = timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
     const deadline = context.arrivedAt + timeoutMs;
-    const reranker = request.model === undefined ? ({ kind: 'default' } as const) : ({ kind: 'named', name: request.model } as const);
-    const { pool, model } = await this.#parts.router.route(
-      { reranker },
+    const choice = chooseStages(request);
+    const { pool, models } = await this.#parts.router.route(
+      { reranker: choice.reranker },
       { timeoutMs: millisecondsUntil(deadline), signal: context.signal },
     );
-    if (model === undefined) throw new InvariantError('A rerank was routed without a model.');
     const outcome = await this.#parts.dispatcher.call({
       queue: 'sync',
       tenant: context.tenant,
       requestId: context.requestId,
       pool,
       timeoutMs: millisecondsUntil(deadline),
-      body: taskOf(request, model),
+      body: taskOf(request, choice.pin(models), choice.mostResults),
       signal: context.signal,
       ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
       ...(options.priority === undefined ? {} : { priority: options.priority }),
@@ -56,16 +55,17 @@ export class RerankService {
   }
 }
 
-function taskOf(request: RerankRequest, model: ModelPin): RerankTask {
+function taskOf(request: RerankRequest, stages: TaskStage[], mostResults: number): RerankTask {
   const minLogit = minimumLogit(request.min_score, request.raw_scores === true);
   return {
     kind: 'rerank',
-    model: { ...model },
+    stages,
     query: request.query,
     documents: request.documents.map((document) => (typeof document === 'string' ? document : document.text)),
-    top_n: Math.min(request.top_n ?? request.documents.length, request.documents.length),
+    top_n: Math.min(request.top_n ?? request.documents.length, request.documents.length, mostResults),
     long_document: request.long_document ?? 'truncate',
     ...(request.deterministic === undefined ? {} : { deterministic: request.deterministic }),
+    ...(request.explain === true ? { explain: true } : {}),
     ...(minLogit === undefined ? {} : { min_logit: minLogit }),
     ...(request.max_tokens_per_doc === undefined ? {} : { max_passage_tokens: request.max_tokens_per_doc }),
   };
@@ -79,12 +79,12 @@ function answerOf(request: RerankRequest, outcome: RerankOutcome, context: Reque
   return {
     id: `rerank-${randomUUID()}`,
     model: outcome.model,
-    results: kept.map(({ index, score, logit, tokens, truncated, span }) => ({
+    results: kept.map(({ index, score, logit, tokens, truncated, span, stages }) => ({
       index,
       relevance_score: score,
       ...(request.return_documents === true ? { document: documentAt(request, index) } : {}),
       ...(span === undefined ? {} : { best_span: span }),
-      ...(explain === true ? { logit, tokens, truncated } : {}),
+      ...(explain === true ? { logit, tokens, truncated, ...(stages === undefined ? {} : { stages }) } : {}),
     })),
     ...(cut.length === 0 ? {} : { truncated: cut }),
     usage: { prompt_tokens: outcome.prompt_tokens, total_tokens: outcome.prompt_tokens },

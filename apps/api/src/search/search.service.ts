@@ -1,14 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { MAX_TOP_K, type SearchOutcome, type SearchRequest, type SearchResponse, type SearchTask } from '@rerank-fleet/core/contracts';
-import { sigmoid, type CorpusVersion } from '@rerank-fleet/core/domain';
+import {
+  MAX_TOP_K,
+  type SearchOutcome,
+  type SearchRequest,
+  type SearchResponse,
+  type SearchTask,
+  type TaskStage,
+} from '@rerank-fleet/core/contracts';
+import { sigmoid, type CorpusRecord, type CorpusVersion } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { promotedVersion } from '../corpora/describe-corpus.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
+import { chooseStages, type StageChoice } from '../models/choose-stages.js';
 import type { RequestRouter } from '../models/request-router.js';
-import type { ModelPin, RouteNeeds } from '../models/route-request.js';
+import type { RouteNeeds } from '../models/route-request.js';
 import { minimumLogit } from '../rerank/minimum-logit.js';
 
 export interface SearchServiceParts {
@@ -32,27 +40,29 @@ export class SearchService {
   async search(request: SearchRequest, context: RequestContext): Promise<SearchResponse> {
     assertCoherent(request);
     const deadline = context.arrivedAt + timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
-    const version = await this.#promotedVersion(context.tenant, request.corpus);
+    const corpus = await this.#corpus(context.tenant, request.corpus);
+    // The alias is resolved here, once: the request never sees another version.
+    const version = promotedVersion(corpus);
+    const choice = request.rerank ? chooseStages(request, corpus.settings.stages) : undefined;
     const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
-    const { pool, model } = await this.#parts.router.route(needsOf(request, version), limits);
+    const { pool, models } = await this.#parts.router.route(needsOf(request, version, choice), limits);
     const outcome = await this.#parts.dispatcher.call({
       queue: 'sync',
       tenant: context.tenant,
       requestId: context.requestId,
       pool,
       timeoutMs: millisecondsUntil(deadline),
-      body: taskOf(request, version, model),
+      body: taskOf(request, version, choice && { stages: choice.pin(models), mostResults: choice.mostResults }),
       signal: context.signal,
       ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
     });
     return answerOf(request, version, outcome, context);
   }
 
-  /** The alias is resolved here, once: the request never sees another version. */
-  async #promotedVersion(tenant: string, corpus: string): Promise<CorpusVersion> {
+  async #corpus(tenant: string, corpus: string): Promise<CorpusRecord> {
     const record = await this.#parts.documents.findCorpus({ tenant, corpus });
     if (record === undefined) throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
-    return promotedVersion(record);
+    return record;
   }
 }
 
@@ -65,6 +75,7 @@ function assertCoherent(request: SearchRequest): void {
   if (request.top_n !== undefined && request.top_n > request.top_k) refuse('/top_n', 'must not be above top_k');
   if (request.rerank) return;
   if (request.model !== undefined) refuse('/model', 'has no use with "rerank": false');
+  if (request.stages !== undefined) refuse('/stages', 'has no use with "rerank": false');
   if (request.min_score !== undefined) refuse('/min_score', 'has no use with "rerank": false, as first-stage scores have no common scale');
 }
 
@@ -72,15 +83,19 @@ function refuse(pointer: string, detail: string): never {
   throw new RerankError('invalid_request', `${pointer}: ${detail}.`, { errors: [{ pointer, detail }] });
 }
 
-function needsOf(request: SearchRequest, version: CorpusVersion): RouteNeeds {
-  const named = request.model === undefined ? ({ kind: 'default' } as const) : ({ kind: 'named', name: request.model } as const);
+function needsOf(request: SearchRequest, version: CorpusVersion, choice: StageChoice | undefined): RouteNeeds {
   return {
-    reranker: request.rerank ? named : { kind: 'none' },
+    reranker: choice?.reranker ?? { kind: 'none' },
     ...(request.mode === 'sparse' ? {} : { embedder: { name: version.embedder.name, sha256: version.embedder.sha256 } }),
   };
 }
 
-function taskOf(request: SearchRequest, version: CorpusVersion, model: ModelPin | undefined): SearchTask {
+interface PinnedStages {
+  readonly stages: TaskStage[];
+  readonly mostResults: number;
+}
+
+function taskOf(request: SearchRequest, version: CorpusVersion, pinned: PinnedStages | undefined): SearchTask {
   const minLogit = minimumLogit(request.min_score, request.raw_scores === true);
   return {
     kind: 'search',
@@ -88,11 +103,12 @@ function taskOf(request: SearchRequest, version: CorpusVersion, model: ModelPin 
     query: request.query,
     mode: request.mode,
     top_k: request.top_k,
-    top_n: request.top_n ?? defaultTopN(request),
+    top_n: Math.min(request.top_n ?? defaultTopN(request), pinned?.mostResults ?? Infinity),
     group_by: request.group_by,
     long_document: request.long_document ?? 'truncate',
     ...(request.deterministic === undefined ? {} : { deterministic: request.deterministic }),
-    ...(model === undefined ? {} : { model: { ...model } }),
+    ...(request.explain === true ? { explain: true } : {}),
+    ...(pinned === undefined ? {} : { stages: pinned.stages }),
     ...(request.filter === undefined ? {} : { filter: request.filter }),
     ...(minLogit === undefined ? {} : { min_logit: minLogit }),
     ...(request.context_tokens === undefined ? {} : { context_tokens: request.context_tokens }),
@@ -114,7 +130,7 @@ function answerOf(request: SearchRequest, version: CorpusVersion, outcome: Searc
     corpus: version.corpus,
     version: version.version,
     ...(outcome.model === undefined ? {} : { model: outcome.model }),
-    results: kept.map(({ result, relevance }) => describe(result, relevance, request)),
+    results: kept.map(({ result, relevance }, at) => ({ ...describe(result, relevance, request), ...explained(result, at + 1, request) })),
     usage: { prompt_tokens: outcome.prompt_tokens, total_tokens: outcome.prompt_tokens },
     ...(outcome.context_tokens === undefined ? {} : { context_tokens: outcome.context_tokens }),
     truncated: [...new Set(cut)],
@@ -150,6 +166,12 @@ function describe(result: Found, relevance: number | undefined, request: SearchR
     first_stage: result.first_stage,
     ...(texts && result.metadata !== undefined ? { metadata: result.metadata } : {}),
     ...(result.score?.span === undefined ? {} : { best_span: spanInText(result, result.score.span) }),
-    ...(request.explain === true && result.score !== undefined ? { tokens: result.score.tokens, truncated: result.score.truncated } : {}),
   };
+}
+
+/** @param rank of the result in the answer, from 1 */
+function explained({ score, first_stage: firstStage }: Found, rank: number, { explain }: SearchRequest) {
+  if (explain !== true || score === undefined) return {};
+  const { tokens, truncated, stages } = score;
+  return { tokens, truncated, moved: firstStage.rank - rank, ...(stages === undefined ? {} : { stages }) };
 }

@@ -50,7 +50,7 @@ async function putCorpus(parts: CorpusParts, ref: CorpusRef, body: CorpusSetting
   });
 }
 
-/** Fields may be added at any time; whatever decides what is in the index needs a reindex. */
+/** Fields and stages may change at any time; whatever decides what is in the index needs a reindex. */
 async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: CorpusSettingsBody): Promise<CorpusOutcome> {
   const settings = mergeSettings(parts, known.settings, body);
   const changed = (['embeddingModel', 'chunking', 'bm25'] as const).filter(
@@ -62,9 +62,10 @@ async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: Corpu
       `A change of ${changed.map(wireName).join(', ')} needs a new index: make a corpus of another name, or leave the setting as it is.`,
     );
   }
-  if (JSON.stringify(settings.fields) === JSON.stringify(known.settings.fields)) return { kind: 'corpus', created: false };
+  const newFields = JSON.stringify(settings.fields) !== JSON.stringify(known.settings.fields);
+  if (!newFields && JSON.stringify(settings.stages) === JSON.stringify(known.settings.stages)) return { kind: 'corpus', created: false };
   const versions = known.versions.map((version) => ({ ...version, fields: settings.fields }));
-  for (const version of versions) await parts.candidates.createVersion(version);
+  if (newFields) for (const version of versions) await parts.candidates.createVersion(version);
   if (await parts.documents.updateCorpus({ ...known, settings, versions, revision: known.revision + 1 }))
     return { kind: 'corpus', created: false };
   throw new RerankError('queue_unavailable', 'The corpus was changed by another request at the same moment; send this again.', {
@@ -153,6 +154,7 @@ function mergeSettings(parts: CorpusParts, base: CorpusSettings, body: CorpusSet
   if (bm25 !== undefined && !parts.languages.includes(bm25.language)) {
     throw invalid('/bm25/language', `must be one of ${parts.languages.join(', ')}`);
   }
+  const stages = body.stages ?? base.stages ?? [];
   return {
     embeddingModel: base.embeddingModel,
     chunking:
@@ -164,6 +166,7 @@ function mergeSettings(parts: CorpusParts, base: CorpusSettings, body: CorpusSet
         ? base.bm25
         : { k1: bm25.k1, b: bm25.b, averageLength: bm25.average_length, language: bm25.language, termHash: 'murmur3-32' },
     fields: body.fields ?? base.fields,
+    ...(stages.length === 0 ? {} : { stages }),
   };
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { rankResults } from './rank-results.js';
 
-const scored = (logits: readonly number[]) => logits.map((logit) => ({ logit, tokens: 5, truncated: false }));
+const scored = (logits: readonly number[]) => logits.map((logit, index) => ({ index, logit, tokens: 5, truncated: false }));
 const indices = (logits: readonly number[], options: Parameters<typeof rankResults>[1]): number[] =>
   rankResults(scored(logits), options).map(({ index }) => index);
 

@@ -16,8 +16,8 @@ export interface RankOptions {
 }
 
 /** Step 9: best first, one result a group, cut to top n. */
-export function rankResults(scores: readonly PairScore[], { topN, minLogit, groupKey }: RankOptions): RankedResult[] {
-  const ranked = scores.map((score, index) => ({ ...score, index })).sort(byLogitThenIndex);
+export function rankResults(scores: readonly RankedResult[], { topN, minLogit, groupKey }: RankOptions): RankedResult[] {
+  const ranked = scores.toSorted(byLogitThenIndex);
   const kept = minLogit === undefined ? ranked : ranked.filter(({ logit }) => logit >= minLogit);
   return (groupKey === undefined ? kept : firstOfEachGroup(kept, groupKey)).slice(0, topN);
 }

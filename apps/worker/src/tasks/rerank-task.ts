@@ -1,8 +1,7 @@
-import type { RerankTask } from '@rerank-fleet/core/contracts';
-import type { CrossEncoder, PairScores } from '@rerank-fleet/core/ports';
-import { rankResults } from '../pipeline/rank-results.js';
+import type { RerankTask, SearchTask, TaskStage } from '@rerank-fleet/core/contracts';
+import { runStages, type StagedScores } from '../pipeline/run-stages.js';
 import type { CrossEncoders } from './cross-encoders.js';
-import type { TaskHandlers } from './task-processor.js';
+import type { TaskContext, TaskHandlers } from './task-processor.js';
 
 export interface ScoringParts {
   readonly encoders: CrossEncoders;
@@ -11,34 +10,45 @@ export interface ScoringParts {
 }
 
 /** Scores the documents of one request. */
-export function rerankTask({ encoders, deterministic }: ScoringParts): TaskHandlers['rerank'] {
-  return async (body, { queueMs, signal }) => {
-    const model = encoders.get(body.model);
-    const scored = await scoreDocuments(model, { ...body, deterministic: body.deterministic ?? deterministic }, signal);
-    const ranked = rankResults(scored.scores, { topN: body.top_n, ...(body.min_logit === undefined ? {} : { minLogit: body.min_logit }) });
-    return {
-      kind: 'rerank',
-      model: model.name,
-      results: ranked,
-      prompt_tokens: totalTokens(scored),
-      timings_ms: { queue: queueMs, ...scored.timingsMs },
-    };
+export function rerankTask(scoring: ScoringParts): TaskHandlers['rerank'] {
+  return async (body, context) => {
+    const work = { body, stages: body.stages, passages: body.documents, context };
+    const { model, results, promptTokens, timingsMs } = await rerankPassages(scoring, work);
+    return { kind: 'rerank', model, results, prompt_tokens: promptTokens, timings_ms: { queue: context.queueMs, ...timingsMs } };
   };
 }
 
-function scoreDocuments(model: CrossEncoder, body: RerankTask & { deterministic: boolean }, signal: AbortSignal): Promise<PairScores> {
-  return model.score({
-    query: body.query,
-    passages: body.documents,
-    longDocument: body.long_document,
-    deterministic: body.deterministic,
-    priority: 'sync',
-    signal,
-    ...(body.max_passage_tokens === undefined ? {} : { maxPassageTokens: body.max_passage_tokens }),
-  });
+export interface PassagesToRerank {
+  readonly body: RerankTask | SearchTask;
+  readonly stages: readonly TaskStage[];
+  readonly passages: readonly string[];
+  /** Passages with the same key are one result. */
+  readonly groupKey?: (index: number) => string;
+  readonly context: TaskContext;
 }
 
-/** Tokens that went through the model, special tokens included. */
-export function totalTokens({ scores }: PairScores): number {
-  return scores.reduce((sum, { tokens }) => sum + tokens, 0);
+/**
+ * Runs the cascade that a task asks for.
+ *
+ * @throws RerankError `model_unavailable` if this worker does not hold one of the models, and what the models throw
+ */
+export function rerankPassages({ encoders, deterministic }: ScoringParts, work: PassagesToRerank): Promise<StagedScores> {
+  const { body, passages, groupKey, context } = work;
+  const stages = work.stages.map(({ model, keep }) => ({ encoder: encoders.get(model), ...(keep === undefined ? {} : { keep }) }));
+  const longest = body.kind === 'rerank' ? body.max_passage_tokens : undefined;
+  const request = {
+    query: body.query,
+    passages,
+    longDocument: body.long_document,
+    deterministic: body.deterministic ?? deterministic,
+    priority: 'sync' as const,
+    signal: context.signal,
+    ...(longest === undefined ? {} : { maxPassageTokens: longest }),
+  };
+  return runStages(stages, request, {
+    topN: body.top_n,
+    explain: body.explain === true,
+    ...(body.min_logit === undefined ? {} : { minLogit: body.min_logit }),
+    ...(groupKey === undefined ? {} : { groupKey }),
+  });
 }

@@ -1,14 +1,13 @@
-import type { SearchOutcome, SearchTask } from '@rerank-fleet/core/contracts';
+import type { SearchOutcome, SearchTask, TaskStage } from '@rerank-fleet/core/contracts';
 import { passageContent, type Candidate } from '@rerank-fleet/core/domain';
-import { invariant } from '@rerank-fleet/core/errors';
 import type { Embedder } from '@rerank-fleet/core/ports';
 import { packContext } from '../pipeline/pack-context.js';
-import { firstOfEachGroup, rankResults } from '../pipeline/rank-results.js';
+import { firstOfEachGroup } from '../pipeline/rank-results.js';
 import { retrieveCandidates, type RetrievalParts } from '../pipeline/retrieve-candidates.js';
-import { totalTokens, type ScoringParts } from './rerank-task.js';
+import { rerankPassages, type ScoringParts } from './rerank-task.js';
 import type { TaskContext, TaskHandlers } from './task-processor.js';
 
-/** Retrieves candidates from the pinned version and orders them by the cross-encoder, or leaves the first-stage order. */
+/** Retrieves candidates from the pinned version and orders them by the cascade, or leaves the first-stage order. */
 export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): TaskHandlers['search'] {
   return async (body, context) => {
     const started = performance.now();
@@ -17,9 +16,9 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
     const candidates = await retrieveCandidates(retrieval, request);
     const timings = { queue: context.queueMs, retrieve: performance.now() - started };
     const outcome =
-      body.model === undefined
+      body.stages === undefined
         ? firstStageOutcome(body, candidates, timings)
-        : await rerankedOutcome(body, candidates, { scoring, context, timings });
+        : await rerankedOutcome(body, candidates, { stages: body.stages, scoring, context, timings });
     return body.context_tokens === undefined ? outcome : await packed(outcome, body.context_tokens, retrieval.embedder);
   };
 }
@@ -36,6 +35,7 @@ function firstStageOutcome(body: SearchTask, candidates: readonly Candidate[], t
 }
 
 interface Reranking {
+  readonly stages: readonly TaskStage[];
   readonly scoring: ScoringParts;
   readonly context: TaskContext;
   readonly timings: SearchOutcome['timings_ms'];
@@ -44,29 +44,21 @@ interface Reranking {
 async function rerankedOutcome(
   body: SearchTask,
   candidates: readonly Candidate[],
-  { scoring, context, timings }: Reranking,
+  { stages, scoring, context, timings }: Reranking,
 ): Promise<SearchOutcome> {
-  invariant(body.model, 'A search without a model was to be reranked.');
-  const model = scoring.encoders.get(body.model);
-  const scored = await model.score({
-    query: body.query,
+  const { model, results, promptTokens, timingsMs } = await rerankPassages(scoring, {
+    body,
+    stages,
     passages: candidates.map(({ title, passage }) => passageContent(title, passage.text)),
-    longDocument: body.long_document,
-    deterministic: body.deterministic ?? scoring.deterministic,
-    priority: 'sync',
-    signal: context.signal,
-  });
-  const ranked = rankResults(scored.scores, {
-    topN: body.top_n,
-    ...(body.min_logit === undefined ? {} : { minLogit: body.min_logit }),
+    context,
     ...(body.group_by === 'none' ? {} : { groupKey: documentOf(candidates) }),
   });
   return {
     kind: 'search',
-    model: model.name,
-    results: ranked.map(({ index, ...score }) => ({ ...describe(candidates[index] as Candidate), score })),
-    prompt_tokens: totalTokens(scored),
-    timings_ms: { ...timings, ...scored.timingsMs },
+    model,
+    results: results.map(({ index, ...score }) => ({ ...describe(candidates[index] as Candidate), score })),
+    prompt_tokens: promptTokens,
+    timings_ms: { ...timings, ...timingsMs },
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { corpusNameSchema, documentIdSchema, epochSecondsSchema, modelNameSchema, nonBlankTextSchema, textSchema } from './primitives.js';
 import { filterSchema } from './filter.js';
+import { stagesSchema } from './stages.js';
 
 export const chunkingSchema = z
   .strictObject({
@@ -31,6 +32,10 @@ export const corpusSettingsSchema = z
       .record(z.string().min(1).max(256), fieldTypeSchema)
       .optional()
       .meta({ description: 'Filterable metadata keys and their types.' }),
+    stages: stagesSchema.optional().meta({
+      description:
+        'Cascade of searches that name neither model nor stages; their top_n is cut to its last keep. An empty list takes it back. Needs no reindex.',
+    }),
   })
   .meta({ id: 'CorpusSettings' });
 
@@ -44,6 +49,7 @@ export const corpusSchema = z
       chunking: chunkingSchema,
       bm25: bm25Schema,
       fields: z.record(z.string(), fieldTypeSchema),
+      stages: stagesSchema.optional(),
     }),
     version: z.int().meta({ description: 'The promoted version.' }),
     versions: z.array(

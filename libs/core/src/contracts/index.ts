@@ -8,5 +8,6 @@ export * from './primitives.js';
 export * from './problem.js';
 export * from './rerank.js';
 export * from './search.js';
+export * from './stages.js';
 export * from './task.js';
 export * from './task-result.js';

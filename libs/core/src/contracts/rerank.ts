@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { modelNameSchema, nonBlankTextSchema, querySchema } from './primitives.js';
+import { checkStages, requestStagesSchema, stageScoreSchema } from './stages.js';
 
 export const longDocumentSchema = z.enum(['truncate', 'chunk', 'error']).meta({
   description:
@@ -8,17 +9,18 @@ export const longDocumentSchema = z.enum(['truncate', 'chunk', 'error']).meta({
 
 /** Fields that choose how pairs are scored; the same on every route. */
 export const scoringFields = {
-  min_score: z.number().optional().meta({ description: 'Leaves out results whose relevance_score is lower.' }),
-  raw_scores: z.boolean().optional().meta({ description: 'relevance_score is the logit instead of its sigmoid.' }),
-  deterministic: z
-    .boolean()
+  stages: requestStagesSchema.optional(),
+  min_score: z
+    .number()
     .optional()
-    .meta({
-      description:
-        'One pair a run: a score never depends on other pairs in the batch, which are others’ too. About three quarters of the speed. Default: as the deployment is configured (DETERMINISTIC).',
-    }),
+    .meta({ description: 'Leaves out results whose relevance_score is lower; with stages, that of the last.' }),
+  raw_scores: z.boolean().optional().meta({ description: 'relevance_score is the logit instead of its sigmoid.' }),
+  deterministic: z.boolean().optional().meta({
+    description:
+      'One pair a run: a score never depends on other pairs in the batch, which are others’ too. About three quarters of the speed. Default: as the deployment is configured (DETERMINISTIC).',
+  }),
   long_document: longDocumentSchema.optional(),
-  explain: z.boolean().optional().meta({ description: 'Adds logit, tokens and truncated to each result.' }),
+  explain: z.boolean().optional().meta({ description: 'Adds logit, tokens, truncated and the scores of each stage to each result.' }),
   timeout_ms: z.int().min(1).max(600_000).optional(),
 };
 
@@ -35,6 +37,7 @@ export const rerankRequestSchema = z
     max_tokens_per_doc: z.int().min(1).optional(),
     ...scoringFields,
   })
+  .superRefine(checkStages)
   .meta({
     id: 'RerankRequest',
     examples: [{ query: 'best practices for pruning apple trees', documents: ['Prune in late winter …', 'Apple shares rose …'], top_n: 1 }],
@@ -71,6 +74,7 @@ export const rerankResponseSchema = z
         tokens: z.int().optional(),
         truncated: z.boolean().optional(),
         best_span: spanSchema.optional(),
+        stages: z.array(stageScoreSchema).optional(),
       }),
     ),
     truncated: z.array(z.int()).optional().meta({ description: 'Indices of returned documents of which part was not looked at.' }),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { filterSchema } from './filter.js';
 import { corpusNameSchema, modelNameSchema, querySchema } from './primitives.js';
 import { scoringFields, spanSchema, timingsSchema, usageSchema } from './rerank.js';
+import { checkStages, stageScoreSchema } from './stages.js';
 
 /** Deepest first stage a client may ask for, in passages. */
 export const MAX_TOP_K = 1_000;
@@ -10,7 +11,7 @@ export const searchRequestSchema = z
   .strictObject({
     corpus: corpusNameSchema,
     query: querySchema,
-    model: modelNameSchema.optional(),
+    model: modelNameSchema.optional().meta({ description: 'Default: the stages of the corpus, else the first reranker of the pool.' }),
     top_k: z
       .int()
       .min(1)
@@ -20,7 +21,9 @@ export const searchRequestSchema = z
       .int()
       .min(1)
       .optional()
-      .meta({ description: 'Results returned, at most top_k. Default: 10; with context_tokens, as many as fit.' }),
+      .meta({
+        description: 'Results returned, at most top_k and the last keep of stages. Default: 10; with context_tokens, as many as fit.',
+      }),
     context_tokens: z
       .int()
       .min(1)
@@ -36,6 +39,7 @@ export const searchRequestSchema = z
     return_documents: z.boolean().default(true).meta({ description: 'Passage texts and metadata in the results.' }),
     ...scoringFields,
   })
+  .superRefine(checkStages)
   .meta({ id: 'SearchRequest', examples: [{ corpus: 'everyday', query: 'best practices for pruning apple trees', top_k: 50, top_n: 5 }] });
 
 export type SearchRequest = z.infer<typeof searchRequestSchema>;
@@ -45,7 +49,7 @@ export const searchResponseSchema = z
     id: z.string(),
     corpus: z.string(),
     version: z.int(),
-    model: z.string().optional().meta({ description: 'Absent when nothing was reranked.' }),
+    model: z.string().optional().meta({ description: 'That of the last stage. Absent when nothing was reranked.' }),
     results: z.array(
       z.object({
         document_id: z.string(),
@@ -60,6 +64,8 @@ export const searchResponseSchema = z
         tokens: z.int().optional(),
         truncated: z.boolean().optional(),
         best_span: spanSchema.optional(),
+        stages: z.array(stageScoreSchema).optional(),
+        moved: z.int().optional().meta({ description: 'First-stage rank minus the rank here: above 0 where reranking moved it up.' }),
       }),
     ),
     usage: usageSchema,

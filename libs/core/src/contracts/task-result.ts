@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { stageScoreSchema } from './stages.js';
 import { ERROR_CODES, isErrorCode, RerankError } from '../errors/index.js';
 
 const taskTimingsSchema = z.object({
@@ -16,13 +17,16 @@ const rankedSchema = z.object({
   truncated: z.boolean(),
   /** Code points into what was scored. */
   span: z.object({ start: z.int(), end: z.int() }).optional(),
+  /** In the order of the stages, where the task asked to explain. */
+  stages: z.array(stageScoreSchema).optional(),
 });
 
 export const rerankOutcomeSchema = z.object({
   kind: z.literal('rerank'),
+  /** That of the last stage. */
   model: z.string(),
   results: z.array(rankedSchema),
-  /** Of all pairs scored, not only of those returned. */
+  /** Of all pairs scored in all stages, not only of those returned. */
   prompt_tokens: z.int(),
   timings_ms: taskTimingsSchema,
 });

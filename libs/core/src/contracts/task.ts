@@ -8,7 +8,14 @@ import { corpusSettingsSchema, fieldTypeSchema } from './corpora.js';
 /** Task payloads carry this number; a worker refuses one it does not know. */
 export const TASK_VERSION = 1;
 
-const modelPinSchema = z.object({ name: z.string(), sha256: z.string() });
+/** One pass of a cascade, pinned to the file that the request was admitted for. */
+const taskStageSchema = z.object({
+  model: z.object({ name: z.string(), sha256: z.string() }),
+  /** Absent in the last stage only. */
+  keep: z.int().min(1).exactOptional(),
+});
+
+const taskStagesSchema = z.array(taskStageSchema).min(1);
 
 const versionPinSchema: z.ZodType<CorpusVersion> = z.object({
   tenant: tenantSchema,
@@ -35,11 +42,13 @@ const scoringSchema = z.object({
   long_document: longDocumentSchema,
   /** Absent: as the worker is configured. */
   deterministic: z.boolean().optional(),
+  /** Results tell how they fared in each stage. */
+  explain: z.boolean().optional(),
 });
 
 export const rerankTaskSchema = scoringSchema.extend({
   kind: z.literal('rerank'),
-  model: modelPinSchema,
+  stages: taskStagesSchema,
   query: z.string(),
   documents: z.array(z.string()),
   max_passage_tokens: z.int().min(1).optional(),
@@ -48,7 +57,7 @@ export const rerankTaskSchema = scoringSchema.extend({
 export const searchTaskSchema = scoringSchema.extend({
   kind: z.literal('search'),
   /** Absent: first-stage order. */
-  model: modelPinSchema.optional(),
+  stages: taskStagesSchema.optional(),
   version: versionPinSchema,
   query: z.string(),
   mode: z.enum(['hybrid', 'dense', 'sparse']),
@@ -82,6 +91,7 @@ export const corpusTaskSchema = z.object({
 
 export const taskBodySchema = z.discriminatedUnion('kind', [rerankTaskSchema, searchTaskSchema, ingestTaskSchema, corpusTaskSchema]);
 
+export type TaskStage = z.infer<typeof taskStageSchema>;
 export type RerankTask = z.infer<typeof rerankTaskSchema>;
 export type SearchTask = z.infer<typeof searchTaskSchema>;
 export type IngestTask = z.infer<typeof ingestTaskSchema>;

@@ -1,3 +1,5 @@
+import type { Stage } from './stage.js';
+
 /** How a document's text is cut into passages. Lengths are tokens of the version's embedder. */
 export interface Chunking {
   /** `none`: one passage a document. `sentences`: windows of whole sentences. */
@@ -33,6 +35,8 @@ export interface CorpusSettings {
   readonly bm25: Bm25Constants;
   /** Metadata key (dots for nesting) → type. */
   readonly fields: Readonly<Record<string, FieldType>>;
+  /** Cascade of requests that name neither model nor stages. Absent: the default model of their pool. */
+  readonly stages?: readonly Stage[];
 }
 
 /** Names a corpus: a tenant's own name for it. */

@@ -4,3 +4,4 @@ export * from './document.js';
 export * from './filter.js';
 export * from './model.js';
 export * from './score.js';
+export * from './stage.js';
