@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { Config } from '@rerank-fleet/core/config';
 import type { Logger } from 'pino';
 import { AdaptersModule, type Adapters } from './adapters.module.js';
+import { COMPAT_CONTROLLERS } from './compat/compat-controllers.js';
 import { CorporaController } from './corpora/corpora.controller.js';
 import { CorporaService } from './corpora/corpora.service.js';
 import { DocumentsController } from './corpora/documents.controller.js';
@@ -79,6 +80,7 @@ const SERVICES: Provider[] = [
 @Module({
   controllers: [
     RerankController,
+    ...COMPAT_CONTROLLERS,
     SearchController,
     CorporaController,
     DocumentsController,

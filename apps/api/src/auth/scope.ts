@@ -3,7 +3,7 @@ import type { Scope } from '@rerank-fleet/core/config';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a key must allow. A route without it is open; none under `/v1/` may be. */
+    /** What a key must allow. A route without it is open; none of the API itself may be. */
     scope?: Scope;
   }
 }

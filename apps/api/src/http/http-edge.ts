@@ -21,6 +21,9 @@ const IDLE_GRACE_MS = 60_000;
 /** A document id of 512 characters, percent-encoded. */
 const MAX_PARAM_LENGTH = 8_192;
 
+/** Paths of the API itself; the rest is documentation and probes. */
+const GUARDED = /^\/(v\d+\/|rerank$|info$)/;
+
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'];
 
 export interface HttpEdgeParts {
@@ -57,7 +60,7 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
   instance.decorateRequest('principal', null);
   instance.decorateRequest('failure', null);
   instance.addHook('onRoute', ({ url, config }) => {
-    if (url.startsWith('/v1/') && config?.scope === undefined) throw new InvariantError(`The route ${url} states no scope.`);
+    if (GUARDED.test(url) && config?.scope === undefined) throw new InvariantError(`The route ${url} states no scope.`);
   });
   instance.addHook('onRequest', async (request, reply) => {
     request.arrivedAt = performance.now();

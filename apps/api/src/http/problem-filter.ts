@@ -2,6 +2,8 @@ import { Catch, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { errorDialectOf } from '../compat/compatible-route.js';
+import { describeInDialect } from '../compat/error-dialects.js';
 import { LOGGER } from '../tokens.js';
 import { discardRest } from './body-bytes.js';
 import { asRerankError, describeProblem } from './problem.js';
@@ -24,7 +26,8 @@ export class ProblemFilter implements ExceptionFilter {
     const error = this.#withMethods(asRerankError(thrown), request, reply);
     request.failure = error.code;
     if (error.status >= 500) this.#log(error, thrown, request);
-    const problem = describeProblem(error, request.id);
+    const dialect = errorDialectOf(request);
+    const answer = dialect === undefined ? describeProblem(error, request.id) : describeInDialect(dialect, error, request.id);
     if (reply.raw.headersSent) {
       reply.raw.destroy();
       return;
@@ -32,7 +35,7 @@ export class ProblemFilter implements ExceptionFilter {
     // Fastify closes the connection of a body that it did not like; a client that is still sending would then never read why.
     void reply.removeHeader('connection');
     discardRest(request.raw);
-    void reply.status(problem.status).headers(problem.headers).send(problem.body);
+    void reply.status(answer.status).headers(answer.headers).send(answer.body);
   }
 
   /** An unknown route is named, and so are the methods that the path does take. */

@@ -1,15 +1,18 @@
-import { ERROR_CATALOGUE, type ErrorCode } from '@rerank-fleet/core/errors';
-import { problemSchema } from '@rerank-fleet/core/contracts';
+import { ERROR_CATALOGUE, RerankError, type ErrorCode } from '@rerank-fleet/core/errors';
+import { cohereErrorSchema, problemSchema, teiErrorSchema, voyageErrorSchema } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { describeInDialect } from '../compat/error-dialects.js';
 import { describeProblem } from '../http/problem.js';
-import { RerankError } from '@rerank-fleet/core/errors';
-import { OPERATIONS, type Operation } from './operations.js';
+import { VERSION } from '../version.js';
+import type { ErrorForm, Operation } from './operation.js';
+import { OPERATIONS } from './operations.js';
 
 export type OpenApiDocument = ReturnType<typeof createDocument>;
 
 const TAGS: Readonly<Record<Operation['tag'], string>> = {
   rerank: 'Documents that the caller sends along.',
+  compat: 'Routes that clients of other services call; errors have those services’ forms.',
   search: 'Documents that were put in before.',
   corpora: 'Named sets of documents.',
   jobs: 'Work that goes on after the answer.',
@@ -19,6 +22,13 @@ const TAGS: Readonly<Record<Operation['tag'], string>> = {
 
 const GUARDED: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
 const EVERYWHERE: readonly ErrorCode[] = ['internal_error'];
+const ERROR_SCHEMAS: Readonly<Record<ErrorForm, z.ZodType>> = {
+  problem: problemSchema,
+  cohere: cohereErrorSchema,
+  tei: teiErrorSchema,
+  voyage: voyageErrorSchema,
+};
+const EXAMPLE_ID = '7c1c8f0e-7f0c-4c58-b6b4-6c7b2f1f7d0a';
 
 /** The document, made from the schemas that validate. */
 export function openApiDocument(): OpenApiDocument {
@@ -28,7 +38,7 @@ export function openApiDocument(): OpenApiDocument {
     openapi: '3.1.0',
     info: {
       title: 'rerank-fleet',
-      version: '0.1.0',
+      version: VERSION,
       description:
         'Reranks and searches with cross-encoders. Errors are RFC 9457 problems with a stable `code`. Every answer has `X-Request-Id`. Bodies may be gzip.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
@@ -86,28 +96,30 @@ function answersOf({ answers }: Operation): Responses {
   );
 }
 
-/** One response a status, with an example for each code. */
-function errorsOf({ errors, scope, answers }: Operation): Responses {
+/** One response a status, with an example for each code, in each form that the route answers in. */
+function errorsOf({ errors, scope, answers, errorForms = ['problem'] }: Operation): Responses {
   const codes = [...new Set([...errors, ...(scope === undefined ? [] : GUARDED), ...EVERYWHERE])];
-  const byStatus = Map.groupBy(codes, (code) => ERROR_CATALOGUE[code].status);
+  const examples = errorForms.flatMap((form) => codes.map((code) => ({ form, code, ...exampleOf(form, code) })));
+  const byStatus = Map.groupBy(examples, ({ status }) => status);
   const entries = [...byStatus].filter(([status]) => !Object.hasOwn(answers, status)).sort(([a], [b]) => a - b);
   return Object.fromEntries(
     entries.map(([status, members]) => [
       String(status),
       {
-        description: members.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`).join(' '),
+        description: [...new Set(members.map(({ code }) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`))].join(' '),
         headers: HEADERS,
-        content: {
-          'application/problem+json': {
-            schema: problemSchema,
-            examples: Object.fromEntries(members.map((code) => [code, exampleOf(code)])),
-          },
-        },
+        content: Object.fromEntries(
+          [...Map.groupBy(members, ({ form }) => form)].map(([form, ofForm]) => [
+            form === 'problem' ? 'application/problem+json' : 'application/json',
+            { schema: ERROR_SCHEMAS[form], examples: Object.fromEntries(ofForm.map(({ code, body }) => [code, { value: body }])) },
+          ]),
+        ),
       },
     ]),
   );
 }
 
-function exampleOf(code: ErrorCode): { readonly value: unknown } {
-  return { value: describeProblem(new RerankError(code, `${ERROR_CATALOGUE[code].title}.`), '7c1c8f0e-7f0c-4c58-b6b4-6c7b2f1f7d0a').body };
+function exampleOf(form: ErrorForm, code: ErrorCode): { readonly status: number; readonly body: unknown } {
+  const error = new RerankError(code, `${ERROR_CATALOGUE[code].title}.`);
+  return form === 'problem' ? describeProblem(error, EXAMPLE_ID) : describeInDialect(form, error, EXAMPLE_ID);
 }

@@ -1,4 +1,3 @@
-import type { Scope } from '@rerank-fleet/core/config';
 import {
   corpusListSchema,
   corpusNameSchema,
@@ -18,37 +17,11 @@ import {
   searchResponseSchema,
   storedDocumentSchema,
 } from '@rerank-fleet/core/contracts';
-import type { ErrorCode } from '@rerank-fleet/core/errors';
 import { z } from 'zod';
+import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
 import { ingestQuerySchema } from '../corpora/ingest-query.js';
+import { BODY, json, QUEUED, SCORED, STORED, type Operation } from './operation.js';
 
-/** A route as it is documented. Schemas are those that validate. */
-export interface Operation {
-  readonly method: 'get' | 'put' | 'post' | 'delete';
-  /** OpenAPI's spelling: `/v1/corpora/{name}`. */
-  readonly path: string;
-  readonly id: string;
-  readonly tag: 'rerank' | 'search' | 'corpora' | 'jobs' | 'models' | 'health';
-  readonly summary: string;
-  readonly description?: string;
-  /** Absent: open to all. */
-  readonly scope?: Scope;
-  readonly params?: { readonly path?: z.ZodObject; readonly query?: z.ZodObject };
-  readonly body?: { readonly required: boolean; readonly content: Readonly<Record<string, z.ZodType>> };
-  readonly answers: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType }>>;
-  /** Errors of the route itself; those of every route are added. */
-  readonly errors: readonly ErrorCode[];
-}
-
-const QUEUED: readonly ErrorCode[] = ['queue_unavailable', 'deadline_exceeded', 'model_unavailable'];
-const BODY: readonly ErrorCode[] = ['invalid_request', 'payload_too_large', 'unsupported_media_type'];
-const SCORED: readonly ErrorCode[] = ['model_not_found', 'query_too_long', 'pair_too_long', 'score_not_finite'];
-const STORED: readonly ErrorCode[] = ['candidate_store_unavailable'];
-
-const json = (schema: z.ZodType, required = true): NonNullable<Operation['body']> => ({
-  required,
-  content: { 'application/json': schema },
-});
 const corpusPath = z.object({ name: corpusNameSchema });
 const documentPath = corpusPath.extend({ id: documentIdSchema.meta({ description: 'Id of the document, percent-encoded.' }) });
 
@@ -66,6 +39,7 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 200: { description: 'Results, best first.', schema: rerankResponseSchema } },
     errors: [...BODY, ...SCORED, ...QUEUED, 'too_many_documents'],
   },
+  ...COMPAT_OPERATIONS,
   {
     method: 'post',
     path: '/v1/search',

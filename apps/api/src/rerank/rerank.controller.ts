@@ -3,6 +3,7 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { RerankResponse } from '@rerank-fleet/core/contracts';
 import type { FastifyReply } from 'fastify';
 import { RequiresScope } from '../auth/scope.js';
+import { nameIgnored } from '../compat/read-compatible-body.js';
 import { Context, type RequestContext } from '../http/request-context.js';
 import { asJson } from '../http/zod-pipe.js';
 import { CONFIG, RERANK_SERVICE } from '../tokens.js';
@@ -24,8 +25,8 @@ export class RerankController {
     @Context() context: RequestContext,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RerankResponse> {
-    const { request, ignored } = readRerankRequest(asJson(body), this.config.http.maxDocuments);
-    if (ignored.length > 0) void reply.header('x-ignored-fields', ignored.join(', '));
-    return this.service.rerank(request, context);
+    const read = readRerankRequest(asJson(body), this.config.http.maxDocuments);
+    nameIgnored(reply, read);
+    return this.service.rerank(read.request, context);
   }
 }
