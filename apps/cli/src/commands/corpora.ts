@@ -1,13 +1,14 @@
 import { createInterface } from 'node:readline/promises';
 import type { CorpusBody, CorpusSettingsParameters } from '@rerank-fleet/client';
 import { fieldTypeSchema } from '@rerank-fleet/core/contracts';
+import type { Stage } from '@rerank-fleet/core/domain';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { clientAction, type CommandContext } from '../client-command.js';
 import { CliError, usageError } from '../exit-code.js';
 import { formatCount, plural } from '../terminal/progress.js';
 import { renderTable } from '../terminal/table.js';
 import { checkCorpusName } from './corpus-argument.js';
-import { given, parsePositiveInt } from './option-parsers.js';
+import { collectStage, given, parsePositiveInt } from './option-parsers.js';
 
 type Fields = NonNullable<CorpusSettingsParameters['fields']>;
 
@@ -18,6 +19,9 @@ interface CreateFlags {
   readonly overlapTokens?: number;
   readonly language?: string;
   readonly field?: Fields;
+  readonly stage?: readonly Stage[];
+  /** False with --no-stages. */
+  readonly stages: boolean;
 }
 
 export function registerCorporaCommand(program: Command): void {
@@ -33,7 +37,9 @@ export function registerCorporaCommand(program: Command): void {
     .option('--max-tokens <count>', 'longest passage', parsePositiveInt)
     .option('--overlap-tokens <count>', 'tokens that neighbouring passages share', parsePositiveInt)
     .option('--language <name>', 'language of stemmer and stop words')
-    .option('--field <key=type>', 'filterable metadata: keyword, integer, float, bool or datetime; may be repeated', collectField);
+    .option('--field <key=type>', 'filterable metadata: keyword, integer, float, bool or datetime; may be repeated', collectField)
+    .option('--stage <model:keep>', 'a stage of the cascade of its searches; repeat it; the last needs no keep', collectStage)
+    .option('--no-stages', 'take its cascade back');
   clientAction(create, createCorpus);
   const remove = corpora
     .command('delete')
@@ -81,7 +87,7 @@ async function show({ client, terminal, signal }: CommandContext, name: string):
 }
 
 function describeCorpus({ name, settings, version, versions, documents, passages, created_at: createdAt }: CorpusBody): string {
-  const { chunking, bm25, fields } = settings;
+  const { chunking, bm25, fields, stages } = settings;
   const passageSize = `at most ${chunking.max_tokens} tokens, overlap ${chunking.overlap_tokens}`;
   const lines: [string, string][] = [
     ['corpus', name],
@@ -97,9 +103,14 @@ function describeCorpus({ name, settings, version, versions, documents, passages
         .map(([key, type]) => `${key}=${type}`)
         .join(', ') || 'none',
     ],
+    ...(stages === undefined ? [] : [['stages', stages.map(formatStage).join(' → ')] as [string, string]]),
     ['version', `${version} of ${versions.map((entry) => entry.version).join(', ')}`],
   ];
   return lines.map(([key, value]) => `${key.padEnd(10)} ${value}`).join('\n');
+}
+
+function formatStage({ model, keep }: Stage): string {
+  return keep === undefined ? model : `${model} keeps ${keep}`;
 }
 
 async function createCorpus({ client, terminal, signal }: CommandContext, name: string, flags: CreateFlags): Promise<void> {
@@ -107,6 +118,8 @@ async function createCorpus({ client, terminal, signal }: CommandContext, name: 
   const chunking = given({ mode: flags.chunking, max_tokens: flags.maxTokens, overlap_tokens: flags.overlapTokens });
   const settings: CorpusSettingsParameters = {
     ...given({ embedding_model: flags.embeddingModel, fields: flags.field }),
+    ...(flags.stages ? {} : { stages: [] }),
+    ...(flags.stage === undefined ? {} : { stages: [...flags.stage] }),
     ...(Object.keys(chunking).length === 0 ? {} : { chunking }),
     ...(flags.language === undefined ? {} : { bm25: { language: flags.language } }),
   };

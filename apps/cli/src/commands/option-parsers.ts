@@ -1,3 +1,4 @@
+import type { Stage } from '@rerank-fleet/core/domain';
 import { InvalidArgumentError } from 'commander';
 
 export function parsePositiveInt(text: string): number {
@@ -8,6 +9,13 @@ export function parsePositiveInt(text: string): number {
 export function parseNumber(text: string): number {
   if (text.trim() === '' || !Number.isFinite(Number(text))) throw new InvalidArgumentError('It must be a number.');
   return Number(text);
+}
+
+/** `model:keep`, or a model alone; a name may hold colons itself. May be repeated. */
+export function collectStage(text: string, previous: readonly Stage[] = []): readonly Stage[] {
+  const { model, keep } = /^(?<model>.+?)(?::(?<keep>\d+))?$/s.exec(text)?.groups ?? {};
+  if (model === undefined) throw new InvalidArgumentError('It must be model:keep, or a model alone.');
+  return [...previous, { model, ...(keep === undefined ? {} : { keep: parsePositiveInt(keep) }) }];
 }
 
 export function parseJsonObject(text: string): Record<string, unknown> {

@@ -23,7 +23,7 @@ export function registerRerankCommand(program: Command): void {
     .argument('<query>', 'what the documents are held against')
     .argument('[documents...]', 'texts; or - to read them from stdin')
     .option('--file <path>', 'read documents from a file: one text a line, NDJSON with "text", or a JSON array')
-    .option('--explain', 'with --json: logit, tokens and truncation of each result');
+    .option('--explain', 'with --json: logit, tokens, truncation and the scores of each stage');
   clientAction(addScoringOptions(command), rerank);
 }
 

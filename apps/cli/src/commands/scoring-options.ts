@@ -1,8 +1,10 @@
+import type { Stage } from '@rerank-fleet/core/domain';
 import { Option, type Command } from 'commander';
-import { given, parseNumber, parsePositiveInt } from './option-parsers.js';
+import { collectStage, given, parseNumber, parsePositiveInt } from './option-parsers.js';
 
 export interface ScoringFlags {
   readonly model?: string;
+  readonly stage?: readonly Stage[];
   readonly topN?: number;
   readonly minScore?: number;
   readonly rawScores?: true;
@@ -15,6 +17,11 @@ export interface ScoringFlags {
 export function addScoringOptions(command: Command): Command {
   return command
     .option('-m, --model <name>', 'reranker; default: the first of the default pool')
+    .addOption(
+      new Option('--stage <model:keep>', 'a stage of a cascade, light models first; repeat it; the last needs no keep')
+        .argParser(collectStage)
+        .conflicts('model'),
+    )
     .option('-n, --top-n <count>', 'results to return', parsePositiveInt)
     .option('--min-score <score>', 'leave out results with a lower score', parseNumber)
     .option('--raw-scores', 'scores are logits, not their sigmoid')
@@ -26,6 +33,7 @@ export function addScoringOptions(command: Command): Command {
 export function scoringFieldsOf(flags: ScoringFlags) {
   return given({
     model: flags.model,
+    stages: flags.stage === undefined ? undefined : [...flags.stage],
     top_n: flags.topN,
     min_score: flags.minScore,
     raw_scores: flags.rawScores,

@@ -33,7 +33,7 @@ export function registerSearchCommand(program: Command): void {
     .option('--no-rerank', 'first-stage order')
     .option('--compare', 'first-stage and reranked order side by side')
     .option('--full', 'whole passages instead of a table')
-    .option('--explain', 'with --json: logit, tokens and truncation of each result');
+    .option('--explain', 'with --json: logit, tokens, truncation, moves and the scores of each stage');
   clientAction(addScoringOptions(command), search);
 }
 
@@ -63,7 +63,7 @@ async function show({ client, terminal, signal, exitWith }: CommandContext, requ
 
 /** Both orders of the same depth; scores limit neither, so that what moved out is seen. */
 async function compare({ client, terminal, signal, exitWith }: CommandContext, request: SearchParameters): Promise<void> {
-  const { min_score: _minScore, ...firstStage } = request;
+  const { min_score: _minScore, model: _model, stages: _stages, ...firstStage } = request;
   const [before, after] = await Promise.all([
     client.search({ ...firstStage, rerank: false }, { signal }),
     client.search(request, { signal }),
