@@ -1,5 +1,6 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { FleetView } from './fleet-view.js';
+import type { FleetView, PoolView } from './fleet-view.js';
+import { defaultForPeers } from './peer-models.js';
 import { routeRequest, type RouteChoice, type RouteNeeds } from './route-request.js';
 
 /** Finds the pool for a request in the fleet as it is. */
@@ -20,11 +21,15 @@ export class RequestRouter {
   async route(needs: RouteNeeds, limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<RouteChoice> {
     const pools = await this.#fleet.awaitPools(limits);
     try {
-      return routeRequest(pools, needs, this.#aliases);
+      return this.#choose(pools, needs);
     } catch (error) {
       if (!(error instanceof RerankError)) throw error;
       this.#fleet.forget();
-      return routeRequest(await this.#fleet.pools(), needs, this.#aliases);
+      return this.#choose(await this.#fleet.pools(), needs);
     }
+  }
+
+  #choose(pools: readonly PoolView[], needs: RouteNeeds): RouteChoice {
+    return routeRequest(pools, { ...needs, reranker: defaultForPeers(pools, needs.reranker, this.#aliases) }, this.#aliases);
   }
 }

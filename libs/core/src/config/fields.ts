@@ -150,7 +150,8 @@ export const FIELDS = {
     hubToken: field({ env: 'HF_TOKEN', secret: true, description: 'Token for the hub.', schema: z.string().optional() }),
     aliases: field({
       env: 'MODEL_ALIASES',
-      description: 'JSON object: names that clients send → model served, e.g. {"rerank-v3.5":"ms-marco-MiniLM-L-12-v2"}.',
+      description:
+        'JSON object: names that clients send → model served, e.g. {"rerank-v3.5":"ms-marco-MiniLM-L-12-v2"}. Names of Cohere’s, Jina’s and Voyage’s rerankers that are not in it go to the default model.',
       schema: aliases.optional().transform((value) => value ?? {}),
     }),
   },
