@@ -3,8 +3,6 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import { createLogger, type Logger } from '@rerank-fleet/core/observability';
 import { startWorker, type RunningWorker } from './composition/start-worker.js';
 
-/** A batch that hangs or a thread that does not come back: the supervisor starts a new process (EX_SOFTWARE of sysexits.h). */
-const EXIT_HANG = 70;
 /** Time beyond the drain for closing models, stores and connections. */
 const CLOSE_MS = 4_000;
 /** Time after the supervisor has gone. */
@@ -31,6 +29,12 @@ function refuse(log: Logger, error: unknown): never {
   process.exit(configuration ? EXIT_CONFIG : 1);
 }
 
+/** `process.exit` waits for every thread, so it never comes back from one that hangs inside the model. */
+function endNow(): never {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('The process was killed.');
+}
+
 /** Ends the process once, in order, and at the latest when the time is over: a connection to a Redis that has gone never closes by itself. */
 class Lifecycle {
   #worker: RunningWorker | undefined;
@@ -47,7 +51,7 @@ class Lifecycle {
     if (this.#worker === undefined) process.exit(0);
     setTimeout(() => {
       this.log.warn(`The worker did not stop within ${withinMs} ms and was cut off; what it had in hand goes to another.`);
-      process.exit(0);
+      endNow();
     }, withinMs);
     if (this.#stopping) return;
     this.#stopping = true;
@@ -72,7 +76,7 @@ process.on('SIGINT', drain);
 process.on('disconnect', () => lifecycle.end(ORPHAN_MS));
 const worker = await startWorker(config, log, (detail) => {
   log.fatal({ detail }, 'The worker ends: a batch hangs, and a thread inside the model cannot be interrupted.');
-  process.exit(EXIT_HANG);
+  endNow();
 }).catch((error: unknown) => refuse(log, error));
 lifecycle.started(worker);
 log.info(

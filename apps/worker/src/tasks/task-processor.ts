@@ -61,6 +61,7 @@ export class TaskProcessor {
   readonly #parts: TaskProcessorParts;
   readonly #gate = new ExclusiveGate();
   readonly #inHand = new Set<string>();
+  #stopped = false;
 
   constructor(parts: TaskProcessorParts) {
     this.#parts = parts;
@@ -81,8 +82,9 @@ export class TaskProcessor {
     }
   };
 
-  /** Of a worker that stops in order: what it leaves undone was not the death of it. */
+  /** Of a worker that stops in order: what it leaves undone was not the death of it, and is another's to answer. */
   async giveBack(): Promise<void> {
+    this.#stopped = true;
     await Promise.all([...this.#inHand].map((taskId) => this.#parts.board.giveBack(taskId)));
   }
 
@@ -93,8 +95,8 @@ export class TaskProcessor {
     // The worker before this one may have ended between its answer and its farewell to the queue.
     if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
     const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) : 0;
-    if (deaths > DEATHS_ALLOWED) return await this.#giveUp(payload, fence);
-    await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
+    if (deaths > DEATHS_ALLOWED) await this.#giveUp(payload, fence);
+    else await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
   }
 
   async #run(payload: TaskPayload, fence: number): Promise<void> {
@@ -153,6 +155,7 @@ export class TaskProcessor {
   }
 
   async #publish(payload: TaskPayload, fence: number, result: TaskResult): Promise<void> {
+    if (this.#stopped) return;
     const ttlMs = payload.deadline_ms === undefined ? RESULT_TTL_MS : payload.deadline_ms - this.#parts.clock.now() + RESULT_GRACE_MS;
     const written = await this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs);
     if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
