@@ -105,8 +105,9 @@ export class IngestJobs {
   /** Repeating it with the same outcome changes nothing. The last slice closes the job and frees its texts. */
   async finishSlice(record: IngestJobRecord, slice: number, outcome: IngestOutcome): Promise<void> {
     await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(outcome));
+    // Counted before they are read: each of n slices reading all outcomes would be n² reads.
+    if ((await this.#countOutcomes(record)) < record.slices.length) return;
     const outcomes = await this.#outcomes(record);
-    if (outcomes.length < record.slices.length) return;
     await this.#blobs.put(doneKey(record.tenant, record.id), JSON.stringify({ completed_ms: Date.now(), outcomes }));
     await this.#blobs.deleteUnder(`${jobFolder(record.tenant, record.id)}/slices`);
   }
@@ -122,6 +123,12 @@ export class IngestJobs {
         if (!(await this.hasOutcome(record, slice))) yield { record, slice };
       }
     }
+  }
+
+  async #countOutcomes(record: IngestJobRecord): Promise<number> {
+    let count = 0;
+    for await (const _ of this.#blobs.list(resultFolder(record.tenant, record.id))) count += 1;
+    return count;
   }
 
   async #outcomes(record: IngestJobRecord): Promise<readonly IngestOutcome[]> {
@@ -141,7 +148,8 @@ export class IngestUpload {
   readonly #corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string };
   readonly #sliceSizes: number[] = [];
   readonly #errors: RowError[] = [];
-  #rows: IngestRow[] = [];
+  /** As JSON: what counts against the bound is all that a row holds, its metadata too. */
+  #rows: string[] = [];
   #characters = 0;
   #total = 0;
   #rejected = 0;
@@ -159,8 +167,10 @@ export class IngestUpload {
   /** @throws RerankError `storage_full` */
   async add(row: IngestRow): Promise<void> {
     this.#total += 1;
-    this.#rows.push(row);
-    this.#characters += row.document.text.length;
+    const text = JSON.stringify(row);
+    if (this.#characters + text.length > SLICE_CHARACTERS) await this.#flush();
+    this.#rows.push(text);
+    this.#characters += text.length;
     if (this.#rows.length >= SLICE_DOCUMENTS || this.#characters >= SLICE_CHARACTERS) await this.#flush();
   }
 
@@ -201,8 +211,7 @@ export class IngestUpload {
 
   async #flush(): Promise<void> {
     if (this.#rows.length === 0) return;
-    const text = this.#rows.map((row) => JSON.stringify(row)).join('\n');
-    await this.#blobs.put(sliceKey(this.#corpus.tenant, this.id, this.#sliceSizes.length), text);
+    await this.#blobs.put(sliceKey(this.#corpus.tenant, this.id, this.#sliceSizes.length), this.#rows.join('\n'));
     this.#sliceSizes.push(this.#rows.length);
     this.#rows = [];
     this.#characters = 0;

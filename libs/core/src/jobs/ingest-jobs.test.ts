@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileBlobStore } from '../adapters/blobs/file-blob-store.js';
+import { IngestJobs } from './ingest-jobs.js';
+
+let directory: string;
+let jobs: IngestJobs;
+
+const upload = () => jobs.begin({ tenant: 'default', corpus: 'manuals', corpusId: 'c1' });
+const row = (line: number, text: string, metadata?: Record<string, string>) => ({
+  line,
+  document: { id: `d${line}`, text, ...(metadata === undefined ? {} : { metadata }) },
+});
+const numbers = (count: number): Promise<number> => Promise.resolve(count * 10);
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'rerank-jobs-'));
+  jobs = new IngestJobs(new FileBlobStore(directory));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+describe('IngestUpload', () => {
+  it('ends a slice by all that its rows hold, metadata too', async () => {
+    const parts = upload();
+    for (let line = 1; line <= 3; line += 1) await parts.add(row(line, 'short', { long: 'x'.repeat(3_000_000) }));
+    const record = await parts.commit(numbers);
+    expect(record.slices.map(({ documents }) => documents)).toEqual([1, 1, 1]);
+    expect((await jobs.slice(record, 1))?.rows.map(({ line }) => line)).toEqual([2]);
+  });
+
+  it('ends a slice after 256 documents', async () => {
+    const parts = upload();
+    for (let line = 1; line <= 300; line += 1) await parts.add(row(line, 'short'));
+    expect((await parts.commit(numbers)).slices.map(({ documents }) => documents)).toEqual([256, 44]);
+  });
+});
+
+describe('IngestJobs', () => {
+  it('is done with the last slice, in any order', async () => {
+    const parts = upload();
+    for (let line = 1; line <= 600; line += 1) await parts.add(row(line, 'short'));
+    const record = await parts.commit(numbers);
+    for (const slice of [2, 0])
+      await jobs.finishSlice(record, slice, { kind: 'ingest', succeeded: record.slices[slice]!.documents, errors: [] });
+    expect(await jobs.find('default', record.id)).toMatchObject({
+      status: 'in_progress',
+      request_counts: { processing: 256, succeeded: 344 },
+    });
+    await jobs.finishSlice(record, 1, { kind: 'ingest', succeeded: 256, errors: [] });
+    expect(await jobs.find('default', record.id)).toMatchObject({ status: 'completed', request_counts: { processing: 0, succeeded: 600 } });
+    expect(await jobs.slice(record, 0)).toBeUndefined();
+  });
+});
