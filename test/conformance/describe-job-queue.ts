@@ -147,6 +147,27 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
       expect(dead).toEqual([expect.objectContaining({ code: 'invalid_request', detail: 'not valid' })]);
     });
 
+    it('queues a task anew that died before', async () => {
+      const inbox = new Inbox();
+      let died = gate();
+      await consume(
+        async (task) => {
+          inbox.add(task);
+          throw noRetry();
+        },
+        { onDead: () => died.open() },
+      );
+      for (let round = 1; round <= 2; round += 1) {
+        died = gate();
+        await queue.enqueue(lane, { id: 'phoenix', payload: { round }, retries: 3 });
+        await died.opened;
+      }
+      expect(inbox.taken.map(({ payload, attempt }) => [payload, attempt])).toEqual([
+        [{ round: 1 }, 0],
+        [{ round: 2 }, 0],
+      ]);
+    });
+
     it('removes a task that nobody has taken, and no other', async () => {
       await queue.enqueue(lane, { id: 'unwanted', payload: {} });
       await queue.enqueue(lane, { id: 'wanted', payload: {} });

@@ -1,6 +1,6 @@
 /** A task as the queue carries it: opaque to the queue, validated by who takes it. */
 export interface QueuedTask {
-  /** Unique; adding an id that is still in the queue is a no-op. No `:`. */
+  /** Unique; adding an id that is still in the queue is a no-op, one that died is queued anew. No `:`. */
   readonly id: string;
   /** JSON. */
   readonly payload: unknown;

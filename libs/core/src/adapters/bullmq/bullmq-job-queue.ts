@@ -34,6 +34,8 @@ export class BullmqJobQueue implements JobQueue {
   }
 
   async enqueue(queue: string, task: QueuedTask): Promise<void> {
+    // BullMQ would take a dead letter of the same id for the task itself, and add nothing.
+    if (task.retries !== undefined) await orQueueUnavailable(this.#dropDeadLetter(queue, task.id));
     const added = this.#queue(queue).add('task', task.payload, {
       jobId: task.id,
       attempts: (task.retries ?? 0) + 1,
@@ -93,6 +95,14 @@ export class BullmqJobQueue implements JobQueue {
   async close(): Promise<void> {
     await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
     this.#producer.disconnect();
+  }
+
+  async #dropDeadLetter(queue: string, taskId: string): Promise<void> {
+    if ((await this.#queue(queue).getJobState(taskId)) !== 'failed') return;
+    // Another may have queued it anew meanwhile, and a worker taken it: it is locked then.
+    await this.#queue(queue)
+      .remove(taskId)
+      .catch(() => undefined);
   }
 
   #queue(name: string): Queue {
