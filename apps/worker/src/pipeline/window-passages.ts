@@ -58,8 +58,8 @@ export async function windowPassages(
     if (encoded.truncated[passage] !== 1) continue;
     const parts = await cutWindows(text, limits, countTokens);
     if (parts.length > mostWindows) cut.add(passage);
+    if (windows.length + Math.min(parts.length, mostWindows) > MOST_WINDOWS) throw tooManyWindows();
     windows.push(...parts.slice(0, mostWindows).map(({ start, end, text: part }) => ({ passage, text: part, span: { start, end } })));
-    if (windows.length > MOST_WINDOWS) throw tooManyWindows();
   }
   return { windows, cut };
 }

@@ -56,7 +56,8 @@ function follow(value: JsonValue, step: Step, into: JsonValue[]): void {
     if (!isList && Object.hasOwn(value, step.key)) into.push((value as Metadata)[step.key]!);
   } else if (isList) {
     const list = value as readonly JsonValue[];
-    if (step.index === undefined) into.push(...list);
+    // No spread: a list of some 100,000 elements would be more arguments than a call can have.
+    if (step.index === undefined) for (const element of list) into.push(element);
     else if (step.index < list.length) into.push(list[step.index]!);
   }
 }
