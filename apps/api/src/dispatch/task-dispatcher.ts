@@ -86,10 +86,14 @@ export class TaskDispatcher {
   async call<Body extends TaskBody>(call: TaskCall<Body>): Promise<OutcomeOf<Body>> {
     const id = randomUUID();
     const deadline = AbortSignal.timeout(call.timeoutMs);
-    const abandoned = AbortSignal.any([deadline, call.signal]);
+    const notQueued = new AbortController();
+    const abandoned = AbortSignal.any([deadline, call.signal, notQueued.signal]);
     const answer = this.#parts.inbox.wait(id, abandoned);
     answer.catch(() => undefined);
-    await this.#enqueue(id, call);
+    await this.#enqueue(id, call).catch((error: unknown) => {
+      notQueued.abort();
+      throw error;
+    });
     let text: string;
     try {
       text = await answer;
