@@ -7,7 +7,7 @@ import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
 import { Sequence } from '@rerank-fleet/core/adapters/redis/sequence';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { TaskBody } from '@rerank-fleet/core/contracts';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { announcement } from '../support/api-fakes.js';
 import { RedisServer } from '../support/redis-server.js';
 
@@ -52,6 +52,20 @@ afterEach(() => {
 afterAll(() => server.stop());
 
 describe('ResultBoard', () => {
+  it('keeps the fence of a call no longer than the call', async () => {
+    const board = new ResultBoard(redis);
+    await board.takeFence('a', 90_000);
+    expect(await redis.pttl('{rf}:fence:a')).toBeLessThanOrEqual(90_000);
+  });
+
+  it('starts anew with a task that was forgotten', async () => {
+    const board = new ResultBoard(redis);
+    await board.takeFence('a');
+    await board.giveBack('a');
+    await board.forget('a');
+    expect([await board.takeFence('a'), await board.timesGivenBack('a')]).toEqual([1, 0]);
+  });
+
   it('counts how often a task was taken', async () => {
     const board = new ResultBoard(redis);
     expect([await board.takeFence('a'), await board.takeFence('a'), await board.takeFence('b')]).toEqual([1, 2, 1]);
@@ -189,6 +203,19 @@ describe('RedisClock', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(clock.now() - before).toBeGreaterThanOrEqual(19);
   });
+
+  it('takes no time that waited for Redis to come back for the time of now', async () => {
+    const slow = { time: vi.fn(() => redis.time()) };
+    const late = async (): ReturnType<typeof redis.time> => {
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      return await redis.time();
+    };
+    slow.time.mockImplementationOnce(late);
+    const clock = await RedisClock.start(slow as unknown as Connection);
+    closers.push(() => clock.stop());
+    const [seconds, micros] = (await redis.time()).map(Number) as [number, number];
+    expect(Math.abs(clock.now() - (seconds * 1_000 + micros / 1_000))).toBeLessThan(200);
+  });
 });
 
 describe('Sequence', () => {
@@ -251,6 +278,13 @@ describe('FleetRegistry', () => {
     await registry.withdraw('older');
     expect(await registry.live()).toEqual([newer]);
     expect((await registry.remembered()).map(({ pool }) => pool).sort()).toEqual(['default', 'gpu']);
+  });
+
+  it('passes over what a worker of another release left', async () => {
+    const registry = new FleetRegistry(redis);
+    await registry.announce(announcement({ worker_id: 'ours' }));
+    await redis.hset('{rf}:pools', 'theirs', JSON.stringify([{ name: 'a', unit: 'unknown' }]));
+    expect((await registry.remembered()).map(({ pool }) => pool)).toEqual(['default']);
   });
 
   it('forgets a worker whose heartbeat has expired', async () => {

@@ -60,10 +60,11 @@ export class FleetRegistry {
   /** Every pool that ever had a worker, with the models of the last one. */
   async remembered(): Promise<readonly RememberedPool[]> {
     const pools = await orQueueUnavailable(this.#redis.hgetall(POOLS));
-    return Object.entries(pools).map(([pool, text]) => ({
-      pool,
-      models: rememberedModelsSchema.parse(JSON.parse(text)) as ModelRevision[],
-    }));
+    // What a worker of another release left may be of another form: it is as if the pool had never been.
+    return Object.entries(pools).flatMap(([pool, text]) => {
+      const models = rememberedModelsSchema.safeParse(JSON.parse(text));
+      return models.success ? [{ pool, models: models.data as ModelRevision[] }] : [];
+    });
   }
 
   /** Says that somebody waited for a pool without workers; scaling from zero looks at it. */

@@ -8,7 +8,7 @@ export const cancelKey = (taskId: string): string => `${KEY_PREFIX}:cancelled:${
 const fenceKey = (taskId: string): string => `${KEY_PREFIX}:fence:${taskId}`;
 const givenBackKey = (taskId: string): string => `${KEY_PREFIX}:given-back:${taskId}`;
 
-/** Longer than any task waits in a queue. */
+/** Of work without a deadline: longer than any task waits in a queue. */
 const FENCE_TTL_MS = 7 * 24 * 3_600_000;
 
 /**
@@ -31,9 +31,16 @@ export class ResultBoard {
     this.#redis = redis;
   }
 
-  /** Takes a task; earlier holders can no longer publish. Returns how often the task was taken, this time included. */
-  async takeFence(taskId: string): Promise<number> {
-    const replies = await this.#redis.multi().incr(fenceKey(taskId)).pexpire(fenceKey(taskId), FENCE_TTL_MS).exec();
+  /**
+   * Takes a task; earlier holders can no longer publish. Returns how often the task was taken, this time included. The fence is kept for `ttlMs`: no
+   * longer than the task can be published, or each sync call would leave a key for days.
+   */
+  async takeFence(taskId: string, ttlMs = FENCE_TTL_MS): Promise<number> {
+    const replies = await this.#redis
+      .multi()
+      .incr(fenceKey(taskId))
+      .pexpire(fenceKey(taskId), Math.max(1, Math.ceil(ttlMs)))
+      .exec();
     const [fault, taken] = replies?.[0] ?? [];
     if (typeof taken !== 'number') throw fault ?? new Error('Redis gave no fence.');
     return taken;
@@ -42,6 +49,11 @@ export class ResultBoard {
   /** Notes that a worker which stopped in order left the task undone: being taken again is no sign of a death then. */
   async giveBack(taskId: string): Promise<void> {
     await this.#redis.multi().incr(givenBackKey(taskId)).pexpire(givenBackKey(taskId), FENCE_TTL_MS).exec();
+  }
+
+  /** The task has ended: should its id be queued anew, it starts anew. */
+  async forget(taskId: string): Promise<void> {
+    await this.#redis.del(fenceKey(taskId), givenBackKey(taskId));
   }
 
   /** How often the task was given back. */
