@@ -27,7 +27,7 @@ describe('/v1/corpora/{name}', () => {
     expect(made.json()).toEqual(corpusSchema.parse(made.json()));
     expect(made.json()).toMatchObject({ name: 'fresh', version: 1, documents: 0, passages: 0 });
     expect(api.fleet.calls[0]).toMatchObject({
-      queue: 'ingest',
+      queue: 'sync',
       tenant: 'default',
       body: { kind: 'corpus', corpus: 'fresh', change: { op: 'put', settings: { chunking: { mode: 'none', max_tokens: 256 } } } },
     });
