@@ -14,10 +14,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const NOT_OURS = ['REDIS_URL', 'QDRANT_URL', 'QDRANT_API_KEY', 'BLOB_URL', 'API_KEYS', 'HOST', 'PORT', 'RERANK_STATE_DIR', 'MODEL_ALIASES'];
 const GONE_WITHIN_MS = 10_000;
 
-/** The environment that stacks under test start from: the user's own caches and proxies, nothing of a user's own stack. */
+/** The environment that stacks under test start from: the user's own caches and proxies, nothing of a user's own stack. Nothing is tuned, so starts are alike. */
 export function testEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const kept = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_OURS.includes(name)));
-  return { ...kept, LOG_LEVEL: 'warn', ...more };
+  return { ...kept, LOG_LEVEL: 'warn', AUTO_TUNE: 'false', ...more };
 }
 
 export const testCacheDirectory = (): string => defaultCacheDirectory(process.env['XDG_CACHE_HOME']);

@@ -44,6 +44,7 @@ export class WorkerProcess {
   static spawn(options: WorkerProcessOptions): WorkerProcess {
     const env = childEnvironment({
       LOG_LEVEL: 'info',
+      AUTO_TUNE: 'false',
       INFERENCE_THREADS: '1',
       MAX_BATCH_DELAY_MS: '0',
       REDIS_URL: options.redisUrl,

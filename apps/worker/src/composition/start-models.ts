@@ -1,13 +1,11 @@
-import { availableParallelism } from 'node:os';
 import type { Config } from '@rerank-fleet/core/config';
+import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
 import { defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import type { Embedder } from '@rerank-fleet/core/ports';
 import { chunkText } from '@rerank-fleet/core/retrieval';
 import type { Logger } from '@rerank-fleet/core/observability';
-import { InferencePool } from '../inference/inference-pool.js';
-import type { InferenceModel } from '../inference/inference-messages.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
@@ -15,9 +13,8 @@ import type { CutWindows } from '../pipeline/window-passages.js';
 import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
 import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
-
-/** Padded tokens of a batch: on a CPU small batches stay in its cache, a GPU wants to be filled (docs/performance.md). */
-const DEFAULT_BATCH_TOKENS = { cpu: 1_024, cuda: 16_384, webgpu: 16_384 } as const;
+import { DEFAULT_BATCH_TOKENS } from '../tuning/engine-shape.js';
+import { startEngine } from './start-engine.js';
 
 /** Everything that scores and embeds, warmed up. */
 export interface RunningModels {
@@ -26,6 +23,7 @@ export interface RunningModels {
   readonly scheduler: BatchScheduler;
   /** As the registry announces them; the first cross-encoder is the default. */
   readonly revisions: readonly ModelRevision[];
+  readonly engine: EngineBody;
   /** Call it when no task is in hand. */
   close(): Promise<void>;
 }
@@ -40,20 +38,20 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
   const rerankers = await Promise.all(worker.rerankModels.map((name) => resolve(config, name, 'cross-encoder')));
   const embedding = await resolve(config, worker.embeddingModel, 'embedder');
   const models = [...new Map([...rerankers, embedding].map((model) => [model.sha256, model])).values()];
-  const [tokenizer, inference] = await Promise.all([
-    TokenizerPool.start(models, worker.tokenizerThreads),
-    InferencePool.start({
-      models: models.map(inferenceModel),
-      device: worker.device,
-      intraOpThreads: worker.intraOpThreads,
-      threads: worker.inferenceThreads ?? defaultThreads(config),
-      batchTimeoutMs: worker.batchTimeoutMs,
-      onHang,
-      onThreadDeath: (detail) => log.error({ detail }, 'An inference thread died; another takes its place.'),
-    }),
-  ]);
+  const [reranker] = rerankers;
+  invariant(reranker, 'A worker has at least one reranker.');
+  const tokenizer = await TokenizerPool.start(models, worker.tokenizerThreads);
+  const { inference, shape } = await startEngine({ config, log, onHang, models, reranker, encoder: tokenizer }).catch(
+    async (error: unknown) => {
+      await tokenizer.close();
+      throw error;
+    },
+  );
   const scheduler = new BatchScheduler({
-    models: models.map(({ sha256 }) => ({ sha256, maxBatchTokens: worker.maxBatchTokens ?? DEFAULT_BATCH_TOKENS[worker.device] })),
+    models: models.map(({ sha256 }) => ({
+      sha256,
+      maxBatchTokens: sha256 === reranker.sha256 ? shape.max_batch_tokens : (worker.maxBatchTokens ?? DEFAULT_BATCH_TOKENS[worker.device]),
+    })),
     runners: inference.runners,
     maxBatchDelayMs: worker.maxBatchDelayMs,
   });
@@ -64,6 +62,7 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
     encoders: new CrossEncoders(rerankers.map((model) => new PairScorer(model, { encoder: tokenizer, scheduler, cutWindows }))),
     embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, tokenizer, scheduler),
     scheduler,
+    engine: shape,
     revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
     close: async () => {
       await inference.close();
@@ -84,20 +83,6 @@ async function resolve({ models, worker }: Config, name: string, kind: 'cross-en
 }
 
 const cutWindows: CutWindows = (text, limits, countTokens) => chunkText(text, { mode: 'sentences', ...limits }, countTokens);
-
-/** One session a core beats one session on all cores (docs/performance.md); a GPU takes one. */
-function defaultThreads({ worker }: Config): number {
-  return worker.device === 'cpu' ? Math.max(1, Math.floor(availableParallelism() / worker.intraOpThreads)) : 1;
-}
-
-function inferenceModel(model: ResolvedModel): InferenceModel {
-  const { sha256, onnxPath, kind } = model;
-  const output =
-    kind === 'cross-encoder'
-      ? ({ kind: 'logit', labelIndex: model.labelIndex ?? 0 } as const)
-      : ({ kind: 'vector', pooling: model.pooling ?? 'mean', normalize: model.normalize ?? true } as const);
-  return { sha256, onnxPath, output };
-}
 
 /** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */
 async function warmUp(sha256: string, tokenizer: TokenizerPool, scheduler: BatchScheduler): Promise<number> {

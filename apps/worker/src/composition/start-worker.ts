@@ -148,6 +148,7 @@ function describeWorker({ worker }: Config, models: RunningModels): WorkerAnnoun
     device: worker.device,
     models: [...models.revisions],
     started_at: Date.now(),
+    engine: models.engine,
   };
 }
 

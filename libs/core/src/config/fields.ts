@@ -182,14 +182,14 @@ export const FIELDS = {
     inferenceThreads: field({
       env: 'INFERENCE_THREADS',
       unit: 'threads',
-      description: 'Threads that each hold a session. Default: one a core on a CPU, one on a GPU.',
+      description: 'Threads that each hold a session. Default: tuned on a CPU, starting from one a core; a GPU takes one.',
       schema: int(1, 256).optional(),
     }),
     intraOpThreads: field({
       env: 'INTRA_OP_THREADS',
       unit: 'threads',
-      description: 'Cores that one session uses.',
-      schema: int(1, 256).default(1),
+      description: 'Cores that one session uses. Default: tuned on a CPU when INFERENCE_THREADS is not set either, else 1.',
+      schema: int(1, 256).optional(),
     }),
     tokenizerThreads: field({
       env: 'TOKENIZER_THREADS',
@@ -197,10 +197,17 @@ export const FIELDS = {
       description: 'Threads that tokenize.',
       schema: int(1, 64).default(1),
     }),
+    autoTune: field({
+      env: 'AUTO_TUNE',
+      description:
+        'Time the default reranker at the first start on a machine and pick the batch budget and threads that are not set; later starts read the choice from the cache.',
+      schema: flag.default(true),
+    }),
     maxBatchTokens: field({
       env: 'MAX_BATCH_TOKENS',
       unit: 'tokens',
-      description: 'Padded tokens of a batch: longest pair × pairs. Default: 1,024 on a CPU, 16,384 on a GPU.',
+      description:
+        'Padded tokens of a batch: longest pair × pairs. Default: tuned at the first start (AUTO_TUNE), else 1,024 on a CPU and 16,384 on a GPU. A number given here also leaves the threads as they are.',
       schema: int(16, 4_194_304).optional(),
     }),
     maxBatchDelayMs: field({

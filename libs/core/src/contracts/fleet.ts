@@ -9,6 +9,16 @@ export const modelRevisionSchema = z.object({
   dimensions: z.int().optional(),
 });
 
+/** How a worker runs its models. */
+export const engineSchema = z.object({
+  /** Padded tokens of a batch of the default reranker. */
+  max_batch_tokens: z.int().positive(),
+  sessions: z.int().positive(),
+  intra_op_threads: z.int().positive(),
+  /** Measured on this hardware, not set or a default. */
+  tuned: z.boolean(),
+});
+
 /** What a worker says of itself with each heartbeat. The first cross-encoder of a pool is its default. */
 export const workerAnnouncementSchema = z.object({
   worker_id: z.string(),
@@ -18,7 +28,9 @@ export const workerAnnouncementSchema = z.object({
   models: z.array(modelRevisionSchema),
   /** Epoch milliseconds. */
   started_at: z.number(),
+  engine: engineSchema.optional(),
   stats: z.object({ pairs_scored: z.number(), batches: z.number(), padding_waste: z.number() }).optional(),
 });
 
+export type EngineBody = z.infer<typeof engineSchema>;
 export type WorkerAnnouncement = z.infer<typeof workerAnnouncementSchema>;
