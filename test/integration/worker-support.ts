@@ -11,7 +11,7 @@ import { createLogger } from '@rerank-fleet/core/observability';
 import { expect } from 'vitest';
 import { RedisServer } from '../support/redis-server.js';
 import { writeTinyModel } from '../support/tiny-models/index.js';
-import { WorkerProcess } from '../support/worker-process.js';
+import { WorkerProcess, type WorkerProcessOptions } from '../support/worker-process.js';
 
 export const TENANT = 'default';
 const NOBODY_LEAVES = new AbortController().signal;
@@ -49,15 +49,26 @@ export class WorkerStack {
   }
 
   async startWorker(settings: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
-    const worker = await WorkerProcess.start({
+    const worker = await WorkerProcess.start(this.#workerOptions(settings));
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** A worker that may refuse to start. */
+  spawnWorker(settings: Readonly<Record<string, string>>): WorkerProcess {
+    const worker = WorkerProcess.spawn(this.#workerOptions(settings));
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  #workerOptions(settings: Readonly<Record<string, string>>): WorkerProcessOptions {
+    return {
       redisUrl: this.redis.url,
       stateDirectory: join(this.#root, 'state'),
       rerankModels: [join(this.#root, 'tiny-reranker')],
       embeddingModel: join(this.#root, 'tiny-embedder'),
       settings,
-    });
-    this.#workers.push(worker);
-    return worker;
+    };
   }
 
   /** The revision that the live worker announces. */
@@ -90,7 +101,10 @@ export class WorkerStack {
       timeoutMs: 20_000,
       signal: NOBODY_LEAVES,
     } as const;
-    return this.api.dispatcher.call({ ...standard, body, ...overrides });
+    const answer = this.api.dispatcher.call({ ...standard, body, ...overrides });
+    // A test that fails early leaves its call behind.
+    answer.catch(() => undefined);
+    return answer;
   }
 
   makeCorpus(corpus: string): Promise<OutcomeOf<CorpusTask>> {
