@@ -53,7 +53,7 @@ export class WorkerProcess {
       EMBEDDING_MODEL: options.embeddingModel,
       ...options.settings,
     });
-    return new WorkerProcess(fork(MAIN, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }));
+    return new WorkerProcess(fork(MAIN, { env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }));
   }
 
   /** Resolves when the worker takes tasks. */
