@@ -29,9 +29,11 @@ export async function consumeTasks({ config, queue, processor, jobs, log }: Cons
       concurrency: ingestConcurrency,
       lockMs: INGEST_LOCK_MS,
       onDead: (task, error) =>
-        void reportDeadSlice(jobs, task, error).catch((fault: unknown) =>
-          log.error({ err: fault, task: task.id }, 'A dead task could not be reported.'),
-        ),
+        void reportDeadSlice(jobs, task, error)
+          .finally(() => processor.bury(task.id))
+          .catch((fault: unknown) =>
+            log.error({ err: fault, task: task.id }, 'A dead task could not be reported; the sweep queues it anew.'),
+          ),
     }),
   ];
 }

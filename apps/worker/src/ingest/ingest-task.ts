@@ -3,7 +3,7 @@ import type { CorpusRecord, CorpusVersion, IndexedDocument, StoredDocument } fro
 import { invariant, RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobRecord, IngestJobs, IngestSlice } from '@rerank-fleet/core/jobs';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
-import type { TaskHandlers } from '../tasks/task-processor.js';
+import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
 import { indexDocuments, type IndexingParts } from './index-documents.js';
 
 export interface IngestParts extends IndexingParts {
@@ -19,12 +19,13 @@ type RowError = IngestOutcome['errors'][number];
  * after a crash: writes carry the slice's sequence number.
  */
 export function ingestTask(parts: IngestParts): TaskHandlers['ingest'] {
-  return async (body, { tenant, signal }) => {
+  return async (body, context) => {
+    const { tenant } = context;
     const record = await parts.jobs.record(tenant, body.job_id);
     const slice = record === undefined ? undefined : await parts.jobs.slice(record, body.slice);
     if (record === undefined || slice === undefined || (await parts.jobs.hasOutcome(record, body.slice)))
       return { kind: 'ingest', succeeded: 0, errors: [] };
-    const outcome = await writeSlice(parts, record, slice, signal);
+    const outcome = await writeSlice(parts, { record, slice }, context);
     await parts.jobs.finishSlice(record, body.slice, outcome);
     return outcome;
   };
@@ -38,7 +39,11 @@ export async function giveUpSlice(jobs: IngestJobs, tenant: string, body: Ingest
   await jobs.finishSlice(record, body.slice, { kind: 'ingest', succeeded: 0, errors: slice.rows.map((row) => rowError(row, error)) });
 }
 
-async function writeSlice(parts: IngestParts, record: IngestJobRecord, slice: IngestSlice, signal: AbortSignal): Promise<IngestOutcome> {
+async function writeSlice(
+  parts: IngestParts,
+  { record, slice }: { readonly record: IngestJobRecord; readonly slice: IngestSlice },
+  context: TaskContext,
+): Promise<IngestOutcome> {
   const corpus = await parts.documents.findCorpus(record);
   if (corpus?.corpusId !== record.corpus_id) {
     const gone = new RerankError('corpus_not_found', `The corpus "${record.corpus}" was deleted before its documents were stored.`);
@@ -51,24 +56,32 @@ async function writeSlice(parts: IngestParts, record: IngestJobRecord, slice: In
     [...latest.values()].map(({ document }) => document),
   );
   const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
-  const errors = await indexRows(parts, promotedVersion(corpus), toIndex, signal);
+  const errors = await indexRows(parts, promotedVersion(corpus), toIndex, context);
   return { kind: 'ingest', succeeded: slice.rows.length - errors.length, errors };
 }
 
-/** All rows at once; if one text cannot be embedded, row by row, so that only that one errs. */
-async function indexRows(parts: IngestParts, version: CorpusVersion, rows: IngestSlice['rows'], signal: AbortSignal): Promise<RowError[]> {
+/** All rows at once; row by row if one text cannot be embedded, so that only that one errs, or if a worker died under the slice. */
+async function indexRows(
+  parts: IngestParts,
+  version: CorpusVersion,
+  rows: IngestSlice['rows'],
+  { signal, isolate }: TaskContext,
+): Promise<RowError[]> {
   const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> =>
     await indexDocuments(parts, version, documents, signal);
   try {
-    await parts.candidates.writeDocuments(version, await index(rows.map(({ document }) => document)));
-    return [];
+    if (isolate === undefined) {
+      await parts.candidates.writeDocuments(version, await index(rows.map(({ document }) => document)));
+      return [];
+    }
   } catch (error) {
     if (!isFaultOfText(error)) throw error;
   }
+  const alone: NonNullable<TaskContext['isolate']> = isolate ?? ((part) => part());
   const errors: RowError[] = [];
   for (const row of rows) {
     try {
-      await parts.candidates.writeDocuments(version, await index([row.document]));
+      await parts.candidates.writeDocuments(version, await alone(() => index([row.document])));
     } catch (error) {
       if (!isFaultOfText(error)) throw error;
       errors.push(rowError(row, error));

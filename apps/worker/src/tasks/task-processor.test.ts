@@ -27,6 +27,7 @@ function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () 
         return true;
       },
       hasResult: async (id) => results.has(id),
+      forget: async (id) => void (fences.delete(id), givenBack.delete(id)),
       giveBack: async (id) => void add(givenBack, id),
       timesGivenBack: async (id) => givenBack.get(id) ?? 0,
     },
@@ -157,6 +158,49 @@ describe('TaskProcessor', () => {
       await take();
       expect(results.get('task')?.status).toBe('succeeded');
     });
+  });
+
+  it('counts no death where its own lock expired under it', async () => {
+    const leave: (() => void)[] = [];
+    const { take, givenBack, handler, results } = start(() => new Promise((resolve) => leave.push(() => resolve(DONE))));
+    const first = take();
+    await vi.waitFor(() => expect(handler).toHaveBeenCalledTimes(1));
+    const second = take();
+    await vi.waitFor(() => expect(handler).toHaveBeenCalledTimes(2));
+    expect(givenBack.get('task')).toBe(1);
+    leave.forEach((end) => end());
+    await Promise.all([first, second]);
+    expect(results.get('task')?.status).toBe('succeeded');
+  });
+
+  it('holds calls back for a part of a slice that a worker died under, not for the slice', async () => {
+    const log: string[] = [];
+    let goOn: () => void = () => undefined;
+    const between = new Promise<void>((resolve) => (goOn = resolve));
+    const { take, fences, handler } = start();
+    handler.mockImplementation(async (body: unknown, context: { readonly isolate?: (part: () => Promise<void>) => Promise<void> }) => {
+      if ((body as { kind: string }).kind !== 'ingest') return DONE;
+      await context.isolate?.(async () => void log.push('a part, alone'));
+      await between;
+      log.push('the slice');
+      return { kind: 'ingest', succeeded: 0, errors: [] };
+    });
+    fences.set('slice', 1);
+    const slice = take({ id: 'slice', deadline_ms: undefined, body: INGEST });
+    await vi.waitFor(() => expect(log).toHaveLength(1));
+    await take({ id: 'call' });
+    log.push('the call');
+    goOn();
+    await slice;
+    expect(log).toEqual(['a part, alone', 'the call', 'the slice']);
+  });
+
+  it('starts anew with a slice that was queued again as it ended', async () => {
+    const { take, handler, fences } = start();
+    await take({ deadline_ms: undefined, body: INGEST });
+    expect(fences.size).toBe(0);
+    await take({ deadline_ms: undefined, body: INGEST });
+    expect(handler.mock.calls.map(([, context]) => 'isolate' in context)).toEqual([false, false]);
   });
 
   it('gives back what an orderly stop leaves undone, and answers it no more', async () => {

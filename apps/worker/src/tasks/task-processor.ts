@@ -18,8 +18,10 @@ export interface TaskContext {
   readonly requestId: string;
   /** Milliseconds the task waited in the queue. */
   readonly queueMs: number;
-  /** Aborts at the deadline and when nobody waits any more. */
+  /** Aborts at the deadline, when nobody waits any more, and when the worker gives the task back. */
   readonly signal: AbortSignal;
+  /** Given to long work that a worker died under: runs a part of it with nothing else in hand, so that calls wait for a part only. */
+  readonly isolate?: <T>(part: () => Promise<T>) => Promise<T>;
 }
 
 export type TaskHandlers = {
@@ -31,14 +33,18 @@ export type TaskHandlers = {
 
 export interface TaskProcessorParts {
   readonly board: {
-    takeFence(taskId: string): Promise<number>;
+    takeFence(taskId: string, ttlMs?: number): Promise<number>;
+    forget(taskId: string): Promise<void>;
     publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean>;
     hasResult(taskId: string): Promise<boolean>;
     giveBack(taskId: string): Promise<void>;
     timesGivenBack(taskId: string): Promise<number>;
   };
   readonly bodies: { fetch(bodyRef: string): Promise<unknown>; drop(bodyRef: string): Promise<void> };
-  readonly cancels: { follow(taskId: string, controller: AbortController): Promise<void>; release(taskId: string): void };
+  readonly cancels: {
+    follow(taskId: string, controller: AbortController): Promise<void>;
+    release(taskId: string, controller: AbortController): void;
+  };
   readonly clock: { now(): number };
   readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
   readonly handlers: TaskHandlers;
@@ -53,6 +59,19 @@ const RESULT_TTL_MS = 600_000;
 /** A task that took this many workers with it is given up; after the first death it runs alone, so that it convicts no innocent. */
 const DEATHS_ALLOWED = 1;
 
+/** Why a task's signal aborts when its worker stops. */
+export class GivenBackError extends Error {
+  override readonly name = 'GivenBackError';
+}
+
+/** A task in this worker's hand. */
+interface Holding {
+  readonly fence: number;
+  readonly controller: AbortController;
+  /** A worker died under it before. */
+  readonly suspect: boolean;
+}
+
 /**
  * The life of a task in a worker: validate, take the fence, run, publish under the fence. A task of a sync call always ends here, with a
  * result or an error that the API passes on; work without a deadline throws, and the queue tries again or reports it dead.
@@ -60,7 +79,7 @@ const DEATHS_ALLOWED = 1;
 export class TaskProcessor {
   readonly #parts: TaskProcessorParts;
   readonly #gate = new ExclusiveGate();
-  readonly #inHand = new Set<string>();
+  readonly #inHand = new Map<string, AbortController>();
   #stopped = false;
 
   constructor(parts: TaskProcessorParts) {
@@ -74,47 +93,60 @@ export class TaskProcessor {
       throw new RerankError('invalid_request', 'The task has a form that this worker does not know.');
     }
     const payload = parsed.data;
-    this.#inHand.add(payload.id);
+    // Its lock expired, as while a laptop sleeps or Redis is away, and this worker lives: nobody died.
+    if (this.#inHand.has(payload.id)) await this.#parts.board.giveBack(payload.id);
+    const controller = new AbortController();
+    this.#inHand.set(payload.id, controller);
     try {
-      await this.#take(payload, task.attempt);
+      await this.#take(payload, task.attempt, controller);
     } finally {
-      this.#inHand.delete(payload.id);
+      if (this.#inHand.get(payload.id) === controller) this.#inHand.delete(payload.id);
     }
   };
+
+  /** The queue will not hand the task out again. */
+  async bury(taskId: string): Promise<void> {
+    await this.#parts.board.forget(taskId);
+  }
 
   /** Of a worker that stops in order: what it leaves undone was not the death of it, and is another's to answer. */
   async giveBack(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#inHand].map((taskId) => this.#parts.board.giveBack(taskId)));
+    const left = [...this.#inHand];
+    await Promise.all(left.map(([taskId]) => this.#parts.board.giveBack(taskId)));
+    for (const [, controller] of left) controller.abort(new GivenBackError('The worker stops; another takes the task.'));
   }
 
-  async #take(payload: TaskPayload, attempt: number): Promise<void> {
-    const { board } = this.#parts;
-    const fence = await board.takeFence(payload.id);
+  async #take(payload: TaskPayload, attempt: number, controller: AbortController): Promise<void> {
+    const { board, clock } = this.#parts;
+    const fenceTtlMs = payload.deadline_ms === undefined ? undefined : Math.max(0, payload.deadline_ms - clock.now()) + RESULT_GRACE_MS;
+    const fence = await board.takeFence(payload.id, fenceTtlMs);
     const takenAgain = fence - 1 - attempt;
     // The worker before this one may have ended between its answer and its farewell to the queue.
     if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
     const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) : 0;
+    const suspect = deaths > 0;
     if (deaths > DEATHS_ALLOWED) await this.#giveUp(payload, fence);
-    else await this.#gate.pass(deaths > 0, () => this.#run(payload, fence));
+    // A slice takes minutes: calls would all miss their deadlines behind it, so only its parts run alone.
+    else if (suspect && payload.body?.kind === 'ingest') await this.#run(payload, { fence, controller, suspect });
+    else await this.#gate.pass(suspect, () => this.#run(payload, { fence, controller, suspect }));
   }
 
-  async #run(payload: TaskPayload, fence: number): Promise<void> {
-    const controller = new AbortController();
+  async #run(payload: TaskPayload, { fence, controller, suspect }: Holding): Promise<void> {
     const remainingMs = payload.deadline_ms === undefined ? undefined : payload.deadline_ms - this.#parts.clock.now();
     if (remainingMs !== undefined && remainingMs <= 0) return;
     const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
     try {
       await this.#parts.cancels.follow(payload.id, controller);
-      const result = await this.#outcome(payload, controller.signal);
+      const result = await this.#outcome(payload, controller.signal, suspect);
       await this.#publish(payload, fence, result);
     } finally {
       clearTimeout(timer);
-      this.#parts.cancels.release(payload.id);
+      this.#parts.cancels.release(payload.id, controller);
     }
   }
 
-  async #outcome(payload: TaskPayload, signal: AbortSignal): Promise<TaskResult> {
+  async #outcome(payload: TaskPayload, signal: AbortSignal, suspect: boolean): Promise<TaskResult> {
     try {
       signal.throwIfAborted();
       const body = await this.#body(payload);
@@ -124,6 +156,7 @@ export class TaskProcessor {
         requestId: payload.request_id,
         queueMs: Math.max(0, this.#parts.clock.now() - payload.enqueued_ms),
         signal,
+        ...(suspect && body.kind === 'ingest' ? { isolate: (part) => this.#gate.pass(true, part) } : {}),
       };
       return { status: 'succeeded', outcome: await this.#dispatch(body, context) };
     } catch (error) {
@@ -161,6 +194,8 @@ export class TaskProcessor {
     if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
     // Who holds the task now may still need the body.
     else if (payload.body_ref !== undefined) await this.#parts.bodies.drop(payload.body_ref);
+    // A sweep may queue it anew in the moment in which it ends: being taken again is no sign of a death then.
+    if (payload.deadline_ms === undefined) await this.#parts.board.forget(payload.id);
   }
 
   async #giveUp(payload: TaskPayload, fence: number): Promise<void> {

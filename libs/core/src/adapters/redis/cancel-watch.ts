@@ -33,8 +33,9 @@ export class CancelWatch {
     if ((await this.#redis.exists(cancelKey(taskId))) === 1) controller.abort(new TaskCancelledError('Nobody waits for the task.'));
   }
 
-  release(taskId: string): void {
-    this.#inHand.delete(taskId);
+  /** A task that was handed out anew to the same worker is followed on. */
+  release(taskId: string, controller: AbortController): void {
+    if (this.#inHand.get(taskId) === controller) this.#inHand.delete(taskId);
   }
 
   stop(): void {
