@@ -36,18 +36,14 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
   };
 }
 
+/** The record claims the name, so that of two at once one makes the corpus and the other finds it. Then comes the index; a repeat makes it if that was cut short. */
 async function putCorpus(parts: CorpusParts, ref: CorpusRef, body: CorpusSettingsBody): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
   if (known !== undefined) return await changeCorpus(parts, known, body);
   const record = newRecord(parts, ref, body);
-  const version = promotedVersion(record);
-  // An index of this name may be left from a corpus whose deletion was cut short.
-  await parts.candidates.dropVersion(version);
-  await parts.candidates.createVersion(version);
-  if (await parts.documents.createCorpus(record)) return { kind: 'corpus', created: true };
-  throw new RerankError('queue_unavailable', 'The corpus was made by another request at the same moment; send this again.', {
-    retryAfterS: 1,
-  });
+  if (!(await parts.documents.createCorpus(record))) return await putCorpus(parts, ref, body);
+  await parts.candidates.createVersion(promotedVersion(record));
+  return { kind: 'corpus', created: true };
 }
 
 /** Fields and stages may change at any time; whatever decides what is in the index needs a reindex. */
@@ -62,10 +58,9 @@ async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: Corpu
       `A change of ${changed.map(wireName).join(', ')} needs a new index: make a corpus of another name, or leave the setting as it is.`,
     );
   }
-  const newFields = JSON.stringify(settings.fields) !== JSON.stringify(known.settings.fields);
-  if (!newFields && JSON.stringify(settings.stages) === JSON.stringify(known.settings.stages)) return { kind: 'corpus', created: false };
   const versions = known.versions.map((version) => ({ ...version, fields: settings.fields }));
-  if (newFields) for (const version of versions) await parts.candidates.createVersion(version);
+  for (const version of versions) await parts.candidates.createVersion(version);
+  if (JSON.stringify(settings) === JSON.stringify(known.settings)) return { kind: 'corpus', created: false };
   if (await parts.documents.updateCorpus({ ...known, settings, versions, revision: known.revision + 1 }))
     return { kind: 'corpus', created: false };
   throw new RerankError('queue_unavailable', 'The corpus was changed by another request at the same moment; send this again.', {
