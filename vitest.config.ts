@@ -14,6 +14,7 @@ export default defineConfig({
       project('conformance', ['test/conformance/**/*.test.ts'], 60_000),
       project('integration', ['test/integration/**/*.test.ts'], 60_000),
       project('golden', ['test/golden/**/*.test.ts'], 120_000, false),
+      project('compat', ['test/compat/**/*.test.ts'], 120_000, false),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000, false),
     ],
   },

@@ -8,17 +8,13 @@ export const cohereRerankRequestSchema = z
     query: querySchema,
     documents: z.array(nonBlankTextSchema).min(1, 'must hold at least one document'),
     top_n: z.int().min(1).optional().meta({ description: 'Default: all.' }),
-    max_tokens_per_doc: z
-      .int()
-      .min(1)
-      .default(4_096)
-      .meta({
-        description: 'A longer document is looked at so far. What exceeds the model’s window is scored in windows, and the best counts.',
-      }),
+    max_tokens_per_doc: z.int().min(1).default(4_096).meta({
+      description: 'A longer document is looked at so far. What exceeds the model’s window is scored in windows, and the best counts.',
+    }),
     priority: z
       .int()
-      .min(0)
-      .max(999)
+      .min(0, 'must be 0 to 999')
+      .max(999, 'must be 0 to 999')
       .default(0)
       .meta({ description: 'Lower goes first among waiting requests. Requests of the other routes have 0.' }),
   })
