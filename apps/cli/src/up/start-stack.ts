@@ -100,8 +100,13 @@ class Stack implements RunningStack {
       log,
       restarts: this.restarts,
       onGivenUp: this.giveUp,
-      start: (onSpawn) => forkNode(program, onSpawn),
+      start: (onSpawn) => forkNode({ ...program, environment: { ...environment, ...this.knownPort() } }, onSpawn),
     });
+  }
+
+  /** Clients know the address by now: an API that is started again must not pick another free port. */
+  private knownPort(): { readonly PORT?: string } {
+    return this.url === '' ? {} : { PORT: new URL(this.url).port };
   }
 
   /** Waits until every process has been ready once, or the stack ends. */
