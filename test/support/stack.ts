@@ -1,5 +1,4 @@
 import { RerankClient } from '@rerank-fleet/client';
-import { findFreePort } from '@rerank-fleet/cli/up/redis-probe';
 import type { StackOptions } from '@rerank-fleet/cli/up/stack-options';
 import { startStack } from '@rerank-fleet/cli/up/start-stack';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
@@ -54,7 +53,7 @@ export async function startTestStack(options: TestStackOptions = {}): Promise<Te
   let written = '';
   const stack = await startStack({
     cacheDirectory: testCacheDirectory(),
-    port: await findFreePort(),
+    port: 0,
     output: { write: (text) => (written += text) },
     restarts: { minDelayMs: 100 },
     ...options.stack,
