@@ -87,9 +87,10 @@ describe('TaskProcessor', () => {
     }
   });
 
-  it('refuses a payload of another version', async () => {
-    const { take, handler } = start();
-    await expect(take({ v: 99 as typeof TASK_VERSION })).rejects.toMatchObject({ code: 'invalid_request' });
+  it('refuses a payload of another version, and says so to who waits', async () => {
+    const { take, handler, results } = start();
+    await expect(take({ v: 99 as typeof TASK_VERSION })).rejects.toMatchObject({ code: 'model_unavailable' });
+    expect(results.get('task')).toEqual(failure('model_unavailable'));
     expect(handler).not.toHaveBeenCalled();
   });
 

@@ -89,8 +89,8 @@ export class TaskProcessor {
   readonly handle = async (task: TakenTask): Promise<void> => {
     const parsed = taskPayloadSchema.safeParse(task.payload);
     if (!parsed.success) {
-      this.#parts.log.error({ task: task.id }, 'A task of an unknown form was dropped; is another version of the API running?');
-      throw new RerankError('invalid_request', 'The task has a form that this worker does not know.');
+      this.#parts.log.error({ task: task.id }, 'A task has an unknown form; is another version of the API running?');
+      throw await this.#refuse(task.id);
     }
     const payload = parsed.data;
     // Its lock expired, as while a laptop sleeps or Redis is away, and this worker lives: nobody died.
@@ -103,6 +103,14 @@ export class TaskProcessor {
       if (this.#inHand.get(payload.id) === controller) this.#inHand.delete(payload.id);
     }
   };
+
+  /** During a rollout another worker may know the form: who waits is told to try again, and the queue tries again what nobody waits for. */
+  async #refuse(taskId: string): Promise<RerankError> {
+    const error = new RerankError('model_unavailable', 'The worker that took the request is of another version; try again.', { retryAfterS: 2 });
+    const fence = await this.#parts.board.takeFence(taskId, RESULT_GRACE_MS);
+    await this.#parts.board.publish(taskId, fence, JSON.stringify(failedResult(error)), RESULT_GRACE_MS);
+    return error;
+  }
 
   /** The queue will not hand the task out again. */
   async bury(taskId: string): Promise<void> {
