@@ -30,6 +30,16 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
       expect(await store().findCorpus({ tenant: freshTenant(), corpus: record.corpus })).toBeUndefined();
     });
 
+    test('the stages of a corpus change with its record alone', async () => {
+      const record = recordOf(versionOf(freshTenant()));
+      await store().createCorpus(record);
+      const stages = [{ model: 'light', keep: 20 }, { model: 'heavy' }];
+      expect(await store().updateCorpus({ ...record, settings: { ...record.settings, stages }, revision: 2 })).toBe(true);
+      expect((await store().findCorpus(record))?.settings.stages).toEqual(stages);
+      expect(await store().updateCorpus({ ...record, revision: 3 })).toBe(true);
+      expect((await store().findCorpus(record))?.settings).not.toHaveProperty('stages');
+    });
+
     test('corpora are listed by name, and each tenant has its own', async () => {
       const tenant = freshTenant();
       for (const corpus of ['b', 'c', 'a']) await store().createCorpus({ ...recordOf(versionOf(tenant)), corpus });

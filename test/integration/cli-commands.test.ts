@@ -200,6 +200,26 @@ describe('rerank search', () => {
     expect(requests).toContainEqual({ corpus: 'trees', query: 'pruning apple trees', top_n: 2, min_score: 0.5 });
   });
 
+  it('asks for the first-stage order of --compare without what only a reranker takes', async () => {
+    for (const flags of [
+      ['--model', 'm'],
+      ['--stage', 'm'],
+    ]) {
+      expect((await rerank(['search', 'pruning', '--compare', '-c', 'trees', ...flags])).status).toBe(0);
+      const bodies = server.requests.slice(-2).map(({ body }) => JSON.parse(body) as { rerank?: boolean });
+      expect(bodies.find((body) => body.rerank === false)).toEqual({ corpus: 'trees', query: 'pruning', rerank: false });
+    }
+  });
+
+  it('sends stages on, in their order; a name may hold a colon', async () => {
+    await rerank(['search', 'q', '-c', 'trees', '--stage', 'light:20', '--stage', 'a:b:7', '--stage', 'org/heavy']);
+    expect(JSON.parse(server.requests.at(-1)!.body)).toMatchObject({
+      stages: [{ model: 'light', keep: 20 }, { model: 'a:b', keep: 7 }, { model: 'org/heavy' }],
+    });
+    await rerank(['rerank', 'q', 'text', '--stage', 'light:20', '--stage', 'heavy']);
+    expect(JSON.parse(server.requests.at(-1)!.body)).toMatchObject({ stages: [{ model: 'light', keep: 20 }, { model: 'heavy' }] });
+  });
+
   it('prints the answer of the service with --json, options before or after the command', async () => {
     for (const args of [
       ['--json', 'search', 'pruning'],
@@ -289,6 +309,9 @@ describe('rerank rerank', () => {
     [['rerank', 'q', 'd', '--file', 'x'], 'not both'],
     [['rerank', 'q', 'd', '-n', '0'], "option '-n, --top-n <count>' argument '0' is invalid"],
     [['search', 'q', '--filter', '[]'], 'It must be a JSON object'],
+    [['search', 'q', '--stage', 'light:0'], 'It must be a whole number, 1 or more'],
+    [['rerank', 'q', 'd', '--stage', ''], 'It must be model:keep'],
+    [['search', 'q', '-m', 'a', '--stage', 'b'], 'cannot be used with option'],
     [['search', 'q', '-c', 'No Name'], 'A corpus name must be 1 to 63'],
     [['ingest', '-'], "required option '-c, --corpus <name>' not specified"],
     [['corpora', 'delete', 'c'], '--yes'],
@@ -327,6 +350,17 @@ describe('rerank corpora', () => {
     expect((await rerank(['corpora', 'show', 'docs'])).stdout).toContain('chunking   sentences, at most 256 tokens');
     expect(JSON.parse((await rerank(['corpora', 'delete', 'docs', '--yes', '--json'])).stdout)).toEqual({ corpus: 'docs', deleted: true });
     expect(server.corpora.size).toBe(0);
+  });
+});
+
+describe('rerank corpora create', () => {
+  it('sets the cascade of a corpus, and takes it back', async () => {
+    await rerank(['corpora', 'create', 'docs', '--stage', 'light:20', '--stage', 'heavy']);
+    expect(JSON.parse(server.requests.at(-1)!.body)).toEqual({ stages: [{ model: 'light', keep: 20 }, { model: 'heavy' }] });
+    expect((await rerank(['corpora', 'show', 'docs'])).stdout).toContain('stages     light keeps 20 → heavy');
+    await rerank(['corpora', 'create', 'docs', '--no-stages']);
+    expect(JSON.parse(server.requests.at(-1)!.body)).toEqual({ stages: [] });
+    expect((await rerank(['corpora', 'show', 'docs'])).stdout).not.toContain('stages');
   });
 });
 

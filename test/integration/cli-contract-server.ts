@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import {
   corpusSchema,
+  corpusSettingsSchema,
   documentSchema,
   healthSchema,
   jobSchema,
@@ -14,6 +15,7 @@ import {
   type CorpusBody,
   type DocumentBody,
   type JobBody,
+  type StageBody,
 } from '@rerank-fleet/core/contracts';
 import { ERROR_CATALOGUE, type ErrorCode } from '@rerank-fleet/core/errors';
 
@@ -45,6 +47,7 @@ export class ContractServer {
   readonly faults: Fault[] = [];
   readonly requests: SeenRequest[] = [];
   readonly corpora = new Map<string, Map<string, DocumentBody & { id: string }>>();
+  readonly stages = new Map<string, readonly StageBody[]>();
   readonly jobs = new Map<string, { job: JobBody; readsLeft: number }>();
   /** Reads of a job before it has ended. */
   jobReads = 2;
@@ -108,6 +111,7 @@ export class ContractServer {
         return [200, { object: 'list', data: [...this.corpora.keys()].map((corpus) => this.#corpus(corpus)) }];
       case 'PUT v1/corpora/*':
         if (!this.corpora.has(name)) this.corpora.set(name, new Map());
+        this.stages.set(name, corpusSettingsSchema.parse(JSON.parse(body)).stages ?? this.stages.get(name) ?? []);
         return [201, this.#corpus(name)];
       case 'GET v1/corpora/*':
         return this.corpora.has(name) ? [200, this.#corpus(name)] : problem('corpus_not_found', `There is no corpus "${name}".`);
@@ -131,7 +135,9 @@ export class ContractServer {
 
   #corpus(name: string): CorpusBody {
     const documents = this.corpora.get(name)?.size ?? 0;
-    const settings = { embedding_model: 'bge-small-en-v1.5', chunking: {}, bm25: {}, fields: {} };
+    const stages = this.stages.get(name) ?? [];
+    const more = stages.length === 0 ? {} : { stages };
+    const settings = { embedding_model: 'bge-small-en-v1.5', chunking: {}, bm25: {}, fields: {}, ...more };
     const versions = [{ version: 1, embedding_model: 'bge-small-en-v1.5', embedding_sha256: 'ab', created_at: 1 }];
     return corpusSchema.parse({ name, settings, version: 1, versions, documents, passages: documents, created_at: 1 });
   }

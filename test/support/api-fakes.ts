@@ -11,6 +11,8 @@ import { Readable } from 'node:stream';
 
 export const EMBEDDER = { name: 'tiny-embedder', sha256: 'e'.repeat(64), dimensions: 4 } as const;
 export const RERANKER = { name: 'tiny-reranker', sha256: 'c'.repeat(64) } as const;
+/** Of no worker, unless a test says so. */
+export const LIGHT = { name: 'light-reranker', sha256: 'd'.repeat(64) } as const;
 
 export function announcement(overrides: Partial<WorkerAnnouncement> = {}): WorkerAnnouncement {
   return {
@@ -258,7 +260,16 @@ export class FakeFleet {
   }
 
   async #change(ref: CorpusRef, change: CorpusTask['change']): Promise<TaskOutcome> {
-    if (change.op === 'put') return { kind: 'corpus', created: await this.documents.createCorpus(corpusRecord(ref)) };
+    if (change.op === 'put') {
+      const created = await this.documents.createCorpus(corpusRecord(ref));
+      const record = (await this.documents.findCorpus(ref))!;
+      const { stages = record.settings.stages ?? [] } = change.settings;
+      await this.documents.updateCorpus({
+        ...record,
+        settings: { ...corpusRecord(ref).settings, ...(stages.length === 0 ? {} : { stages }) },
+      });
+      return { kind: 'corpus', created };
+    }
     if (change.op === 'delete') {
       await this.documents.deleteCorpus(ref);
       return { kind: 'corpus' };

@@ -53,12 +53,40 @@ describe('routeRequest', () => {
     );
   });
 
+  it('needs all models of a cascade in one pool, in the order of its stages', () => {
+    const stages = (...names: string[]) => ({ reranker: { kind: 'stages', names, of: 'request' } }) as const;
+    expect(routeRequest(pools, stages('big', 'hub/mini', 'alias'), { alias: 'big' })).toEqual({
+      pool: 'default',
+      models: [
+        { name: 'big', sha256: 'big@1' },
+        { name: 'mini', sha256: 'mini@1' },
+        { name: 'big', sha256: 'big@1' },
+      ],
+    });
+    expect(routeRequest(pools, stages('rare'), {}).pool).toBe('sleepy');
+    expect(() => routeRequest(pools, stages('mini', 'huge'), {})).toThrow(
+      /model_unavailable: No pool has all the rerankers of the stages \("mini", "huge"\);/,
+    );
+    expect(() => routeRequest(pools, { ...stages('mini', 'huge'), embedder: EMBEDDER }, {})).toThrow(/beside the embedder "bge"/);
+  });
+
+  it('points at the stage of the request whose model is not known, and names that of a corpus', () => {
+    const route = (of: 'request' | 'corpus') => () => routeRequest(pools, { reranker: { kind: 'stages', names: ['mini', 'x'], of } }, {});
+    const fault = { pointer: '/stages/1/model', detail: 'is not a served reranker' };
+    expect(route('request')).toThrow(expect.objectContaining({ code: 'model_not_found', errors: [fault] }) as Error);
+    expect(route('corpus')).toThrow(expect.objectContaining({ code: 'model_not_found', errors: [] }) as Error);
+    expect(route('corpus')).toThrow(/"x", which stage 2 of the corpus asks for/);
+  });
+
   it('needs embedder and reranker in one pool', () => {
     expect(routeRequest(pools, { reranker: { kind: 'named', name: 'big' }, embedder: EMBEDDER }, {}).pool).toBe('default');
     expect(() => routeRequest(pools, { reranker: { kind: 'named', name: 'huge' }, embedder: EMBEDDER }, {})).toThrow(
       code('model_unavailable'),
     );
-    expect(routeRequest(pools, { reranker: { kind: 'none' }, embedder: { name: 'bge', sha256: 'bge@2' } }, {})).toEqual({ pool: 'gpu', models: [] });
+    expect(routeRequest(pools, { reranker: { kind: 'none' }, embedder: { name: 'bge', sha256: 'bge@2' } }, {})).toEqual({
+      pool: 'gpu',
+      models: [],
+    });
   });
 
   it('says that no pool has the embedder of the corpus', () => {

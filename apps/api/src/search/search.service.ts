@@ -150,7 +150,7 @@ function spanInText(
   { title = '', passage }: Found,
   { start, end }: { readonly start: number; readonly end: number },
 ): { start: number; end: number } {
-  const before = title === '' ? 0 : [...title].length + 1;
+  const before = title === '' ? 0 : Array.from(title).length + 1;
   const inPassage = (offset: number): number => passage.start + Math.max(0, offset - before);
   return { start: inPassage(start), end: inPassage(end) };
 }

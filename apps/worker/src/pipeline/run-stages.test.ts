@@ -144,16 +144,16 @@ describe('runStages', () => {
     await fc.assert(
       fc.asyncProperty(cascades, async ({ logits, keeps, openEnd, topN }) => {
         const falling = keeps.toSorted((a, b) => b - a);
-        const stages = logits.map((row, position): EncoderStage => {
-          const encoder = table(`m${position}`, row);
-          return openEnd && position === logits.length - 1 ? { encoder } : { encoder, keep: falling[position]! };
-        });
+        const encoders = logits.map((row, position) => table(`m${position}`, row));
+        const stages = encoders.map((encoder, position): EncoderStage =>
+          openEnd && position === logits.length - 1 ? { encoder } : { encoder, keep: falling[position]! },
+        );
         const passages = logits[0]!.map((_, index) => `p${index}`);
         const { results } = await runStages(stages, request(passages), { topN, explain: false });
 
         let expected = passages.map((_, index) => index);
-        for (const [position, { encoder, keep }] of stages.entries()) {
-          const asked = (encoder as TableEncoder).asked[0]!.passages;
+        for (const [position, { keep }] of stages.entries()) {
+          const asked = encoders[position]!.asked[0]!.passages;
           expect(asked).toEqual(expected.toSorted((a, b) => a - b).map((index) => `p${index}`));
           expected = expected.sort((a, b) => logits[position]![b]! - logits[position]![a]! || a - b).slice(0, keep);
         }

@@ -17,13 +17,9 @@ export const searchRequestSchema = z
       .min(1)
       .default(50)
       .meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}.` }),
-    top_n: z
-      .int()
-      .min(1)
-      .optional()
-      .meta({
-        description: 'Results returned, at most top_k and the last keep of stages. Default: 10; with context_tokens, as many as fit.',
-      }),
+    top_n: z.int().min(1).optional().meta({
+      description: 'Results returned, at most top_k and the last keep of stages. Default: 10; with context_tokens, as many as fit.',
+    }),
     context_tokens: z
       .int()
       .min(1)

@@ -8,15 +8,13 @@ export const MAX_STAGES = 8;
 export const stageSchema = z
   .strictObject({
     model: modelNameSchema,
-    keep: z
-      .int()
-      .min(1)
-      .exactOptional()
-      .meta({
-        description: 'The best so many passages go on to the next stage, or come back from the last. Only the last stage may leave it out.',
-      }),
+    keep: z.int().min(1).exactOptional().meta({
+      description: 'The best so many passages go on to the next stage, or come back from the last. Only the last stage may leave it out.',
+    }),
   })
   .meta({ id: 'Stage' });
+
+export type StageBody = z.infer<typeof stageSchema>;
 
 /** Keeps never grow, and only the last stage may have none. Faults point into the list. */
 export const stagesSchema = z
