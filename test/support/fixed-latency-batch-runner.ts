@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchOutput, BatchRunner, PaddedBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
 
 export interface FixedLatencyOptions {
-  /** Milliseconds each batch takes. @defaultValue 1 */
-  readonly latencyMs?: number;
+  /** Milliseconds each batch takes, or those of a batch. @defaultValue 1 */
+  readonly latencyMs?: number | ((batch: PaddedBatch) => number);
   /** A batch with a row that holds this id fails. */
   readonly failingId?: number;
   /** A row that holds this id gets a score that is not a number. */
@@ -22,7 +22,8 @@ export class FixedLatencyBatchRunner implements BatchRunner {
   }
 
   async run(batch: PaddedBatch): Promise<BatchOutput> {
-    const { latencyMs = 1, failingId, notANumberId } = this.#options;
+    const { latencyMs: latency = 1, failingId, notANumberId } = this.#options;
+    const latencyMs = typeof latency === 'number' ? latency : latency(batch);
     if (this.#running) throw new Error('A runner was given a batch while it ran another.');
     const rows = Array.from({ length: batch.batch }, (_, row) => rowOf(batch, row));
     this.batches.push({ model: batch.model, rows });

@@ -3,7 +3,6 @@ import { availableMemory } from 'node:process';
 import type { Config } from '@rerank-fleet/core/config';
 import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ResolvedModel } from '@rerank-fleet/core/domain';
-import { RerankError } from '@rerank-fleet/core/errors';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { InferencePool } from '../inference/inference-pool.js';
@@ -121,15 +120,8 @@ async function startPool({ config, log, onHang, models }: EngineOptions, split: 
   });
 }
 
-/** @throws RerankError `model_unavailable` for more than one session on a GPU */
 function configuredSplit({ worker }: Config, { cores }: Hardware): Split {
   const { device, inferenceThreads, intraOpThreads } = worker;
-  if (device !== 'cpu' && (inferenceThreads ?? 1) > 1) {
-    throw new RerankError(
-      'model_unavailable',
-      `INFERENCE_THREADS is ${inferenceThreads}, but DEVICE=${device} takes one session: unset it, and start one worker for each GPU.`,
-    );
-  }
   const split = defaultSplit(device, cores, intraOpThreads);
   return { ...split, sessions: inferenceThreads ?? split.sessions };
 }

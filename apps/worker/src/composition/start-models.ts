@@ -6,6 +6,7 @@ import { defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import type { Embedder } from '@rerank-fleet/core/ports';
 import { chunkText } from '@rerank-fleet/core/retrieval';
 import type { Logger } from '@rerank-fleet/core/observability';
+import { assertDevice } from '../inference/assert-device.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
@@ -31,10 +32,11 @@ export interface RunningModels {
 /**
  * Resolves, loads and warms up the models of this worker.
  *
- * @throws RerankError `model_not_found`, `model_unavailable`; Error if the device that was asked for cannot be had
+ * @throws RerankError `model_not_found`, `model_unavailable`, also if the device that was asked for cannot be had
  */
 export async function startModels(config: Config, log: Logger, onHang: (detail: string) => void): Promise<RunningModels> {
   const { worker } = config;
+  if (worker.device !== 'cpu') await assertDevice(worker.device, worker.inferenceThreads);
   const rerankers = await Promise.all(worker.rerankModels.map((name) => resolve(config, name, 'cross-encoder')));
   const embedding = await resolve(config, worker.embeddingModel, 'embedder');
   const models = [...new Map([...rerankers, embedding].map((model) => [model.sha256, model])).values()];

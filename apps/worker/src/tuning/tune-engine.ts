@@ -24,6 +24,8 @@ export interface TuningOptions {
   /** A worker takes no tasks while it tunes. */
   readonly timeoutMs: number;
   readonly availableBytes: number;
+  /** Shortest measurement. @defaultValue 120 */
+  readonly leastMs?: number;
 }
 
 const ROUNDS = 3;
@@ -81,13 +83,13 @@ async function startOthers({ splits, modelBytes, availableBytes, start }: Tuning
   }
 }
 
-function measuring({ model, sample, running }: TuningOptions, groups: ReadonlyMap<Split, RunnerGroup>) {
+function measuring({ model, sample, running, leastMs }: TuningOptions, groups: ReadonlyMap<Split, RunnerGroup>) {
   return async (shapes: readonly Shape[], deadline: number): Promise<MeasuredShape[]> => {
     const candidates = shapes.map(({ split, maxBatchTokens }): Candidate => ({
       runners: groups.get(split)?.runners ?? running,
       maxBatchTokens,
     }));
-    const options: MeasureOptions = { model, sample, rounds: ROUNDS, deadline };
+    const options: MeasureOptions = { model, sample, rounds: ROUNDS, deadline, ...(leastMs === undefined ? {} : { leastMs }) };
     const rates = await measureRates(candidates, options);
     return shapes.map((shape, position) => ({ shape, rates: rates[position] ?? [] }));
   };

@@ -1,0 +1,158 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '@rerank-fleet/core/config';
+import { createLogger } from '@rerank-fleet/core/observability';
+import { startModels } from '@rerank-fleet/worker/composition/start-models';
+import { runtimeVersion } from '@rerank-fleet/worker/inference/runtime-version';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RedisServer } from '../support/redis-server.js';
+import { writeTinyModel } from '../support/tiny-models/index.js';
+import { WorkerProcess } from '../support/worker-process.js';
+
+let root: string;
+let cacheHome: string;
+let reranker: string;
+let embedder: string;
+
+const tuningFolder = (): string => join(cacheHome, 'rerank-fleet', 'tuning');
+const log = createLogger({ level: 'error', process: 'test' });
+
+/** Starts the models as a worker would, and says in which shape. */
+async function start(settings: NodeJS.ProcessEnv = {}) {
+  const config = loadConfig({ XDG_CACHE_HOME: cacheHome, RERANK_MODELS: reranker, EMBEDDING_MODEL: embedder, ...settings });
+  const info = vi.spyOn(log, 'info');
+  const models = await startModels(config, log, (detail) => {
+    throw new Error(detail);
+  });
+  const lines = info.mock.calls.map(([fields]) => fields as Record<string, unknown>);
+  info.mockRestore();
+  await models.close();
+  return { engine: models.engine, line: lines[0] ?? {} };
+}
+
+const keptFiles = async (): Promise<string[]> => (await readdir(tuningFolder()).catch(() => [])).toSorted();
+
+async function onlyFile(): Promise<string> {
+  const files = await keptFiles();
+  expect(files).toEqual([expect.stringMatching(/^[0-9a-f]{32}\.json$/)]);
+  return join(tuningFolder(), files[0] ?? '');
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'rerank-tuning-'));
+  reranker = await writeTinyModel(join(root, 'reranker'), { kind: 'cross-encoder', layout: 'bert' });
+  embedder = await writeTinyModel(join(root, 'embedder'), { kind: 'embedder', layout: 'bert' });
+});
+
+beforeEach(async () => {
+  cacheHome = await mkdtemp(join(root, 'cache-'));
+});
+
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+describe('the engine of a worker', () => {
+  it('is tuned at the first start, which keeps the choice and logs its figures', async () => {
+    const { engine, line } = await start();
+    expect(engine.tuned).toBe(true);
+    expect([512, 1_024, 2_048, 4_096]).toContain(engine.max_batch_tokens);
+    expect(line).toMatchObject({ engine, tokens_per_s: expect.stringMatching(/\d+x\d+@1024: \d+/) as string });
+    expect(JSON.parse(await readFile(await onlyFile(), 'utf8'))).toMatchObject({ ...engine, key: { onnxruntime: runtimeVersion() } });
+  });
+
+  it('is taken from the cache at the next start, which measures nothing', async () => {
+    await start({ INFERENCE_THREADS: '1' });
+    const path = await onlyFile();
+    // A choice that no measurement would make.
+    await writeFile(path, JSON.stringify({ ...(JSON.parse(await readFile(path, 'utf8')) as object), max_batch_tokens: 777 }));
+    const { engine, line } = await start({ INFERENCE_THREADS: '1' });
+    expect(engine).toMatchObject({ max_batch_tokens: 777, sessions: 1, tuned: true });
+    expect(line).toMatchObject({ cache: path });
+    expect(line).not.toHaveProperty('tokens_per_s');
+  });
+
+  it.each([
+    ['no JSON', '{"v": 1, "max_'],
+    ['JSON of another shape', '{"v": 1, "max_batch_tokens": "many"}'],
+    ['of another version', '{"v": 99, "max_batch_tokens": 512, "sessions": 1, "intra_op_threads": 1, "tuned": true, "figures": []}'],
+  ])('is tuned again when the file in the cache is %s', async (_, content) => {
+    await start({ INFERENCE_THREADS: '1' });
+    const path = await onlyFile();
+    await writeFile(path, content);
+    const { engine } = await start({ INFERENCE_THREADS: '1' });
+    expect(engine.tuned).toBe(true);
+    expect(JSON.parse(await readFile(await onlyFile(), 'utf8'))).toMatchObject(engine);
+  });
+
+  it('is tuned and runs when the choice cannot be kept', async () => {
+    await mkdir(join(cacheHome, 'rerank-fleet'));
+    await writeFile(tuningFolder(), 'a file where the folder should be');
+    const warn = vi.spyOn(log, 'warn').mockReturnValue();
+    expect((await start({ INFERENCE_THREADS: '1' })).engine.tuned).toBe(true);
+    expect(warn).toHaveBeenCalledOnce();
+    warn.mockRestore();
+  });
+
+  it('is tuned for each model by itself', async () => {
+    const other = await writeTinyModel(join(root, 'other'), { kind: 'cross-encoder', layout: 'bert', seed: 2 });
+    await start({ INFERENCE_THREADS: '1' });
+    await start({ INFERENCE_THREADS: '1', RERANK_MODELS: other });
+    expect(await keptFiles()).toHaveLength(2);
+  });
+
+  it.each([
+    ['AUTO_TUNE=false', { AUTO_TUNE: 'false', INFERENCE_THREADS: '1' }, { max_batch_tokens: 1_024, sessions: 1, intra_op_threads: 1 }],
+    [
+      'a budget',
+      { MAX_BATCH_TOKENS: '333', INFERENCE_THREADS: '2', INTRA_OP_THREADS: '1' },
+      { max_batch_tokens: 333, sessions: 2, intra_op_threads: 1 },
+    ],
+  ])('is as configured with %s: nothing is measured, read or kept', async (_, settings, expected) => {
+    expect((await start(settings)).engine).toEqual({ ...expected, tuned: false });
+    expect(await keptFiles()).toEqual([]);
+  });
+
+  it('keeps the threads that are configured when its budget is tuned', async () => {
+    expect((await start({ INFERENCE_THREADS: '1', INTRA_OP_THREADS: '2' })).engine).toMatchObject({
+      sessions: 1,
+      intra_op_threads: 2,
+      tuned: true,
+    });
+  });
+});
+
+describe('a GPU that was asked for', () => {
+  const onDevice = async (settings: Readonly<Record<string, string>>) => {
+    const redis = await RedisServer.start();
+    try {
+      const worker = WorkerProcess.spawn({
+        redisUrl: redis.url,
+        stateDirectory: join(cacheHome, 'state'),
+        rerankModels: [reranker],
+        embeddingModel: embedder,
+        settings,
+      });
+      return { ...(await worker.exited), text: worker.text };
+    } finally {
+      await redis.stop();
+    }
+  };
+
+  it.for(['cuda', 'webgpu'])('stops the worker with status 78 and what to do where there is none: %s', async (device, context) => {
+    context.skip(
+      (await readdir('/dev')).some((name) => /^(nvidia\d|dri$)/.test(name)),
+      'this machine has a GPU',
+    );
+    const { code, text } = await onDevice({ DEVICE: device });
+    expect(code).toBe(78);
+    expect(text).toContain(`DEVICE=${device}, but this device cannot be used here`);
+    expect(text).toContain('Or set DEVICE=cpu');
+    expect(text).not.toContain('is ready');
+  });
+
+  it('takes one session: more stop the worker with status 78', async () => {
+    const { code, text } = await onDevice({ DEVICE: 'cuda', INFERENCE_THREADS: '2' });
+    expect(code).toBe(78);
+    expect(text).toContain('DEVICE=cuda takes one session');
+  });
+});
