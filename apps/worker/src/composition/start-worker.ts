@@ -65,8 +65,10 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const announcement = describeWorker(config, models);
   const heartbeat = every(HEARTBEAT_MS, log, () => registry.announce(withStats(announcement, models)));
   await registry.announce(announcement);
-  const sweep = every(SWEEP_MS, log, () => requeueSlices(jobs, queue, clock));
-  await requeueSlices(jobs, queue, clock);
+  const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });
+  const sweep = every(SWEEP_MS, log, requeue);
+  // Not waited for: a backlog of uploads keeps no worker from its calls.
+  void requeue().catch((error: unknown) => log.warn({ err: error }, 'Uploads could not be looked through; it is tried again.'));
 
   return {
     workerId: announcement.worker_id,
@@ -160,9 +162,17 @@ function withStats(announcement: WorkerAnnouncement, { scheduler }: RunningModel
   };
 }
 
+interface SweepParts {
+  readonly jobs: IngestJobs;
+  readonly queue: BullmqJobQueue;
+  readonly clock: RedisClock;
+  readonly log: Logger;
+}
+
 /** Uploads whose tasks Redis lost, or that were made visible by an API that died before it queued them. Queued ids are left as they are. */
-async function requeueSlices(jobs: IngestJobs, queue: BullmqJobQueue, clock: RedisClock): Promise<void> {
-  for await (const { record, slice } of jobs.unfinished()) {
+async function requeueSlices({ jobs, queue, clock, log }: SweepParts): Promise<void> {
+  const onUnreadable = (key: string, error: unknown): void => log.error({ err: error, key }, 'A job cannot be read; it is passed over.');
+  for await (const { record, slice } of jobs.unfinished(onUnreadable)) {
     const id = sliceTaskId(record.id, slice);
     const payload: TaskPayload = {
       v: TASK_VERSION,
@@ -177,6 +187,14 @@ async function requeueSlices(jobs: IngestJobs, queue: BullmqJobQueue, clock: Red
   }
 }
 
+/** Work that takes longer than its period is not begun a second time beside itself. */
 function every(ms: number, log: Logger, work: () => Promise<void>): NodeJS.Timeout {
-  return setInterval(() => void work().catch((error: unknown) => log.warn({ err: error }, 'Periodic work failed; it is tried again.')), ms);
+  let running = false;
+  return setInterval(() => {
+    if (running) return;
+    running = true;
+    void work()
+      .catch((error: unknown) => log.warn({ err: error }, 'Periodic work failed; it is tried again.'))
+      .finally(() => (running = false));
+  }, ms);
 }

@@ -37,18 +37,26 @@ export async function indexDocuments(
       { retryAfterS: 30 },
     );
   }
-  const chunked = await Promise.all(
-    documents.map((document) => parts.chunk(document.text, version, (texts) => parts.embedder.countTokens(texts))),
-  );
+  const pace = new Pace(signal);
+  const chunked: (readonly Passage[])[] = [];
+  for (const { text } of documents) {
+    chunked.push(await parts.chunk(text, version, (texts) => parts.embedder.countTokens(texts)));
+    await pace.turn();
+  }
   const contents = documents.flatMap((document, position) =>
     chunked[position]!.map((passage) => passageContent(document.title, passage.text)),
   );
   const vectors = await parts.embedder.embed({ texts: contents, as: 'passage', priority: 'batch', signal });
+  const bm25: SparseVector[] = [];
+  for (const content of contents) {
+    bm25.push(parts.encodeSparsePassage(content, version));
+    await pace.turn();
+  }
   let next = 0;
   return documents.map((document, position) => {
     const passages = chunked[position]!.map((passage) => {
       const index = next++;
-      return { ...passage, dense: vectors[index]!, bm25: parts.encodeSparsePassage(contents[index]!, version) };
+      return { ...passage, dense: vectors[index]!, bm25: bm25[index]! };
     });
     return {
       documentId: document.id,
@@ -58,4 +66,22 @@ export async function indexDocuments(
       ...(document.metadata === undefined ? {} : { metadata: document.metadata }),
     };
   });
+}
+
+/** Longest stretch on the main thread, whose loop renews locks and hands batches to the models. */
+const STRETCH_MS = 20;
+
+/** Lets the loop turn when the work at hand has held it for a while. */
+class Pace {
+  #since = performance.now();
+
+  constructor(private readonly signal: AbortSignal) {}
+
+  /** @throws the signal's reason when it aborts */
+  async turn(): Promise<void> {
+    if (performance.now() - this.#since < STRETCH_MS) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.signal.throwIfAborted();
+    this.#since = performance.now();
+  }
 }

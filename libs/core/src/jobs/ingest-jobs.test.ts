@@ -52,4 +52,33 @@ describe('IngestJobs', () => {
     expect(await jobs.find('default', record.id)).toMatchObject({ status: 'completed', request_counts: { processing: 0, succeeded: 600 } });
     expect(await jobs.slice(record, 0)).toBeUndefined();
   });
+
+  it('keeps of a job that is done only what it says of itself', async () => {
+    const parts = upload();
+    await parts.add(row(1, 'short'));
+    const record = await parts.commit(numbers);
+    await jobs.finishSlice(record, 0, { kind: 'ingest', succeeded: 1, errors: [] });
+    const kept: string[] = [];
+    for await (const key of new FileBlobStore(directory).list('jobs')) kept.push(key.slice(key.lastIndexOf('/') + 1));
+    expect(kept).toEqual(['done.json', 'job.json']);
+  });
+
+  it('names the slices without an outcome of jobs that are not done, whatever became of others', async () => {
+    const store = new FileBlobStore(directory);
+    const commit = async (count: number) => {
+      const parts = upload();
+      for (let line = 1; line <= count; line += 1) await parts.add(row(line, 'short'));
+      return await parts.commit(numbers);
+    };
+    const [done, half] = [await commit(1), await commit(300)];
+    const outcome = { kind: 'ingest', succeeded: 1, errors: [] } as const;
+    await jobs.finishSlice(done, 0, { ...outcome, errors: [] });
+    await jobs.finishSlice(half, 0, { ...outcome, errors: [] });
+    await store.put(`jobs/default/job_${'0'.repeat(32)}/job.json`, '{"cut');
+    const unreadable: string[] = [];
+    const found: string[] = [];
+    for await (const { record, slice } of jobs.unfinished((key) => unreadable.push(key))) found.push(`${record.id} ${slice}`);
+    expect(found).toEqual([`${half.id} 1`]);
+    expect(unreadable).toEqual([`jobs/default/job_${'0'.repeat(32)}/job.json`]);
+  });
 });

@@ -82,8 +82,12 @@ export class IngestJobs {
   async find(tenant: string, id: string): Promise<JobBody | undefined> {
     const record = await this.record(tenant, id);
     if (record === undefined) return undefined;
-    const done = parseJson(doneSchema, await this.#blobs.get(doneKey(tenant, id)));
-    return describeJob(record, done?.outcomes ?? (await this.#outcomes(record)), done?.completed_ms);
+    const done = await this.#done(record);
+    if (done !== undefined) return describeJob(record, done.outcomes, done.completed_ms);
+    const outcomes = await this.#outcomes(record);
+    // It may have ended meanwhile, and its outcomes been cleared away.
+    const ended = await this.#done(record);
+    return ended === undefined ? describeJob(record, outcomes, undefined) : describeJob(record, ended.outcomes, ended.completed_ms);
   }
 
   /** Undefined if the job or the slice is gone. */
@@ -102,27 +106,45 @@ export class IngestJobs {
     return (await this.#blobs.get(resultKey(record.tenant, record.id, slice))) !== undefined;
   }
 
-  /** Repeating it with the same outcome changes nothing. The last slice closes the job and frees its texts. */
+  /** Repeating it with the same outcome changes nothing. The last slice closes the job and frees all but what the job says of itself. */
   async finishSlice(record: IngestJobRecord, slice: number, outcome: IngestOutcome): Promise<void> {
     await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(outcome));
     // Counted before they are read: each of n slices reading all outcomes would be n² reads.
     if ((await this.#countOutcomes(record)) < record.slices.length) return;
     const outcomes = await this.#outcomes(record);
+    // Another that ended at the same moment has closed the job and clears it away.
+    if (outcomes.length < record.slices.length) return;
     await this.#blobs.put(doneKey(record.tenant, record.id), JSON.stringify({ completed_ms: Date.now(), outcomes }));
     await this.#blobs.deleteUnder(`${jobFolder(record.tenant, record.id)}/slices`);
+    await this.#blobs.deleteUnder(resultFolder(record.tenant, record.id));
   }
 
-  /** Slices without an outcome of every job that is not done: what a sweep queues again. */
-  async *unfinished(): AsyncIterable<{ readonly record: IngestJobRecord; readonly slice: number }> {
+  /**
+   * Slices without an outcome of every job that is not done: what a sweep queues again. Of jobs that are done nothing is read, as they only grow in
+   * number. One that cannot be read is told and keeps none of the others.
+   */
+  async *unfinished(
+    onUnreadable: (key: string, error: unknown) => void = () => undefined,
+  ): AsyncIterable<{ readonly record: IngestJobRecord; readonly slice: number }> {
+    let done: string | undefined;
     for await (const key of this.#blobs.list('jobs')) {
       const [, tenant, id, file] = key.split('/');
-      if (tenant === undefined || id === undefined || file !== 'job.json') continue;
-      const record = await this.record(tenant, id);
-      if (record === undefined || (await this.#blobs.get(doneKey(tenant, id))) !== undefined) continue;
+      // Keys ascend, so it comes before `job.json`.
+      if (file === 'done.json') done = id;
+      if (tenant === undefined || id === undefined || file !== 'job.json' || id === done) continue;
+      const record = await this.record(tenant, id).catch((error: unknown) => {
+        onUnreadable(key, error);
+        return undefined;
+      });
+      if (record === undefined) continue;
       for (let slice = 0; slice < record.slices.length; slice += 1) {
         if (!(await this.hasOutcome(record, slice))) yield { record, slice };
       }
     }
+  }
+
+  async #done({ tenant, id }: IngestJobRecord): Promise<z.infer<typeof doneSchema> | undefined> {
+    return parseJson(doneSchema, await this.#blobs.get(doneKey(tenant, id)));
   }
 
   async #countOutcomes(record: IngestJobRecord): Promise<number> {
