@@ -184,6 +184,17 @@ describe.each(LAYOUTS)('tokenizing with the %s layout', (layout) => {
     },
   );
 
+  it.each(['prune the tree\n'.replaceAll(' ', '\n'), '修剪苹果树。', '🍎🌳', 'prune'])(
+    'takes the first tokens of %j over and over, without a space',
+    (part) => {
+      const { text: tokenizer, oracle } = of(layout);
+      const text = part.repeat(8_000);
+      const whole = oracle.encode(text, { add_special_tokens: false }).ids;
+      const { ids, cut } = tokenizer.tokenize(text, 40);
+      expect({ ids: Array.from(ids), cut }).toEqual({ ids: whole.slice(0, 40), cut: whole.length > 40 });
+    },
+  );
+
   it('counts the tokens of the whole text', () => {
     const { pairs, oracle } = of(layout);
     const texts = ['prune the tree', '', 'apple '.repeat(300)];

@@ -6,8 +6,13 @@ import { parseTemplate, type Template } from './pair-template.js';
 
 /** A text is cut before tokenizing at this many characters for each token wanted, at a space; the count doubles until it suffices. */
 const CHARACTERS_PER_TOKEN = 12;
-/** A space is looked for at most this far beyond the cut; without any (CJK), the whole text is tokenized. */
+/** A space is looked for at most this far beyond the cut. */
 const CUT_SEARCH = 1_024;
+/**
+ * Without any space (CJK, a word a line), the text is cut at this many times as many characters, wherever that is: what a cut changes is near it, and
+ * the tokens wanted are far from it. Megabytes of such text would hold the tokenizer, and all calls behind it, for half a minute.
+ */
+const CUT_FAR = 16;
 /** Tokens at a cut that may differ from those of the whole text. */
 const CUT_MARGIN = 8;
 
@@ -77,11 +82,14 @@ function readConfig(path: string): object {
 }
 
 /**
- * The first space after a word at or after `from`, or the end of the text. Other white space will not do: some tokenizers drop a form feed or U+FEFF and
+ * The first space after a word at or after `from`, a point far beyond where there is none, or the end of the text. Other white space will not do: some tokenizers drop a form feed or U+FEFF and
  * join what is beside it, some do not split at a line break, and byte-level ones take a run of spaces as a whole.
  */
 function cutPoint(text: string, from: number): number {
   if (text.length <= from) return text.length;
   const found = text.slice(from - 1, from + CUT_SEARCH).search(/\S /);
-  return found < 0 ? text.length : from + found;
+  if (found >= 0) return from + found;
+  const far = from * CUT_FAR;
+  if (far >= text.length) return text.length;
+  return text.codePointAt(far - 1)! > 0xffff ? far + 1 : far;
 }
