@@ -58,7 +58,11 @@ describe('BatchScheduler', () => {
 
   it('does not wait when nothing else is on its way', async () => {
     const runner = new FixedLatencyBatchRunner({});
-    const scheduler = new BatchScheduler({ models: [{ sha256: LIGHT, maxBatchTokens: 64 }], runners: [runner], maxBatchDelayMs: 3_600_000 });
+    const scheduler = new BatchScheduler({
+      models: [{ sha256: LIGHT, maxBatchTokens: 64 }],
+      runners: [runner],
+      maxBatchDelayMs: 3_600_000,
+    });
     const arrived = scheduler.expect();
     const row = scheduler.run(LIGHT, [sequence(3)], SYNC);
     arrived();
