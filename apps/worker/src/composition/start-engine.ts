@@ -6,7 +6,6 @@ import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { InferencePool } from '../inference/inference-pool.js';
-import type { InferenceModel } from '../inference/inference-messages.js';
 import { runtimeVersion } from '../inference/runtime-version.js';
 import type { SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import { DEFAULT_BATCH_TOKENS, defaultSplit, splitCandidates, type Split } from '../tuning/engine-shape.js';
@@ -14,6 +13,7 @@ import { describeHardware, type Hardware } from '../tuning/hardware.js';
 import { SAMPLE_TOKENS, sampleSequence } from '../tuning/sample-sequence.js';
 import { tuneEngine } from '../tuning/tune-engine.js';
 import { TuningCache, type TuningRecord } from '../tuning/tuning-cache.js';
+import { inferenceModel } from './resolve-configured.js';
 
 /** A newcomer waits for the first start, so the choice has to be made in this time or is not made (docs/decisions/0006-…). */
 const TUNING_TIMEOUT_MS = 5_000;
@@ -124,15 +124,6 @@ function configuredSplit({ worker }: Config, { cores }: Hardware): Split {
   const { device, inferenceThreads, intraOpThreads } = worker;
   const split = defaultSplit(device, cores, intraOpThreads);
   return { ...split, sessions: inferenceThreads ?? split.sessions };
-}
-
-export function inferenceModel(model: ResolvedModel): InferenceModel {
-  const { sha256, onnxPath, kind } = model;
-  const output =
-    kind === 'cross-encoder'
-      ? ({ kind: 'logit', labelIndex: model.labelIndex ?? 0 } as const)
-      : ({ kind: 'vector', pooling: model.pooling ?? 'mean', normalize: model.normalize ?? true } as const);
-  return { sha256, onnxPath, output };
 }
 
 const onWire = ({ sessions, intraOpThreads }: Split) => ({ sessions, intra_op_threads: intraOpThreads });

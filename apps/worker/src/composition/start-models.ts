@@ -2,7 +2,6 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
-import { defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import type { Embedder } from '@rerank-fleet/core/ports';
 import { chunkText } from '@rerank-fleet/core/retrieval';
 import type { Logger } from '@rerank-fleet/core/observability';
@@ -15,6 +14,7 @@ import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
 import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
 import { DEFAULT_BATCH_TOKENS } from '../tuning/engine-shape.js';
+import { resolveConfigured } from './resolve-configured.js';
 import { startEngine } from './start-engine.js';
 
 /** Everything that scores and embeds, warmed up. */
@@ -37,8 +37,8 @@ export interface RunningModels {
 export async function startModels(config: Config, log: Logger, onHang: (detail: string) => void): Promise<RunningModels> {
   const { worker } = config;
   if (worker.device !== 'cpu') await assertDevice(worker.device, worker.inferenceThreads);
-  const rerankers = await Promise.all(worker.rerankModels.map((name) => resolve(config, name, 'cross-encoder')));
-  const embedding = await resolve(config, worker.embeddingModel, 'embedder');
+  const rerankers = await Promise.all(worker.rerankModels.map((name) => resolveConfigured(config, name, 'cross-encoder')));
+  const embedding = await resolveConfigured(config, worker.embeddingModel, 'embedder');
   const models = [...new Map([...rerankers, embedding].map((model) => [model.sha256, model])).values()];
   const [reranker] = rerankers;
   invariant(reranker, 'A worker has at least one reranker.');
@@ -71,17 +71,6 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
       await tokenizer.close();
     },
   };
-}
-
-async function resolve({ models, worker }: Config, name: string, kind: 'cross-encoder' | 'embedder'): Promise<ResolvedModel> {
-  return await resolveModel(name, {
-    cacheDirectory: defaultCacheDirectory(models.cacheHome),
-    modelsDirectory: models.directory,
-    hubEndpoint: models.hubEndpoint,
-    hubToken: models.hubToken,
-    device: worker.device,
-    kind,
-  });
 }
 
 const cutWindows: CutWindows = (text, limits, countTokens) => chunkText(text, { mode: 'sentences', ...limits }, countTokens);

@@ -56,8 +56,10 @@ export async function measureRates(candidates: readonly Candidate[], options: Me
   return rates.map((measured, position) => (failedBelow(candidates[position]!) ? [] : measured));
 }
 
-export const pairsOf = ({ maxBatchTokens }: Pick<Candidate, 'maxBatchTokens'>, { ids }: TokenSequence): number =>
-  Math.max(1, Math.floor(maxBatchTokens / ids.length));
+export const pairsOf = (
+  { maxBatchTokens }: Pick<Candidate, 'maxBatchTokens'>,
+  { ids }: { readonly ids: { readonly length: number } },
+): number => Math.max(1, Math.floor(maxBatchTokens / ids.length));
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -34,3 +34,29 @@ export const workerAnnouncementSchema = z.object({
 
 export type EngineBody = z.infer<typeof engineSchema>;
 export type WorkerAnnouncement = z.infer<typeof workerAnnouncementSchema>;
+
+/** What `apps/worker/dist/bench-main.js` writes to stdout: throughput of one model on this machine, a point a split and budget. */
+export const engineBenchSchema = z.object({
+  model: z.object({ name: z.string(), precision: z.string(), sha256: z.string() }),
+  machine: z.object({ device: z.string(), name: z.string(), cores: z.int(), onnxruntime: z.string(), node: z.string() }),
+  /** Tokens of each pair; nothing is padding. */
+  sequence_tokens: z.int().positive(),
+  rounds: z.int().positive(),
+  points: z.array(
+    z.object({
+      sessions: z.int().positive(),
+      intra_op_threads: z.int().positive(),
+      max_batch_tokens: z.int().positive(),
+      pairs_per_batch: z.int().positive(),
+      /** Medians of the repetitions. */
+      pairs_per_s: z.number().nonnegative(),
+      tokens_per_s: z.number().nonnegative(),
+      /** (largest − smallest repetition) ÷ median: how quiet the machine was. */
+      spread: z.number().nonnegative(),
+    }),
+  ),
+  /** What could not be timed, and why. */
+  left_out: z.array(z.string()),
+});
+
+export type EngineBenchBody = z.infer<typeof engineBenchSchema>;
