@@ -13,13 +13,15 @@ npx rerank search "pruning apple trees" --corpus manuals    # a table: rank, sco
 npx rerank search "pruning apple trees" --compare           # both orders side by side
 npx rerank rerank "pruning apple trees" "Prune in winter." "Apple shares rose."
 npx rerank status
+npx rerank bench --svg curve.svg                            # speed of the model on this machine, by batch size and split of the cores
 \`\`\`
 
 ## Output
 
 Results go to stdout; progress, remarks, warnings and errors to stderr. On a terminal there are progress bars and colours, in a pipe plain
-lines. With \`--json\` stdout holds one JSON value and nothing else: the service's own answer, or for \`ingest\`
-\`{"job", "rejected_count", "rejected"}\`. A reader that closes the pipe, such as \`head\`, ends the command without a message.
+lines. With \`--json\` stdout holds one JSON value and nothing else: the service's own answer, for \`ingest\`
+\`{"job", "rejected_count", "rejected"}\`, for \`bench\` the figures of every point. A reader that closes the pipe, such as \`head\`, ends the
+command without a message.
 
 ## Connection
 

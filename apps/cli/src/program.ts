@@ -4,6 +4,7 @@ import { RerankClient } from '@rerank-fleet/client';
 import { Command, CommanderError } from 'commander';
 import { resolveConnection } from './cli-config.js';
 import { commonOptions } from './client-command.js';
+import { registerBenchCommand } from './commands/bench.js';
 import { registerCorporaCommand } from './commands/corpora.js';
 import { registerIngestCommand } from './commands/ingest.js';
 import { registerModelsCommand } from './commands/models.js';
@@ -52,6 +53,7 @@ export function buildProgram(): Command {
   registerCorporaCommand(program);
   registerModelsCommand(program);
   registerStatusCommand(program);
+  registerBenchCommand(program);
   registerSetupCommand(program);
   return program;
 }

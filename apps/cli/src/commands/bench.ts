@@ -1,0 +1,121 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { engineBenchSchema, type EngineBenchBody } from '@rerank-fleet/core/contracts';
+import { InvalidArgumentError, type Command } from 'commander';
+import { CliError } from '../exit-code.js';
+import { formatCount } from '../terminal/progress.js';
+import { renderTable } from '../terminal/table.js';
+import { Terminal } from '../terminal/terminal.js';
+import { renderBenchPlot } from './bench-plot.js';
+import { interruptible } from './interruptible.js';
+import { processEnvironment } from './local-settings.js';
+import { parsePositiveInt } from './option-parsers.js';
+
+interface BenchFlags {
+  readonly length: number;
+  readonly rounds: number;
+  readonly budgets?: readonly number[];
+  readonly svg?: string;
+  readonly json?: true;
+  readonly quiet?: true;
+  readonly color: boolean;
+}
+
+/** The same from `src` and from `dist`. */
+const BENCH_PROGRAM = fileURLToPath(new URL('../../../worker/dist/bench-main.js', import.meta.url));
+/** Repetitions this far apart say that something else used the machine. */
+const UNQUIET_SPREAD = 0.15;
+
+/** `rerank bench`: what batch budget and split of the cores suit this machine. */
+export function registerBenchCommand(program: Command): void {
+  program
+    .command('bench')
+    .description('time a model on this machine by batch budget and by split of the cores; needs no running service')
+    .argument('[model]', 'name or folder of a cross-encoder; default: the first of RERANK_MODELS')
+    .option('--length <tokens>', 'tokens of each pair; the longest is what the model takes', parsePositiveInt, 96)
+    .option('--rounds <count>', 'repetitions; the median counts', parsePositiveInt, 3)
+    .option('--budgets <list>', 'padded tokens of a batch, separated by commas; default: steps around the default', parseBudgets)
+    .option('--svg <file>', 'draw the curve into this file')
+    .option('--json', 'one JSON value on stdout and nothing else there')
+    .option('-q, --quiet', 'no progress and no remarks, only results and errors')
+    .option('--no-color', 'no colours, also on a terminal')
+    .action(bench);
+}
+
+function parseBudgets(list: string): number[] {
+  if (!/^[1-9]\d{0,6}(,[1-9]\d{0,6})*$/.test(list)) throw new InvalidArgumentError('It must be whole numbers, separated by commas.');
+  return list.split(',').map(Number);
+}
+
+async function bench(model: string | undefined, flags: BenchFlags): Promise<void> {
+  const terminal = new Terminal({ json: flags.json === true, quiet: flags.quiet === true, color: flags.color });
+  const report = await interruptible((signal) => runBench(argumentsOf(model, flags), terminal, signal));
+  terminal.result(report, () => renderReport(report, terminal));
+  for (const remark of report.left_out) terminal.note(`Left out: ${remark}.`);
+  if (report.points.some(({ spread }) => spread > UNQUIET_SPREAD)) {
+    terminal.note('Repetitions differ by more than 15 %: something else uses this machine. Run it again when it is quiet.');
+  }
+  if (flags.svg !== undefined) {
+    await writeFile(flags.svg, renderBenchPlot(report)).catch((error: unknown) => {
+      throw new CliError(
+        `The plot cannot be written to ${flags.svg} (${(error as NodeJS.ErrnoException).code ?? 'for an unknown reason'}).`,
+      );
+    });
+    terminal.note(`The plot is in ${flags.svg}.`);
+  }
+}
+
+function argumentsOf(model: string | undefined, { length, rounds, budgets }: BenchFlags): string[] {
+  return [
+    ...(model === undefined ? [] : [`--model=${model}`]),
+    `--length=${length}`,
+    `--rounds=${rounds}`,
+    ...(budgets === undefined ? [] : [`--budgets=${budgets.join(',')}`]),
+  ];
+}
+
+/** Runs the worker's program in a process of its own: the command line never loads the model runtime. */
+async function runBench(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<EngineBenchBody> {
+  const child = fork(BENCH_PROGRAM, args, { env: processEnvironment(), execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const kill = (): boolean => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  child.on('message', (message) => {
+    if (isProgress(message)) terminal.note(`round ${message.round}`);
+  });
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const [said, faults, [code, endedBy]] = await Promise.all([text(child.stdout!), text(child.stderr!), exited]);
+  signal.throwIfAborted();
+  if (code !== 0) throw new CliError(faults.trim() || `The bench ended with ${endedBy ?? `status ${code}`}.`);
+  return engineBenchSchema.parse(JSON.parse(said));
+}
+
+function isProgress(message: unknown): message is { readonly round: number } {
+  return typeof message === 'object' && message !== null && 'round' in message;
+}
+
+function renderReport({ model, machine, points, sequence_tokens: length }: EngineBenchBody, { colors, columns }: Terminal): string {
+  const best = Math.max(...points.map((point) => point.pairs_per_s));
+  const rows = points.map((point) => [
+    `${point.sessions} × ${point.intra_op_threads}`,
+    formatCount(point.max_batch_tokens),
+    formatCount(point.pairs_per_batch),
+    { text: point.pairs_per_s.toFixed(1), paint: point.pairs_per_s === best ? colors.green : String },
+    formatCount(point.tokens_per_s),
+    `${Math.round((100 * point.pairs_per_s) / best)} %`,
+    `${Math.round(100 * point.spread)} %`,
+  ]);
+  const titles = [
+    { title: 'sessions × threads' },
+    { title: 'batch tokens', align: 'right' },
+    { title: 'pairs', align: 'right' },
+    { title: 'pairs/s', align: 'right' },
+    { title: 'tokens/s', align: 'right' },
+    { title: 'of best', align: 'right' },
+    { title: 'spread', align: 'right' },
+  ] as const;
+  const heading = `${model.name} (${model.precision}) on ${machine.name}, ${machine.cores} cores, ${machine.device}; pairs of ${length} tokens`;
+  return `${heading}\n\n${renderTable(titles, rows, columns)}`;
+}
