@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { loadConfig } from '@rerank-fleet/core/config';
 import { createLogger } from '@rerank-fleet/core/observability';
 import { startModels } from '@rerank-fleet/worker/composition/start-models';
@@ -118,6 +120,30 @@ describe('the engine of a worker', () => {
       intra_op_threads: 2,
       tuned: true,
     });
+  });
+});
+
+describe('a worker', () => {
+  it('tells the fleet in which shape it runs', async () => {
+    const redis = await RedisServer.start();
+    const connection = await connectRedis(redis.url, { role: 'producer', name: 'test', onFault: () => undefined });
+    const worker = await WorkerProcess.start({
+      redisUrl: redis.url,
+      stateDirectory: join(cacheHome, 'state'),
+      rerankModels: [reranker],
+      embeddingModel: embedder,
+      settings: { AUTO_TUNE: 'true', XDG_CACHE_HOME: cacheHome },
+    });
+    try {
+      const [live] = await new FleetRegistry(connection).live();
+      const line = await worker.logged(({ message }) => message === 'The engine was tuned.');
+      expect(live?.engine).toMatchObject({ sessions: 1, intra_op_threads: 1, tuned: true });
+      expect(line).toMatchObject({ engine: live?.engine });
+    } finally {
+      await worker.end();
+      connection.disconnect();
+      await redis.stop();
+    }
   });
 });
 

@@ -67,9 +67,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
 async function startAndTune(options: EngineOptions, splits: [Split, ...Split[]], cache: TuningCache): Promise<Engine> {
   const { log } = options;
+  const loading = performance.now();
   const inference = await startPool(options, splits[0]);
   const begun = performance.now();
-  const record = await tune(options, splits, inference).catch(async (error: unknown) => {
+  const record = await tune(options, splits, { inference, loadMs: begun - loading }).catch(async (error: unknown) => {
     await inference.close();
     throw error;
   });
@@ -92,7 +93,11 @@ async function keep(record: TuningRecord, cache: TuningCache, log: Logger): Prom
   });
 }
 
-async function tune({ config, ...options }: EngineOptions, splits: [Split, ...Split[]], inference: InferencePool): Promise<TuningRecord> {
+async function tune(
+  { config, ...options }: EngineOptions,
+  splits: [Split, ...Split[]],
+  { inference, loadMs }: { readonly inference: InferencePool; readonly loadMs: number },
+): Promise<TuningRecord> {
   const { reranker, encoder } = options;
   return await tuneEngine({
     device: config.worker.device,
@@ -102,6 +107,7 @@ async function tune({ config, ...options }: EngineOptions, splits: [Split, ...Sp
     splits,
     running: inference.runners,
     start: async (split) => await startPool({ ...options, config, models: [reranker] }, split),
+    loadMs,
     timeoutMs: TUNING_TIMEOUT_MS,
     availableBytes: availableMemory(),
   });

@@ -38,6 +38,7 @@ async function tune({ standard, other, options }: Tuned) {
       if (typeof other !== 'function') return Promise.reject(new Error('no memory'));
       return Promise.resolve({ runners: runnersOf(sessions, other), close: () => Promise.resolve(void closed.push(sessions)) });
     },
+    loadMs: 0,
     timeoutMs: PLENTY_MS,
     availableBytes: 1_000,
     leastMs: 20,
@@ -79,6 +80,12 @@ describe('tuneEngine', () => {
   it('does not start a split that memory has no room for', async () => {
     const { record, closed } = await tune({ standard: runnersOf(2, () => 20), other: () => 1, options: { modelBytes: 400 } });
     expect(record).toMatchObject({ sessions: 2, intra_op_threads: 1 });
+    expect(closed).toEqual([]);
+  });
+
+  it('does not load another split where loading takes too much of the time', async () => {
+    const { record, closed } = await tune({ standard: runnersOf(2, () => 20), other: () => 1, options: { loadMs: PLENTY_MS } });
+    expect(record).toMatchObject({ sessions: 2, intra_op_threads: 1, tuned: true });
     expect(closed).toEqual([]);
   });
 

@@ -21,6 +21,8 @@ export interface TuningOptions {
   readonly running: readonly BatchRunner[];
   /** Starts the model alone in another split. */
   readonly start: (split: Split) => Promise<RunnerGroup>;
+  /** What the first split took to load: others take about as long. */
+  readonly loadMs: number;
   /** A worker takes no tasks while it tunes. */
   readonly timeoutMs: number;
   readonly availableBytes: number;
@@ -31,6 +33,8 @@ export interface TuningOptions {
 const ROUNDS = 3;
 /** Part of the time that the choice of the split may take; the budget has what is left. */
 const SPLIT_SHARE = 0.5;
+/** Part of the time that loading may take: where a model takes longer, its split stays the default. */
+const LOAD_SHARE = 0.3;
 
 /** First the split at the default budget, then the budget at the chosen split. What fails or does not fit into the time is left out. */
 export async function tuneEngine(options: TuningOptions): Promise<TuningRecord> {
@@ -39,7 +43,7 @@ export async function tuneEngine(options: TuningOptions): Promise<TuningRecord> 
   const standard = DEFAULT_BATCH_TOKENS[device];
   const groups = new Map<Split, RunnerGroup>();
   try {
-    await startOthers(options, groups);
+    await startOthers(options, groups, begun + options.timeoutMs * LOAD_SHARE);
     const measure = measuring(options, groups);
     const bySplit =
       groups.size === 0
@@ -75,9 +79,11 @@ interface MeasuredShape {
   readonly rates: Rates;
 }
 
-async function startOthers({ splits, modelBytes, availableBytes, start }: TuningOptions, groups: Map<Split, RunnerGroup>): Promise<void> {
+async function startOthers(options: TuningOptions, groups: Map<Split, RunnerGroup>, deadline: number): Promise<void> {
+  const { splits, modelBytes, availableBytes, start, loadMs } = options;
   // One after the other: to load all at once takes the most memory at the worst time.
   for (const split of affordableSplits(splits, modelBytes, availableBytes).slice(1)) {
+    if (performance.now() + loadMs > deadline) return;
     const group = await start(split).catch(() => undefined);
     if (group !== undefined) groups.set(split, group);
   }
