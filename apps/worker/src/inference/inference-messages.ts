@@ -30,6 +30,11 @@ export interface InferenceCall extends BatchTensors {
   readonly model: string;
 }
 
+/** Ends the thread when the batch in hand is done: one that is ended inside the model may take the process with it. */
+export interface CloseCall {
+  readonly close: true;
+}
+
 export type InferenceReply =
   /** `values` is `[batch]` for logits, `[batch, width]` for vectors. */
   | { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number }

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { BatchOutput, BatchRunner, PaddedBatch } from '../pipeline/batch-runner.js';
-import type { InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
+import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
 
 export interface InferencePoolOptions extends InferenceThreadData {
   readonly threads: number;
@@ -10,6 +12,9 @@ export interface InferencePoolOptions extends InferenceThreadData {
   readonly onHang: (detail: string) => void;
   readonly onThreadDeath: (detail: string) => void;
 }
+
+/** A batch that runs longer than this while its thread is closed is cut off. */
+const CLOSE_PATIENCE_MS = 5_000;
 
 interface InHand {
   readonly resolve: (output: BatchOutput) => void;
@@ -62,6 +67,10 @@ class InferenceThread implements BatchRunner {
     this.#closed = true;
     this.#rejectAll([...this.#inHand.values()]);
     this.#inHand.clear();
+    if (this.#worker.threadId === -1) return;
+    const ended = once(this.#worker, 'exit').catch(() => undefined);
+    this.#worker.postMessage({ close: true } satisfies CloseCall);
+    await Promise.race([ended, sleep(CLOSE_PATIENCE_MS, undefined, { ref: false })]);
     await this.#worker.terminate();
   }
 

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { invariant } from '@rerank-fleet/core/errors';
-import type { InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
+import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
 import { OnnxModel } from './onnx-model.js';
 
 const port = parentPort;
@@ -24,5 +24,15 @@ async function run(call: InferenceCall): Promise<void> {
   }
 }
 
-port.on('message', (call: InferenceCall) => void run(call));
+async function close(): Promise<void> {
+  await inHand;
+  for (const model of models.values()) await model.release();
+  port?.close();
+}
+
+let inHand: Promise<void> = Promise.resolve();
+port.on('message', (call: InferenceCall | CloseCall) => {
+  if ('close' in call) void close();
+  else inHand = run(call);
+});
 port.postMessage({ ready: true } satisfies InferenceMessage);

@@ -106,7 +106,9 @@ export class TaskProcessor {
 
   /** During a rollout another worker may know the form: who waits is told to try again, and the queue tries again what nobody waits for. */
   async #refuse(taskId: string): Promise<RerankError> {
-    const error = new RerankError('model_unavailable', 'The worker that took the request is of another version; try again.', { retryAfterS: 2 });
+    const error = new RerankError('model_unavailable', 'The worker that took the request is of another version; try again.', {
+      retryAfterS: 2,
+    });
     const fence = await this.#parts.board.takeFence(taskId, RESULT_GRACE_MS);
     await this.#parts.board.publish(taskId, fence, JSON.stringify(failedResult(error)), RESULT_GRACE_MS);
     return error;
