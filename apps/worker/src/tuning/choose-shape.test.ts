@@ -110,6 +110,14 @@ describe('chooseSplit', () => {
     ).toBe('2x2');
   });
 
+  it('keeps the first when another is ahead in the median only', () => {
+    const noisy = measured([
+      ['2x1', 1_000, 1_000, 1_000],
+      ['1x2', 1_200, 1_200, 990],
+    ]);
+    expect(chooseSplit(noisy)).toBe('2x1');
+  });
+
   it('does not choose when the first could not be timed', () => {
     expect(
       chooseSplit(

@@ -20,15 +20,20 @@ export function chooseBudget(measured: readonly Measured<number>[]): number | un
   return known.find(({ rate }) => rate * BUDGET_GAIN >= best)?.option;
 }
 
-/** The first option, which is the default, unless another is better by more than 5 %; then the best. Undefined when the default could not be timed. */
+/**
+ * The first option, which is the default, unless another is better by more than 5 % and ahead in every round that timed both; then the best of those. Undefined
+ * when the default could not be timed.
+ */
 export function chooseSplit<Split>(measured: readonly Measured<Split>[]): Split | undefined {
-  const standard = measured[0];
+  const [standard] = measured;
   const known = judged(measured);
   if (standard === undefined || known[0]?.option !== standard.option) return undefined;
-  const best = known.reduce((leader, candidate) => (candidate.rate > leader.rate ? candidate : leader));
-  return best.rate > known[0].rate * SPLIT_GAIN ? best.option : standard.option;
+  const least = known[0].rate * SPLIT_GAIN;
+  const ahead = (rates: Rates): boolean => rates.every((rate, round) => rate > (standard.rates[round] ?? 0));
+  const better = known.filter(({ rate, rates }) => rate > least && ahead(rates)).sort((a, b) => b.rate - a.rate);
+  return (better[0] ?? standard).option;
 }
 
-function judged<Option>(measured: readonly Measured<Option>[]): { option: Option; rate: number }[] {
-  return measured.filter(({ rates }) => rates.length >= LEAST_RATES).map(({ option, rates }) => ({ option, rate: median(rates) }));
+function judged<Option>(measured: readonly Measured<Option>[]): { option: Option; rates: Rates; rate: number }[] {
+  return measured.filter(({ rates }) => rates.length >= LEAST_RATES).map(({ option, rates }) => ({ option, rates, rate: median(rates) }));
 }

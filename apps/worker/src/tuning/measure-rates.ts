@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { padBatch, type BatchRunner, type TokenSequence } from '../pipeline/batch-runner.js';
 
 /** One way to run the model, that is timed against others. */
@@ -25,6 +26,8 @@ export interface MeasureOptions {
 export type Rates = readonly number[];
 
 const DEFAULT_LEAST_MS = 120;
+/** Threads of a wide session go on spinning after its last batch; without a pause they took 6 % from whoever was timed next. */
+const SETTLE_MS = 60;
 
 /**
  * Times candidates in turn (A B C, A B C, …): a machine that slows down for a while slows all of them down. A candidate whose batch fails is left out, and so
@@ -38,12 +41,15 @@ export async function measureRates(candidates: readonly Candidate[], options: Me
   const failed = new Set<Candidate>();
   const failedBelow = ({ runners, maxBatchTokens }: Candidate): boolean =>
     [...failed].some((other) => other.runners === runners && other.maxBatchTokens <= maxBatchTokens);
+  let before = candidates[0]?.runners;
   let tokensPerMs = await probe(candidates[0], options);
   for (let round = 0; round < rounds; round += 1) {
     onRound?.(round);
     for (const [position, candidate] of candidates.entries()) {
       const expectedMs = Math.max(leastMs, pairsOf(candidate, sample) * (sample.ids.length / tokensPerMs));
       if (failedBelow(candidate) || performance.now() + expectedMs > deadline) continue;
+      if (candidate.runners !== before) await sleep(SETTLE_MS);
+      before = candidate.runners;
       try {
         const rate = await throughput(candidate, options);
         rates[position]?.push(rate);

@@ -30,7 +30,8 @@ export interface TuningOptions {
   readonly leastMs?: number;
 }
 
-const ROUNDS = 3;
+/** The split is chosen between few candidates, and a wrong choice costs more. */
+const ROUNDS = { split: 5, budget: 3 } as const;
 /** Part of the time that the choice of the split may take; the budget has what is left. */
 const SPLIT_SHARE = 0.5;
 /** Part of the time that loading may take: where a model takes longer, its split stays the default. */
@@ -50,12 +51,12 @@ export async function tuneEngine(options: TuningOptions): Promise<TuningRecord> 
         ? []
         : await measure(
             [splits[0], ...groups.keys()].map((split) => ({ split, maxBatchTokens: standard })),
-            begun + options.timeoutMs * SPLIT_SHARE,
+            { rounds: ROUNDS.split, deadline: begun + options.timeoutMs * SPLIT_SHARE },
           );
     const split = chooseSplit(bySplit.map(({ shape, rates }) => ({ option: shape.split, rates }))) ?? splits[0];
     const byBudget = await measure(
       budgetCandidates(device, split).map((maxBatchTokens) => ({ split, maxBatchTokens })),
-      begun + options.timeoutMs,
+      { rounds: ROUNDS.budget, deadline: begun + options.timeoutMs },
     );
     const budget = chooseBudget(byBudget.map(({ shape, rates }) => ({ option: shape.maxBatchTokens, rates })));
     return {
@@ -90,12 +91,12 @@ async function startOthers(options: TuningOptions, groups: Map<Split, RunnerGrou
 }
 
 function measuring({ model, sample, running, leastMs }: TuningOptions, groups: ReadonlyMap<Split, RunnerGroup>) {
-  return async (shapes: readonly Shape[], deadline: number): Promise<MeasuredShape[]> => {
+  return async (shapes: readonly Shape[], limits: Pick<MeasureOptions, 'rounds' | 'deadline'>): Promise<MeasuredShape[]> => {
     const candidates = shapes.map(({ split, maxBatchTokens }): Candidate => ({
       runners: groups.get(split)?.runners ?? running,
       maxBatchTokens,
     }));
-    const options: MeasureOptions = { model, sample, rounds: ROUNDS, deadline, ...(leastMs === undefined ? {} : { leastMs }) };
+    const options: MeasureOptions = { model, sample, ...limits, ...(leastMs === undefined ? {} : { leastMs }) };
     const rates = await measureRates(candidates, options);
     return shapes.map((shape, position) => ({ shape, rates: rates[position] ?? [] }));
   };
