@@ -33,7 +33,9 @@ describe('a worker', () => {
       detail: expect.not.stringMatching(/Gather|onnx/i) as string,
     });
     await expect(stack.call(await stack.rerankBody(['apple', TINY_FAULTS.notANumber]))).rejects.toMatchObject({ code: 'score_not_finite' });
-    await expect(stack.call(await stack.rerankBody(['a'], { stages: [{ model: { name: 'other', sha256: 'other' } }] }))).rejects.toMatchObject({
+    await expect(
+      stack.call(await stack.rerankBody(['a'], { stages: [{ model: { name: 'other', sha256: 'other' } }] })),
+    ).rejects.toMatchObject({
       code: 'model_unavailable',
     });
     expect((await stack.call(await stack.rerankBody(['apple']))).results).toHaveLength(1);

@@ -62,7 +62,7 @@ export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body
 /** Bodies outlive their deadline by this, so that a worker that is late says so instead of finding nothing. */
 const BODY_GRACE_MS = 60_000;
 /** Attempts of work that nobody waits for, after the first. */
-const INGEST_RETRIES = 8;
+const INGEST_RETRIES = 12;
 const RETRY_WITHOUT_WORKERS_S = 10;
 
 /** Name of the BullMQ queue: sync work is queued a pool, ingest work is not. */

@@ -1,12 +1,14 @@
+import { LRUCache } from 'lru-cache';
 import type { Config } from '@rerank-fleet/core/config';
 import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
-import type { Embedder } from '@rerank-fleet/core/ports';
+import type { Embedder, PairScore } from '@rerank-fleet/core/ports';
 import { chunkText } from '@rerank-fleet/core/retrieval';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { assertDevice } from '../inference/assert-device.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
+import { CachingCrossEncoder, type CacheStats } from '../pipeline/caching-cross-encoder.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
 import type { CutWindows } from '../pipeline/window-passages.js';
@@ -25,6 +27,7 @@ export interface RunningModels {
   /** As the registry announces them; the first cross-encoder is the default. */
   readonly revisions: readonly ModelRevision[];
   readonly engine: EngineBody;
+  readonly cacheStats: () => CacheStats;
   /** Call it when no task is in hand. */
   close(): Promise<void>;
 }
@@ -57,14 +60,18 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
     runners: inference.runners,
     maxBatchDelayMs: worker.maxBatchDelayMs,
   });
+  const scorers = rerankers.map((model) => new PairScorer(model, { encoder: tokenizer, scheduler, cutWindows }));
+  const cache = worker.scoreCachePairs === 0 ? undefined : new LRUCache<string, PairScore>({ max: worker.scoreCachePairs });
+  const cached = cache === undefined ? undefined : scorers.map((scorer) => new CachingCrossEncoder(scorer, cache));
   const widths = new Map<string, number>();
   for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, tokenizer, scheduler));
   const dimensions = widths.get(embedding.sha256) ?? 0;
   return {
-    encoders: new CrossEncoders(rerankers.map((model) => new PairScorer(model, { encoder: tokenizer, scheduler, cutWindows }))),
+    encoders: new CrossEncoders(cached ?? scorers),
     embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, tokenizer, scheduler),
     scheduler,
     engine: shape,
+    cacheStats: () => sumStats(cached ?? []),
     revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
     close: async () => {
       await inference.close();
@@ -74,6 +81,11 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
 }
 
 const cutWindows: CutWindows = (text, limits, countTokens) => chunkText(text, { mode: 'sentences', ...limits }, countTokens);
+
+function sumStats(encoders: readonly CachingCrossEncoder[]): CacheStats {
+  const stats = encoders.map((encoder) => encoder.stats);
+  return { hits: stats.reduce((sum, { hits }) => sum + hits, 0), misses: stats.reduce((sum, { misses }) => sum + misses, 0) };
+}
 
 /** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */
 async function warmUp(sha256: string, tokenizer: TokenizerPool, scheduler: BatchScheduler): Promise<number> {

@@ -24,7 +24,7 @@ import { startModels, type RunningModels } from './start-models.js';
 
 /** How often slices are looked for whose tasks were lost with Redis. */
 const SWEEP_MS = 60_000;
-const INGEST_RETRIES = 8;
+const INGEST_RETRIES = 12;
 /** Room of an embedder's window that special tokens and a prefix may take. */
 const FRAMING_TOKENS = 8;
 
@@ -154,11 +154,18 @@ function describeWorker({ worker }: Config, models: RunningModels): WorkerAnnoun
   };
 }
 
-function withStats(announcement: WorkerAnnouncement, { scheduler }: RunningModels): WorkerAnnouncement {
+function withStats(announcement: WorkerAnnouncement, { scheduler, cacheStats }: RunningModels): WorkerAnnouncement {
+  const { hits, misses } = cacheStats();
   const { sequences, batches, tokens, paddedTokens } = scheduler.stats;
   return {
     ...announcement,
-    stats: { pairs_scored: sequences, batches, padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens },
+    stats: {
+      pairs_scored: sequences,
+      batches,
+      padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens,
+      cache_hits: hits,
+      cache_misses: misses,
+    },
   };
 }
 

@@ -103,7 +103,7 @@ describe('BatchPlanner', () => {
         const taken = drain(planner, budget).flat();
         for (const withdraw of withdrawals) withdraw();
         expect(ids(taken).sort((a, b) => a - b)).toEqual(ids(items).filter((id) => !isWithdrawn(id)));
-        expect([planner.size, planner.tokens, planner.next]).toEqual([0, 0, undefined]);
+        expect([planner.size, planner.tokens, planner.next()]).toEqual([0, 0, undefined]);
       }),
     );
   });

@@ -48,9 +48,9 @@ export class BatchPlanner<T extends PlannedItem> {
     return [...Object.values(this.#lanes)].reduce((sum, lane) => sum + lane.together.tokens + lane.alone.tokens, 0);
   }
 
-  /** The item that the next batch starts with. */
-  get next(): T | undefined {
-    return this.#anchor()?.item;
+  /** The item that the next batch starts with; of one class, if it is named. */
+  next(priority?: Priority): T | undefined {
+    return this.#anchor(priority)?.item;
   }
 
   add(item: T): Withdraw {
@@ -62,10 +62,11 @@ export class BatchPlanner<T extends PlannedItem> {
   }
 
   /**
-   * Takes the next batch out of the queue, longest first. `budget` is in padded tokens; an item longer than it comes alone. Empty when nothing waits.
+   * Takes the next batch out of the queue, longest first. `budget` is in padded tokens; an item longer than it comes alone. `priority` is of the item that it
+   * starts with. Empty when nothing waits.
    */
-  take(budget: number): T[] {
-    const anchor = this.#anchor();
+  take(budget: number, priority?: Priority): T[] {
+    const anchor = this.#anchor(priority);
     if (anchor === undefined) return [];
     const lane = this.#lanes[anchor.item.priority];
     if (anchor.item.alone) {
@@ -79,7 +80,8 @@ export class BatchPlanner<T extends PlannedItem> {
     return batch.items.sort((a, b) => b.length - a.length);
   }
 
-  #anchor(): LaneNode<T> | undefined {
+  #anchor(priority?: Priority): LaneNode<T> | undefined {
+    if (priority !== undefined) return this.#lanes[priority].oldest(this.#arrivals);
     return this.#lanes.sync.oldest(this.#arrivals) ?? this.#lanes.batch.oldest(this.#arrivals);
   }
 }

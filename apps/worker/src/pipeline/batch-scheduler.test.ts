@@ -56,6 +56,18 @@ describe('BatchScheduler', () => {
     expect(sizes()).toEqual([4]);
   });
 
+  it('gives batch work a turn while calls keep coming', async () => {
+    const runner = new FixedLatencyBatchRunner({});
+    const scheduler = new BatchScheduler({ models: [{ sha256: LIGHT, maxBatchTokens: 4 }], runners: [runner], maxBatchDelayMs: 0 });
+    const order: string[] = [];
+    const note = (name: string) => () => order.push(name);
+    const calls = Array.from({ length: 40 }, (_, n) => scheduler.run(LIGHT, [sequence(n + 1)], SYNC).then(note('sync')));
+    const work = scheduler.run(LIGHT, [sequence(99)], { priority: 'batch', alone: false }).then(note('batch'));
+    await Promise.all([...calls, work]);
+    expect(order.indexOf('batch')).toBeGreaterThan(10);
+    expect(order.indexOf('batch')).toBeLessThan(20);
+  });
+
   it('does not wait when nothing else is on its way', async () => {
     const runner = new FixedLatencyBatchRunner({});
     const scheduler = new BatchScheduler({

@@ -1,5 +1,5 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import { BatchPlanner, MOST_PADDING, type PlannedItem } from './batch-planner.js';
+import { BatchPlanner, MOST_PADDING, type PlannedItem, type Priority } from './batch-planner.js';
 import { padBatch, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
 
 /** One sequence on its way through a model. */
@@ -41,6 +41,9 @@ export interface SchedulerStats {
   readonly waiting: number;
 }
 
+/** Sync work goes first, but after this many of its batches in a row one of batch work has its turn: a flood of calls must not stop an ingest for good. */
+const SYNC_TURNS = 15;
+
 interface Queue {
   readonly model: ScheduledModel;
   readonly planner: BatchPlanner<Work>;
@@ -57,6 +60,8 @@ export class BatchScheduler {
   readonly #totals = { batches: 0, sequences: 0, tokens: 0, paddedTokens: 0, runMs: 0 };
   #timer: NodeJS.Timeout | undefined;
   #expected = 0;
+  /** Sync batches that went while batch work waited. */
+  #syncStreak = 0;
 
   constructor(options: BatchSchedulerOptions) {
     this.#queues = new Map(options.models.map((model) => [model.sha256, { model, planner: new BatchPlanner<Work>() }]));
@@ -111,7 +116,8 @@ export class BatchScheduler {
   #dispatch(): void {
     clearTimeout(this.#timer);
     while (this.#idle.length > 0) {
-      const queue = this.#mostUrgent();
+      const turn = this.#syncStreak < SYNC_TURNS ? undefined : 'batch';
+      const queue = this.#mostUrgent(turn) ?? this.#mostUrgent();
       if (queue === undefined) return;
       const waitMs = this.#waitFor(queue);
       if (waitMs > 0) {
@@ -119,15 +125,15 @@ export class BatchScheduler {
         return;
       }
       const runner = this.#idle.pop() as BatchRunner;
-      void this.#occupy(runner, queue);
+      void this.#occupy(runner, queue, turn);
     }
   }
 
-  /** Sync before batch, then by age. */
-  #mostUrgent(): Queue | undefined {
+  /** Sync before batch, then by age; or the oldest of one class. */
+  #mostUrgent(priority?: Priority): Queue | undefined {
     let best: { queue: Queue; item: Work } | undefined;
     for (const queue of this.#queues.values()) {
-      const item = queue.planner.next;
+      const item = queue.planner.next(priority);
       if (item !== undefined && (best === undefined || isMoreUrgent(item, best.item))) best = { queue, item };
     }
     return best?.queue;
@@ -136,15 +142,19 @@ export class BatchScheduler {
   /** Milliseconds to wait for batch mates: none when none are on their way, a batch is full, or the oldest has waited long enough. */
   #waitFor({ model, planner }: Queue): number {
     if (this.#expected === 0 || planner.tokens >= model.maxBatchTokens) return 0;
-    const item = planner.next;
+    const item = planner.next();
     return item === undefined || item.alone ? 0 : this.#delayMs - (performance.now() - item.arrivedAt);
   }
 
-  async #occupy(runner: BatchRunner, { model, planner }: Queue): Promise<void> {
+  async #occupy(runner: BatchRunner, { model, planner }: Queue, turn: Priority | undefined): Promise<void> {
     // When little waits, it is shared out among the idle runners: two small batches side by side end before one large one.
     // The last idle runner takes all: a share counts no padding, so it would leave a sequence behind for a batch of its own.
     const share = this.#idle.length === 0 ? Infinity : Math.ceil(planner.tokens / (1 - MOST_PADDING) / (this.#idle.length + 1));
-    const items = planner.take(Math.min(model.maxBatchTokens, share));
+    const budget = Math.min(model.maxBatchTokens, share);
+    const favoured = planner.take(budget, turn);
+    const items = favoured.length > 0 ? favoured : planner.take(budget);
+    const batchWaits = this.#mostUrgent('batch') !== undefined;
+    this.#syncStreak = batchWaits && items[0]?.priority === 'sync' ? this.#syncStreak + 1 : 0;
     this.#dispatch();
     await this.#runHalving(runner, model.sha256, items);
     this.#idle.push(runner);

@@ -44,6 +44,8 @@ export function rerankPassages({ encoders, deterministic }: ScoringParts, work: 
     priority: 'sync' as const,
     signal: context.signal,
     ...(longest === undefined ? {} : { maxPassageTokens: longest }),
+    // Passages of a corpus come back with every search like it; documents that a client sends along seldom do.
+    ...(body.kind === 'search' ? { cacheFor: context.tenant } : {}),
   };
   return runStages(stages, request, {
     topN: body.top_n,

@@ -9,6 +9,12 @@ const INGEST: IngestTask = { kind: 'ingest', job_id: 'job', slice: 0 };
 const DONE = { kind: 'corpus', deleted: 1 } as const;
 
 /** The worker's surroundings in memory: a board as Redis keeps it, one clock. */
+/** What these tests look at of a handler's context. */
+interface TestContext {
+  readonly signal: AbortSignal;
+  readonly isolate?: (part: () => Promise<void>) => Promise<void>;
+}
+
 function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () => DONE) {
   const fences = new Map<string, number>();
   const givenBack = new Map<string, number>();
@@ -16,7 +22,7 @@ function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () 
   const bodies = new Map<string, unknown>();
   const followed = new Map<string, AbortController>();
   const add = (counts: Map<string, number>, id: string): number => counts.set(id, (counts.get(id) ?? 0) + 1).get(id) ?? 0;
-  const handler = vi.fn((_: unknown, { signal }: { readonly signal: AbortSignal }) => handle(signal));
+  const handler = vi.fn((_: unknown, { signal }: TestContext) => handle(signal));
   const giveUpIngest = vi.fn(async () => undefined);
   const processor = new TaskProcessor({
     board: {
@@ -179,7 +185,7 @@ describe('TaskProcessor', () => {
     let goOn: () => void = () => undefined;
     const between = new Promise<void>((resolve) => (goOn = resolve));
     const { take, fences, handler } = start();
-    handler.mockImplementation(async (body: unknown, context: { readonly isolate?: (part: () => Promise<void>) => Promise<void> }) => {
+    handler.mockImplementation(async (body: unknown, context: TestContext) => {
       if ((body as { kind: string }).kind !== 'ingest') return DONE;
       await context.isolate?.(async () => void log.push('a part, alone'));
       await between;

@@ -227,6 +227,11 @@ export const FIELDS = {
       description: 'Score one pair a run unless a request says otherwise: scores never depend on batch mates.',
       schema: flag.default(false),
     }),
+    scoreCachePairs: field({
+      env: 'SCORE_CACHE_PAIRS',
+      description: 'Scores of searches kept in memory, by tenant, model file and texts; 0 keeps none. Documents sent along are never kept.',
+      schema: int(0, 10_000_000).default(50_000),
+    }),
     syncConcurrency: field({ env: 'SYNC_CONCURRENCY', description: 'Sync tasks in hand at once.', schema: int(1, 1_024).default(32) }),
     ingestConcurrency: field({ env: 'INGEST_CONCURRENCY', description: 'Ingest tasks in hand at once.', schema: int(1, 64).default(2) }),
     drainMs: field({

@@ -65,8 +65,10 @@ export type CorpusBody = z.infer<typeof corpusSchema>;
 
 export const corpusListSchema = z.object({ object: z.literal('list'), data: z.array(corpusSchema) }).meta({ id: 'CorpusList' });
 
-/** Longest document, in characters. */
-export const MAX_DOCUMENT_CHARACTERS = 10_000_000;
+/** Longest document, in characters: a thick book. Longer texts are better split where they have chapters. */
+export const MAX_DOCUMENT_CHARACTERS = 2_000_000;
+/** Metadata goes with every passage, to the store and into results. */
+const MAX_METADATA_CHARACTERS = 65_536;
 
 export const documentSchema = z
   .strictObject({
@@ -75,7 +77,13 @@ export const documentSchema = z
       .meta({ description: 'Default: derived from title and text, so that sending a document twice stores it once.' }),
     title: textSchema.max(4_096).optional(),
     text: nonBlankTextSchema.max(MAX_DOCUMENT_CHARACTERS),
-    metadata: z.record(z.string(), z.json()).optional(),
+    metadata: z
+      .record(z.string(), z.json())
+      .refine(
+        (metadata) => JSON.stringify(metadata).length <= MAX_METADATA_CHARACTERS,
+        `is longer than ${MAX_METADATA_CHARACTERS} characters of JSON`,
+      )
+      .optional(),
   })
   .meta({ id: 'Document' });
 

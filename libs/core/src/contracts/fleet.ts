@@ -29,7 +29,15 @@ export const workerAnnouncementSchema = z.object({
   /** Epoch milliseconds. */
   started_at: z.number(),
   engine: engineSchema.optional(),
-  stats: z.object({ pairs_scored: z.number(), batches: z.number(), padding_waste: z.number() }).optional(),
+  stats: z
+    .object({
+      pairs_scored: z.number(),
+      batches: z.number(),
+      padding_waste: z.number(),
+      cache_hits: z.number().optional(),
+      cache_misses: z.number().optional(),
+    })
+    .optional(),
 });
 
 export type EngineBody = z.infer<typeof engineSchema>;

@@ -4,6 +4,8 @@ import { orQueueUnavailable } from './redis-connection.js';
 
 /** Published ids may be lost with a connection; this often the inbox looks for itself. */
 const POLL_MS = 1_000;
+/** A result that was read makes room; results are most of what Redis holds under load. */
+const READ_RESULT_TTL_MS = 10_000;
 
 /** The API's side of results: one subscription a process, polling as the net. */
 export class ResultInbox {
@@ -72,7 +74,12 @@ export class ResultInbox {
     if (taskIds.length === 0) return;
     const results = await this.#redis.mget(...taskIds.map(resultKey)).catch(() => []);
     results.forEach((result, position) => {
-      if (result !== null) this.#waiting.get(taskIds[position] as string)?.(result);
+      const taskId = taskIds[position] as string;
+      const deliver = this.#waiting.get(taskId);
+      if (result === null || deliver === undefined) return;
+      deliver(result);
+      // It stays a little, so that a worker that takes the task again sees that it is answered.
+      this.#redis.pexpire(resultKey(taskId), READ_RESULT_TTL_MS).catch(() => undefined);
     });
   }
 }
