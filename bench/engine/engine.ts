@@ -25,7 +25,7 @@ import type { BareMessage } from './bare-loop.ts';
 const BARE_BUDGETS = [512, 1_024, 1_536];
 const TIMEOUT_MS = 600_000;
 
-const { values: flags } = parseArgs({ options: { queries: { type: 'string', default: '16' }, rounds: { type: 'string', default: '3' } } });
+const { values: flags } = parseArgs({ options: { queries: { type: 'string', default: '10' }, rounds: { type: 'string', default: '2' } } });
 const model = await resolveModel(DEFAULT_RERANKER, { cacheDirectory: defaultCacheDirectory(chosen('XDG_CACHE_HOME')) });
 const lists = (await readCandidateLists('trec-dl19', 'bm25-top100.tsv')).slice(0, Number(flags.queries));
 const pairs = lists.reduce((sum, { documents }) => sum + documents.length, 0);
