@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchOutput, BatchRunner, PaddedBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
 
 export interface FixedLatencyOptions {
@@ -28,7 +27,8 @@ export class FixedLatencyBatchRunner implements BatchRunner {
     const rows = Array.from({ length: batch.batch }, (_, row) => rowOf(batch, row));
     this.batches.push({ model: batch.model, rows });
     this.#running = true;
-    await sleep(latencyMs);
+    // The global timer, so that a test may run in virtual time.
+    await new Promise((resolve) => setTimeout(resolve, latencyMs));
     this.#running = false;
     if (failingId !== undefined && rows.some((row) => row.includes(failingId))) throw new Error('the model failed');
     const score = (row: readonly number[]): number =>

@@ -91,9 +91,11 @@ describe('BatchScheduler', () => {
     expect(sizes()).toEqual([]);
     vi.advanceTimersByTime(1);
     expect(sizes()).toEqual([1]);
+    await vi.runAllTimersAsync();
     await lone;
     const full = run([sequence(1), sequence(2), sequence(3), sequence(4)]);
     expect(sizes()).toEqual([1, 4]);
+    await vi.runAllTimersAsync();
     await full;
   });
 

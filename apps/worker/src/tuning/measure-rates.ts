@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { padBatch, type BatchRunner, type TokenSequence } from '../pipeline/batch-runner.js';
 
 /** One way to run the model, that is timed against others. */
@@ -48,7 +47,7 @@ export async function measureRates(candidates: readonly Candidate[], options: Me
     for (const [position, candidate] of candidates.entries()) {
       const expectedMs = Math.max(leastMs, pairsOf(candidate, sample) * (sample.ids.length / tokensPerMs));
       if (failedBelow(candidate) || performance.now() + expectedMs > deadline) continue;
-      if (candidate.runners !== before) await sleep(SETTLE_MS);
+      if (candidate.runners !== before) await pause(SETTLE_MS);
       before = candidate.runners;
       try {
         const rate = await throughput(candidate, options);
@@ -72,6 +71,8 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Tokens per millisecond of one runner at the smallest batch there is, so that no measurement is begun that cannot end in time. */
 async function probe(candidate: Candidate | undefined, { model, sample }: MeasureOptions): Promise<number> {
