@@ -24,6 +24,8 @@ import { startModels, type RunningModels } from './start-models.js';
 
 /** How often slices are looked for whose tasks were lost with Redis. */
 const SWEEP_MS = 60_000;
+const PURGE_MS = 3_600_000;
+const DAY_MS = 24 * 3_600_000;
 const INGEST_RETRIES = 12;
 /** Room of an embedder's window that special tokens and a prefix may take. */
 const FRAMING_TOKENS = 8;
@@ -67,6 +69,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   await registry.announce(announcement);
   const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });
   const sweep = every(SWEEP_MS, log, requeue);
+  const retention = every(PURGE_MS, log, () => jobs.purge(Date.now() - config.worker.jobRetentionDays * DAY_MS));
   // Not waited for: a backlog of uploads keeps no worker from its calls.
   void requeue().catch((error: unknown) => log.warn({ err: error }, 'Uploads could not be looked through; it is tried again.'));
 
@@ -76,6 +79,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     stop: async () => {
       clearInterval(heartbeat);
       clearInterval(sweep);
+      clearInterval(retention);
       await registry.announce({ ...announcement, state: 'draining' }).catch(() => undefined);
       await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
       await processor.giveBack();

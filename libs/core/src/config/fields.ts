@@ -234,6 +234,11 @@ export const FIELDS = {
     }),
     syncConcurrency: field({ env: 'SYNC_CONCURRENCY', description: 'Sync tasks in hand at once.', schema: int(1, 1_024).default(32) }),
     ingestConcurrency: field({ env: 'INGEST_CONCURRENCY', description: 'Ingest tasks in hand at once.', schema: int(1, 64).default(2) }),
+    jobRetentionDays: field({
+      env: 'JOB_RETENTION_DAYS',
+      description: 'Days after which a finished ingest job, or an upload that was cut off, is forgotten.',
+      schema: int(1, 3_650).default(7),
+    }),
     drainMs: field({
       env: 'DRAIN_MS',
       unit: 'ms',

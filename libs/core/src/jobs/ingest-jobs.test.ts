@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +61,29 @@ describe('IngestJobs', () => {
     const kept: string[] = [];
     for await (const key of new FileBlobStore(directory).list('jobs')) kept.push(key.slice(key.lastIndexOf('/') + 1));
     expect(kept).toEqual(['done.json', 'job.json']);
+  });
+
+  it('forgets old jobs that are done and uploads that were cut off, and keeps what is not done', async () => {
+    const begin = async (): Promise<string> => {
+      const parts = upload();
+      await parts.add(row(1, 'text', { long: 'x'.repeat(5_000_000) }));
+      return parts.id;
+    };
+    const cutOff = await begin();
+    const open = upload();
+    await open.add(row(1, 'text'));
+    const unfinished = await open.commit(numbers);
+    const closed = upload();
+    await closed.add(row(1, 'text'));
+    const done = await closed.commit(numbers);
+    await jobs.finishSlice(done, 0, { kind: 'ingest', succeeded: 1, errors: [] });
+    const folders = async (): Promise<string[]> => (await readdir(join(directory, 'jobs', 'default'))).sort();
+
+    await jobs.purge(Date.now() - 60_000);
+    expect(await folders()).toEqual([cutOff, unfinished.id, done.id].sort());
+    await jobs.purge(Date.now() + 60_000);
+    expect(await folders()).toEqual([unfinished.id]);
+    expect(await jobs.find('default', done.id)).toBeUndefined();
   });
 
   it('names the slices without an outcome of jobs that are not done, whatever became of others', async () => {

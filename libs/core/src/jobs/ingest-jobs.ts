@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { ingestOutcomeSchema, type IngestOutcome, type JobBody } from '../contracts/index.js';
 import type { Document, StoredDocument } from '../domain/index.js';
 import type { ErrorCode } from '../errors/index.js';
 import type { BlobStore } from '../ports/index.js';
+import { isJobId, newJobId, timeOfJobId } from './job-id.js';
 
 /** A slice is one task; it ends at whichever bound comes first. */
 const SLICE_DOCUMENTS = 256;
@@ -53,8 +53,6 @@ const sliceKey = (tenant: string, id: string, slice: number): string => `${jobFo
 const resultKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/results/${slice}.json`;
 const resultFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/results`;
 
-const JOB_ID = /^job_[0-9a-f]{32}$/;
-
 export const sliceTaskId = (jobId: string, slice: number): string => `${jobId}-${slice}`;
 
 /**
@@ -74,7 +72,7 @@ export class IngestJobs {
   }
 
   async record(tenant: string, id: string): Promise<IngestJobRecord | undefined> {
-    if (!JOB_ID.test(id)) return undefined;
+    if (!isJobId(id)) return undefined;
     return parseJson(recordSchema, await this.#blobs.get(jobKey(tenant, id)));
   }
 
@@ -143,6 +141,21 @@ export class IngestJobs {
     }
   }
 
+  /**
+   * Removes what was begun before `epochMs` and will not be asked for again: jobs that are done, and uploads that never became a job, as their API died.
+   * A job that is not done stays, however old it is.
+   */
+  async purge(epochMs: number): Promise<void> {
+    const old = new Map<string, { done: boolean; accepted: boolean }>();
+    for await (const key of this.#blobs.list('jobs')) {
+      const [, tenant, id, file] = key.split('/');
+      if (tenant === undefined || id === undefined || !isJobId(id) || timeOfJobId(id) >= epochMs) continue;
+      const state = old.get(jobFolder(tenant, id)) ?? { done: false, accepted: false };
+      old.set(jobFolder(tenant, id), { done: state.done || file === 'done.json', accepted: state.accepted || file === 'job.json' });
+    }
+    for (const [folder, { done, accepted }] of old) if (done || !accepted) await this.#blobs.deleteUnder(folder);
+  }
+
   async #done({ tenant, id }: IngestJobRecord): Promise<z.infer<typeof doneSchema> | undefined> {
     return parseJson(doneSchema, await this.#blobs.get(doneKey(tenant, id)));
   }
@@ -165,7 +178,7 @@ export class IngestJobs {
 
 /** One upload on its way to becoming a job. Rows are kept a slice at a time, whatever the upload's length. */
 export class IngestUpload {
-  readonly id = `job_${randomUUID().replaceAll('-', '')}`;
+  readonly id = newJobId(Date.now());
   readonly #blobs: BlobStore;
   readonly #corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string };
   readonly #sliceSizes: number[] = [];
