@@ -15,20 +15,21 @@ export function describeIssues(issues: readonly Issue[]): readonly FieldError[] 
 /**
  * Validates what came from outside.
  *
+ * @param whole what a fault of the value itself is said of
  * @throws RerankError `invalid_request` with a JSON pointer for each fault
  */
-export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown, whole = 'The body'): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const errors = describeIssues(parsed.error.issues);
-  throw new RerankError('invalid_request', summarize(errors), { errors });
+  throw new RerankError('invalid_request', summarize(errors, whole), { errors });
 }
 
-function summarize(errors: readonly FieldError[]): string {
+function summarize(errors: readonly FieldError[], whole: string): string {
   const [first] = errors;
   if (first === undefined) return 'The request is not valid.';
   const rest = errors.length === 1 ? '' : ` (and ${errors.length - 1} more)`;
-  return `${first.pointer === '' ? 'The body' : first.pointer}: ${first.detail}${rest}.`;
+  return `${first.pointer === '' ? whole : first.pointer}: ${first.detail}${rest}.`;
 }
 
 function describe(issue: Issue, parent: string): readonly FieldError[] {

@@ -1,4 +1,4 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { Readable } from 'node:stream';
 import type { z } from 'zod';
@@ -13,8 +13,9 @@ export class ZodPipe<Schema extends z.ZodType> implements PipeTransform<unknown,
     private readonly initial?: unknown,
   ) {}
 
-  transform(value: unknown): z.output<Schema> {
-    return parseWith(this.schema, asJson(value) ?? this.initial);
+  transform(value: unknown, { type, data }: Pick<ArgumentMetadata, 'type' | 'data'>): z.output<Schema> {
+    const whole = type === 'param' ? `The ${data ?? 'parameter'} in the path` : type === 'query' ? 'The query string' : 'The body';
+    return parseWith(this.schema, asJson(value) ?? this.initial, whole);
   }
 }
 
