@@ -46,7 +46,10 @@ describe('/v1/corpora/{name}', () => {
   it.each(['Upper', 'with%20space', '-dash', 'a'.repeat(64), '%00'])(
     'refuses the name %s on PUT and knows none of it on GET',
     async (name) => {
-      expect((await api.inject({ method: 'PUT', url: `/v1/corpora/${name}` })).json()).toMatchObject({ code: 'invalid_request' });
+      expect((await api.inject({ method: 'PUT', url: `/v1/corpora/${name}` })).json()).toMatchObject({
+        code: 'invalid_request',
+        detail: expect.stringMatching(/^The name in the path: /) as string,
+      });
       expect((await api.inject({ url: `/v1/corpora/${name}` })).json().code).toBe('corpus_not_found');
     },
   );
