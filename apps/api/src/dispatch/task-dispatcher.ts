@@ -8,6 +8,7 @@ import {
   type TaskPayload,
 } from '@rerank-fleet/core/contracts';
 import { InvariantError, RerankError } from '@rerank-fleet/core/errors';
+import { SLICE_RETRIES } from '@rerank-fleet/core/jobs';
 import type { JobQueue } from '@rerank-fleet/core/ports';
 
 /** Ways to wait for one task that was queued. */
@@ -61,8 +62,6 @@ export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body
 
 /** Bodies outlive their deadline by this, so that a worker that is late says so instead of finding nothing. */
 const BODY_GRACE_MS = 60_000;
-/** Attempts of work that nobody waits for, after the first. */
-const INGEST_RETRIES = 12;
 const RETRY_WITHOUT_WORKERS_S = 10;
 
 /** Name of the BullMQ queue: sync work is queued a pool, ingest work is not. */
@@ -122,7 +121,7 @@ export class TaskDispatcher {
       enqueued_ms: this.#parts.clock.now(),
       body: task.body,
     };
-    await this.#parts.queue.enqueue(queueName(task.queue, task.pool), { id: task.id, payload, retries: INGEST_RETRIES });
+    await this.#parts.queue.enqueue(queueName(task.queue, task.pool), { id: task.id, payload, retries: SLICE_RETRIES });
   }
 
   async #enqueue(id: string, call: TaskCall): Promise<void> {

@@ -9,7 +9,7 @@ import { ResultBoard } from '@rerank-fleet/core/adapters/redis/result-board';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { Config } from '@rerank-fleet/core/config';
 import { TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import { IngestJobs, sliceTaskId } from '@rerank-fleet/core/jobs';
+import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { BM25_LANGUAGES, Bm25Encoder, chunkText } from '@rerank-fleet/core/retrieval';
 import type { Bm25Constants, CorpusVersion } from '@rerank-fleet/core/domain';
@@ -26,7 +26,6 @@ import { startModels, type RunningModels } from './start-models.js';
 const SWEEP_MS = 60_000;
 const PURGE_MS = 3_600_000;
 const DAY_MS = 24 * 3_600_000;
-const INGEST_RETRIES = 12;
 /** Room of an embedder's window that special tokens and a prefix may take. */
 const FRAMING_TOKENS = 8;
 
@@ -194,7 +193,7 @@ async function requeueSlices({ jobs, queue, clock, log }: SweepParts): Promise<v
       enqueued_ms: clock.now(),
       body: { kind: 'ingest', job_id: record.id, slice },
     };
-    await queue.enqueue('ingest', { id, payload, retries: INGEST_RETRIES });
+    await queue.enqueue('ingest', { id, payload, retries: SLICE_RETRIES });
   }
 }
 

@@ -53,6 +53,9 @@ const sliceKey = (tenant: string, id: string, slice: number): string => `${jobFo
 const resultKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/results/${slice}.json`;
 const resultFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/results`;
 
+/** Attempts at a slice after the first: the queue waits a minute at most between two, so an outage of most of an hour is outlived. */
+export const SLICE_RETRIES = 60;
+
 export const sliceTaskId = (jobId: string, slice: number): string => `${jobId}-${slice}`;
 
 /**

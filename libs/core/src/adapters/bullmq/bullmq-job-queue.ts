@@ -9,7 +9,8 @@ import type { Redis } from 'ioredis';
  * another's crash, so the count is out of reach and the worker counts by its fence.
  */
 const STALLS_ALLOWED = 1_000;
-const BACKOFF_MS = 1_000;
+/** The wait doubles from the first to the last of these: an outage of an hour is found to be over within a minute. */
+const BACKOFF_MS = { first: 1_000, last: 60_000 } as const;
 /** Failed tasks that are kept as dead letters in each queue. */
 const DEAD_LETTERS_KEPT = 10_000;
 
@@ -39,7 +40,7 @@ export class BullmqJobQueue implements JobQueue {
     const added = this.#queue(queue).add('task', task.payload, {
       jobId: task.id,
       attempts: (task.retries ?? 0) + 1,
-      backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
+      backoff: { type: 'capped' },
       removeOnComplete: true,
       removeOnFail: { count: DEAD_LETTERS_KEPT },
       ...(task.priority === undefined ? {} : { priority: task.priority }),
@@ -66,6 +67,7 @@ export class BullmqJobQueue implements JobQueue {
       lockDuration: options.lockMs,
       stalledInterval: options.lockMs / 2,
       maxStalledCount: STALLS_ALLOWED,
+      settings: { backoffStrategy: backoffMs },
     });
     let abandoned = false;
     worker.on('error', (error) => {
@@ -137,4 +139,10 @@ const EXPIRED = Symbol('expired');
 
 function expire(ms: number): Promise<typeof EXPIRED> {
   return new Promise((resolve) => setTimeout(() => resolve(EXPIRED), ms));
+}
+
+/** Half of it is chance, so that what failed together does not come back together. */
+function backoffMs(attemptsMade: number): number {
+  const wait = Math.min(BACKOFF_MS.first * 2 ** (attemptsMade - 1), BACKOFF_MS.last);
+  return wait * (0.5 + Math.random() / 2);
 }
