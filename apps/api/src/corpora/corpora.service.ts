@@ -7,7 +7,8 @@ import { millisecondsUntil } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { RequestRouter } from '../models/request-router.js';
 import type { RerankerNeeds } from '../models/route-request.js';
-import { describeCorpus, promotedVersion } from './describe-corpus.js';
+import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { describeCorpus } from './describe-corpus.js';
 
 export interface CorporaServiceParts {
   readonly dispatcher: Pick<TaskDispatcher, 'call'>;

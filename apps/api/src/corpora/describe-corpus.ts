@@ -1,12 +1,5 @@
 import type { CorpusBody } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord, CorpusVersion } from '@rerank-fleet/core/domain';
-import { InvariantError } from '@rerank-fleet/core/errors';
-
-export function promotedVersion(record: CorpusRecord): CorpusVersion {
-  const version = record.versions.find((candidate) => candidate.version === record.promotedVersion);
-  if (version === undefined) throw new InvariantError('A corpus names a version that it does not have.');
-  return version;
-}
+import type { CorpusRecord } from '@rerank-fleet/core/domain';
 
 /** A corpus as clients see it. */
 export function describeCorpus(record: CorpusRecord, counts: { readonly documents: number; readonly passages: number }): CorpusBody {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import {
   errorOfResult,
+  INGEST_QUEUE,
+  syncQueue,
   TASK_VERSION,
   taskResultSchema,
   type TaskBody,
@@ -64,9 +66,8 @@ export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body
 const BODY_GRACE_MS = 60_000;
 const RETRY_WITHOUT_WORKERS_S = 10;
 
-/** Name of the BullMQ queue: sync work is queued a pool, ingest work is not. */
-export function queueName(queue: 'sync' | 'ingest', pool: string): string {
-  return queue === 'sync' ? `sync-${pool}` : 'ingest';
+function nameOf({ queue, pool }: Pick<TaskCall, 'queue' | 'pool'>): string {
+  return queue === 'sync' ? syncQueue(pool) : INGEST_QUEUE;
 }
 
 /** Puts tasks in the queue and, for sync calls, waits for what a worker publishes. */
@@ -121,7 +122,7 @@ export class TaskDispatcher {
       enqueued_ms: this.#parts.clock.now(),
       body: task.body,
     };
-    await this.#parts.queue.enqueue(queueName(task.queue, task.pool), { id: task.id, payload, retries: SLICE_RETRIES });
+    await this.#parts.queue.enqueue(nameOf(task), { id: task.id, payload, retries: SLICE_RETRIES });
   }
 
   async #enqueue(id: string, call: TaskCall): Promise<void> {
@@ -138,7 +139,7 @@ export class TaskDispatcher {
       ...(await this.#parts.bodies.pack(id, call.body, call.timeoutMs + BODY_GRACE_MS)),
     };
     const priority = call.priority === undefined ? {} : { priority: call.priority };
-    await this.#parts.queue.enqueue(queueName(call.queue, call.pool), { id, payload, ...priority });
+    await this.#parts.queue.enqueue(nameOf(call), { id, payload, ...priority });
     void this.#markDemandIfAlone(call.pool);
   }
 
@@ -153,7 +154,7 @@ export class TaskDispatcher {
 
   /** A task that nobody took is removed; one that is in hand is told to stop. */
   async #withdraw(id: string, call: TaskCall): Promise<void> {
-    const removed = await this.#parts.queue.discard(queueName(call.queue, call.pool), id);
+    const removed = await this.#parts.queue.discard(nameOf(call), id);
     if (!removed) await this.#parts.inbox.cancel(id, call.timeoutMs + BODY_GRACE_MS).catch(() => undefined);
   }
 

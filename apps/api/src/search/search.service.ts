@@ -11,7 +11,7 @@ import { sigmoid, type CorpusRecord, type CorpusVersion } from '@rerank-fleet/co
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
-import { promotedVersion } from '../corpora/describe-corpus.js';
+import { promotedVersion } from '@rerank-fleet/core/corpora';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
 import { chooseStages, type StageChoice } from '../models/choose-stages.js';

@@ -1,6 +1,6 @@
 import type { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import type { Config } from '@rerank-fleet/core/config';
-import { taskPayloadSchema } from '@rerank-fleet/core/contracts';
+import { INGEST_QUEUE, syncQueue, taskPayloadSchema } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
@@ -24,8 +24,8 @@ export interface ConsumeParts {
 export async function consumeTasks({ config, queue, processor, jobs, log }: ConsumeParts): Promise<readonly QueueConsumer[]> {
   const { pool, syncConcurrency, ingestConcurrency } = config.worker;
   return [
-    await queue.consume(`sync-${pool}`, processor.handle, { concurrency: syncConcurrency, lockMs: SYNC_LOCK_MS }),
-    await queue.consume('ingest', processor.handle, {
+    await queue.consume(syncQueue(pool), processor.handle, { concurrency: syncConcurrency, lockMs: SYNC_LOCK_MS }),
+    await queue.consume(INGEST_QUEUE, processor.handle, {
       concurrency: ingestConcurrency,
       lockMs: INGEST_LOCK_MS,
       onDead: (task, error) =>

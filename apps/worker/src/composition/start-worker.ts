@@ -8,7 +8,7 @@ import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/
 import { ResultBoard } from '@rerank-fleet/core/adapters/redis/result-board';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { Config } from '@rerank-fleet/core/config';
-import { TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
+import { INGEST_QUEUE, TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { BM25_LANGUAGES, Bm25Encoder, chunkText } from '@rerank-fleet/core/retrieval';
@@ -193,7 +193,7 @@ async function requeueSlices({ jobs, queue, clock, log }: SweepParts): Promise<v
       enqueued_ms: clock.now(),
       body: { kind: 'ingest', job_id: record.id, slice },
     };
-    await queue.enqueue('ingest', { id, payload, retries: SLICE_RETRIES });
+    await queue.enqueue(INGEST_QUEUE, { id, payload, retries: SLICE_RETRIES });
   }
 }
 

@@ -4,7 +4,7 @@ import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion } from '@re
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore, Embedder } from '@rerank-fleet/core/ports';
 import type { TaskHandlers } from '../tasks/task-processor.js';
-import { promotedVersion } from './ingest-task.js';
+import { promotedVersion } from '@rerank-fleet/core/corpora';
 
 export interface CorpusParts {
   readonly documents: DocumentStore;

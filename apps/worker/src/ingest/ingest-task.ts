@@ -1,6 +1,7 @@
 import type { IngestOutcome, IngestTask } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord, CorpusVersion, IndexedDocument, StoredDocument } from '@rerank-fleet/core/domain';
-import { invariant, RerankError } from '@rerank-fleet/core/errors';
+import type { CorpusVersion, IndexedDocument, StoredDocument } from '@rerank-fleet/core/domain';
+import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobRecord, IngestJobs, IngestSlice } from '@rerank-fleet/core/jobs';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
@@ -96,10 +97,4 @@ function isFaultOfText(error: unknown): error is RerankError {
 
 function rowError({ line, document }: IngestSlice['rows'][number], { code, detail }: RerankError): RowError {
   return { line, document_id: document.id, code, detail };
-}
-
-export function promotedVersion(corpus: CorpusRecord): CorpusVersion {
-  const version = corpus.versions.find(({ version: number }) => number === corpus.promotedVersion);
-  invariant(version, 'A corpus promotes a version that it does not have.');
-  return version;
 }

@@ -8,6 +8,11 @@ import { corpusSettingsSchema, fieldTypeSchema } from './corpora.js';
 /** Task payloads carry this number; a worker refuses one it does not know. */
 export const TASK_VERSION = 1;
 
+/** Work that somebody waits for, a queue a pool. */
+export const syncQueue = (pool: string): string => `sync-${pool}`;
+/** Slices of uploads, of all pools. */
+export const INGEST_QUEUE = 'ingest';
+
 /** One pass of a cascade, pinned to the file that the request was admitted for. */
 const taskStageSchema = z.object({
   model: z.object({ name: z.string(), sha256: z.string() }),
