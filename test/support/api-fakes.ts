@@ -5,7 +5,7 @@ import type { CorpusTask, TaskBody, TaskOutcome, WorkerAnnouncement } from '@rer
 import type { CorpusRecord, CorpusRef, CorpusVersion, StoredDocument } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { IngestJobs } from '@rerank-fleet/core/jobs';
-import type { BlobStore, DocumentPage, DocumentStore } from '@rerank-fleet/core/ports';
+import type { BlobBody, BlobListOptions, BlobRange, BlobStore, DocumentPage, DocumentStore } from '@rerank-fleet/core/ports';
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
 
@@ -137,18 +137,29 @@ export class MemoryBlobStore implements BlobStore {
   readonly blobs = new Map<string, Buffer>();
   fault: RerankError | undefined;
 
-  async put(key: string, body: Uint8Array | string | Readable): Promise<void> {
+  async put(key: string, body: BlobBody): Promise<void> {
     if (this.fault !== undefined) throw this.fault;
     this.blobs.set(key, body instanceof Readable ? await buffer(body) : Buffer.from(body as string));
+  }
+
+  async create(key: string, body: BlobBody): Promise<boolean> {
+    const content = body instanceof Readable ? await buffer(body) : body;
+    if (this.blobs.has(key)) return false;
+    await this.put(key, content);
+    return true;
   }
 
   async get(key: string): Promise<Buffer | undefined> {
     return this.blobs.get(key);
   }
 
-  async stream(key: string): Promise<Readable | undefined> {
+  async stream(key: string, { start, end }: BlobRange = { start: 0 }): Promise<Readable | undefined> {
     const blob = this.blobs.get(key);
-    return blob === undefined ? undefined : Readable.from([blob]);
+    return blob === undefined ? undefined : Readable.from([blob.subarray(start, end)], { objectMode: false });
+  }
+
+  async size(key: string): Promise<number | undefined> {
+    return this.blobs.get(key)?.length;
   }
 
   async delete(key: string): Promise<void> {
@@ -159,8 +170,8 @@ export class MemoryBlobStore implements BlobStore {
     for (const key of [...this.blobs.keys()]) if (key.startsWith(`${prefix}/`)) this.blobs.delete(key);
   }
 
-  async *list(prefix: string): AsyncIterable<string> {
-    yield* [...this.blobs.keys()].filter((key) => key.startsWith(`${prefix}/`)).sort();
+  async *list(prefix: string, { after = '' }: BlobListOptions = {}): AsyncIterable<string> {
+    yield* [...this.blobs.keys()].filter((key) => key.startsWith(`${prefix}/`) && key > after).sort();
   }
 }
 

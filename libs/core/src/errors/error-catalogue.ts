@@ -35,6 +35,7 @@ export const ERROR_CATALOGUE = {
   internal_error: { status: 500, title: 'Something went wrong on our side', retry: 'unrecoverable' },
   queue_unavailable: { status: 503, title: 'The queue cannot be reached', retry: 'backoff' },
   candidate_store_unavailable: { status: 503, title: 'The candidate store cannot be reached', retry: 'backoff' },
+  blob_store_unavailable: { status: 503, title: 'The blob store cannot be reached', retry: 'backoff' },
   model_unavailable: { status: 503, title: 'No worker has this model ready', retry: 'backoff' },
   deadline_exceeded: { status: 504, title: 'The deadline passed', retry: 'unrecoverable' },
   storage_full: { status: 507, title: 'The disk is full', retry: 'backoff' },

@@ -1,109 +1,159 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream, type Dirent } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
-import type { Readable } from 'node:stream';
-import { InvariantError, RerankError } from '../../errors/index.js';
-import type { BlobStore } from '../../ports/index.js';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import { RerankError } from '../../errors/index.js';
+import type { BlobBody, BlobListOptions, BlobRange, BlobStore } from '../../ports/index.js';
+import { BodySource } from './blob-body.js';
+import { checkKey, checkRange } from './blob-key.js';
+import { placeNewFile, removeEmptyFolders, replaceFile, syncFolders, writeDurably } from './durable-file.js';
 
-const SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
-/** Unfinished writes; nothing under it is ever read. */
+/** Unfinished writes; nothing under it is ever read. On the volume of the blobs, as a rename does not leave a volume. */
 const STAGING = '.staging';
 
-/** Blobs as files. A blob is written beside the others, synced and renamed, so that a reader sees all of it or nothing. */
+/**
+ * Blobs as files, on a disk or on a volume that many machines share (it needs atomic renames and hard links; NFS has both). A blob is written beside the
+ * others, synced and then named, so that a reader sees all of it or nothing.
+ */
 export class FileBlobStore implements BlobStore {
   readonly #root: string;
 
   constructor(directory: string) {
-    this.#root = directory;
+    this.#root = resolve(directory);
   }
 
-  async put(key: string, body: Uint8Array | string | Readable): Promise<void> {
+  async put(key: string, body: BlobBody): Promise<void> {
+    await this.#write(key, body, async (staged, target) => {
+      await replaceFile(staged, target);
+      return true;
+    });
+  }
+
+  async create(key: string, body: BlobBody): Promise<boolean> {
     const target = this.#path(key);
-    const staged = join(this.#root, STAGING, randomUUID());
-    try {
-      await mkdir(dirname(staged), { recursive: true, mode: 0o700 });
-      await writeDurably(staged, body);
-      const made = await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-      await rename(staged, target);
-      await syncDirectories(dirname(target), made === undefined ? dirname(target) : dirname(made));
-    } catch (error) {
-      await rm(staged, { force: true }).catch(() => undefined);
-      throw asStorageError(error);
+    // Only spares the writing of what is there; the link decides.
+    if ((await this.size(key)) !== undefined) {
+      new BodySource(body).end();
+      return false;
     }
+    return await this.#write(key, body, (staged) => placeNewFile(staged, target));
   }
 
   async get(key: string): Promise<Buffer | undefined> {
     return await readFile(this.#path(key)).catch(undefinedIfMissing);
   }
 
-  async stream(key: string): Promise<Readable | undefined> {
+  async stream(key: string, range: BlobRange = { start: 0 }): Promise<Readable | undefined> {
+    const { start, end } = checkRange(range);
     const handle = await open(this.#path(key), 'r').catch(undefinedIfMissing);
-    return handle === undefined ? undefined : createReadStream('', { fd: handle });
+    if (handle === undefined) return undefined;
+    const found = await handle.stat();
+    if (!found.isFile() || end === start) {
+      await handle.close();
+      return found.isFile() ? Readable.from([]) : undefined;
+    }
+    return createReadStream('', { fd: handle, start, ...(end === undefined ? {} : { end: end - 1 }) });
+  }
+
+  async size(key: string): Promise<number | undefined> {
+    const found = await stat(this.#path(key)).catch(undefinedIfMissing);
+    return found?.isFile() === true ? found.size : undefined;
   }
 
   async delete(key: string): Promise<void> {
-    await rm(this.#path(key), { force: true });
+    const path = this.#path(key);
+    await rm(path, { force: true }).catch(undefinedIfMissing);
+    await removeEmptyFolders(dirname(path), this.#root);
   }
 
   async deleteUnder(prefix: string): Promise<void> {
-    await rm(this.#path(prefix), { recursive: true, force: true });
+    const path = this.#path(prefix);
+    const found = await stat(path).catch(undefinedIfMissing);
+    if (found?.isDirectory() !== true) return;
+    // Retries: another process may put a blob into a folder that was just emptied.
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }).catch(rethrow);
+    await removeEmptyFolders(dirname(path), this.#root);
   }
 
-  async *list(prefix: string): AsyncIterable<string> {
-    const entries = (await readdir(this.#path(prefix), { withFileTypes: true }).catch(undefinedIfMissing)) ?? [];
+  async *list(prefix: string, { after }: BlobListOptions = {}): AsyncIterable<string> {
+    yield* this.#listFolder(checkKey(prefix), after === undefined ? '' : checkKey(after));
+  }
+
+  /** Removes writes that were cut off, as their process was killed, and have lain untouched for so long. */
+  async sweep(olderThanMs: number): Promise<void> {
+    const folder = join(this.#root, STAGING);
+    for (const name of (await readdir(folder).catch(undefinedIfMissing)) ?? []) {
+      const found = await stat(join(folder, name)).catch(undefinedIfMissing);
+      if (found !== undefined && Date.now() - found.mtimeMs >= olderThanMs) await rm(join(folder, name), { force: true });
+    }
+  }
+
+  async #write(key: string, body: BlobBody, place: (staged: string, target: string) => Promise<boolean>): Promise<boolean> {
+    const source = new BodySource(body);
+    const staged = join(this.#root, STAGING, randomUUID());
+    try {
+      const target = this.#path(key);
+      const made = await mkdir(dirname(staged), { recursive: true, mode: 0o700 });
+      await writeDurably(staged, source.bytes ?? source.chunks());
+      const placed = await place(staged, target);
+      if (!placed) await rm(staged, { force: true });
+      await syncFolders(dirname(target), made === undefined ? this.#root : dirname(made));
+      return placed;
+    } catch (error) {
+      await rm(staged, { force: true }).catch(() => undefined);
+      throw source.faultOr(error, asStoreError);
+    } finally {
+      source.end();
+    }
+  }
+
+  async *#listFolder(folder: string, after: string): AsyncIterable<string> {
+    const found = (await readdir(join(this.#root, folder), { withFileTypes: true }).catch(undefinedIfMissing)) ?? [];
     // A folder stands for keys that go on with a slash, so "a.b" comes before what is in "a".
-    const sortKey = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
-    entries.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+    const sortKey = (entry: Dirent): string => (entry.isDirectory() ? `${folder}/${entry.name}/` : `${folder}/${entry.name}`);
+    const entries = found.filter((entry) => !entry.name.startsWith('.')).sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
     for (const entry of entries) {
-      if (entry.isDirectory()) yield* this.list(`${prefix}/${entry.name}`);
-      else yield `${prefix}/${entry.name}`;
+      const key = sortKey(entry);
+      if (entry.isDirectory()) {
+        if (key > after || after.startsWith(key)) yield* this.#listFolder(key.slice(0, -1), after);
+      } else if (key > after) yield key;
     }
   }
 
   #path(key: string): string {
-    const segments = key.split('/');
-    if (segments[0] === STAGING || !segments.every((segment) => SEGMENT.test(segment)))
-      throw new InvariantError('A blob key has a segment that is not allowed.');
-    return join(this.#root, segments.join(sep));
+    return join(this.#root, checkKey(key).replaceAll('/', sep));
   }
 }
 
-async function writeDurably(path: string, body: Uint8Array | string | Readable): Promise<void> {
-  const handle = await open(path, 'wx', 0o600);
-  try {
-    await handle.writeFile(body);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** A name is durable only when its folder is: from the blob's folder up to the one that held the folders made for it. */
-async function syncDirectories(from: string, upTo: string): Promise<void> {
-  const handle = await open(from, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  if (from !== upTo) await syncDirectories(dirname(from), upTo);
-}
+const MISSING = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ERR_FS_EISDIR']);
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
+/** A volume that is away, or not as it should be; a network volume may come back. */
+const AWAY = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'EREMOTEIO', 'EROFS', 'EACCES', 'EPERM']);
 
 function undefinedIfMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'EISDIR') return undefined;
-  throw error;
+  if (error.code !== undefined && MISSING.has(error.code)) return undefined;
+  throw asStoreError(error);
 }
 
-function asStorageError(error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new RerankError(
-    'storage_full',
-    'The disk that keeps uploads is full. Free space or point BLOB_URL elsewhere, then send this again; nothing of it was kept.',
-    {
+function rethrow(error: unknown): never {
+  throw asStoreError(error);
+}
+
+function asStoreError(error: unknown): unknown {
+  const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? '') : '';
+  if (FULL.has(code)) {
+    return new RerankError(
+      'storage_full',
+      'The disk that keeps uploads is full. Free space or point BLOB_URL elsewhere, then send this again; nothing of it was kept.',
+      { cause: error, retryAfterS: 60 },
+    );
+  }
+  if (AWAY.has(code)) {
+    return new RerankError('blob_store_unavailable', 'The disk that keeps uploads and jobs cannot be read or written. Try again.', {
       cause: error,
-      retryAfterS: 60,
-    },
-  );
+      retryAfterS: 5,
+    });
+  }
+  return error;
 }
