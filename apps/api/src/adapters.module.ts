@@ -14,7 +14,7 @@ import { IngestJobs } from '@rerank-fleet/core/jobs';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import { TaskDispatcher } from './dispatch/task-dispatcher.js';
-import type { FleetSource } from './models/fleet-view.js';
+import type { FleetSource } from '@rerank-fleet/core/requests';
 import { ADAPTERS } from './tokens.js';
 
 /** Everything behind the HTTP edge. */

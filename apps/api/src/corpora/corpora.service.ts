@@ -5,8 +5,7 @@ import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { OutcomeOf, TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
-import type { RequestRouter } from '../models/request-router.js';
-import type { RerankerNeeds } from '../models/route-request.js';
+import type { RequestRouter, RerankerNeeds } from '@rerank-fleet/core/requests';
 import { promotedVersion } from '@rerank-fleet/core/corpora';
 import { describeCorpus } from './describe-corpus.js';
 

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import type { RequestContext } from '../http/request-context.js';
-import { DEFAULT_POOL } from '../models/fleet-view.js';
+import { DEFAULT_POOL } from '@rerank-fleet/core/requests';
 import type { CorporaService } from './corpora.service.js';
 import { asDocument, type DocumentRow } from './read-documents.js';
 

@@ -1,5 +1,5 @@
 import type { ModelListBody } from '@rerank-fleet/core/contracts';
-import type { FleetModel, FleetView, PoolView } from './fleet-view.js';
+import type { FleetModel, FleetView, PoolView } from '@rerank-fleet/core/requests';
 
 /** What can be asked for, as the workers tell it. */
 export class ModelsService {

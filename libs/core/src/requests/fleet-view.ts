@@ -1,5 +1,5 @@
-import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import { RerankError } from '@rerank-fleet/core/errors';
+import type { WorkerAnnouncement } from '../contracts/index.js';
+import { RerankError } from '../errors/index.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export type FleetModel = WorkerAnnouncement['models'][number];

@@ -1,6 +1,6 @@
-import type { TaskStage } from '@rerank-fleet/core/contracts';
-import { mostResultsOf, type Stage } from '@rerank-fleet/core/domain';
-import { invariant } from '@rerank-fleet/core/errors';
+import type { TaskStage } from '../contracts/index.js';
+import { mostResultsOf, type Stage } from '../domain/index.js';
+import { invariant } from '../errors/index.js';
 import type { ModelPin, RerankerNeeds } from './route-request.js';
 
 /** The rerankers that a request goes through. */

@@ -1,4 +1,4 @@
-import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
+import type { WorkerAnnouncement } from '../contracts/index.js';
 import { describe, expect, it } from 'vitest';
 import { FleetView, poolsOf, type FleetModel } from './fleet-view.js';
 import { RequestRouter } from './request-router.js';

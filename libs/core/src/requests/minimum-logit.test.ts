@@ -1,4 +1,4 @@
-import { sigmoid } from '@rerank-fleet/core/domain';
+import { sigmoid } from '../domain/index.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { minimumLogit } from './minimum-logit.js';

@@ -1,4 +1,4 @@
-import { RerankError } from '@rerank-fleet/core/errors';
+import { RerankError } from '../errors/index.js';
 import type { FleetModel, PoolView } from './fleet-view.js';
 
 export interface ModelPin {

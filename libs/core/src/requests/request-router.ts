@@ -1,4 +1,4 @@
-import { RerankError } from '@rerank-fleet/core/errors';
+import { RerankError } from '../errors/index.js';
 import type { FleetView, PoolView } from './fleet-view.js';
 import { defaultForPeers } from './peer-models.js';
 import { routeRequest, type RouteChoice, type RouteNeeds } from './route-request.js';
