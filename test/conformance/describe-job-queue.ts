@@ -125,6 +125,40 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
       expect(dead).toEqual([[expect.objectContaining({ id: 'stubborn' }), expect.objectContaining({ code: 'model_unavailable' })]]);
     });
 
+    it('waits between attempts as long as the task says, though its error asks for more', async () => {
+      const takenAt: number[] = [];
+      const died = gate();
+      await queue.enqueue(lane, { id: 'patient', payload: {}, retries: 2, backoff: { firstMs: 200, lastMs: 400 } });
+      await consume(
+        async () => {
+          takenAt.push(performance.now());
+          throw new RerankError('model_unavailable', 'not yet', takenAt.length === 1 ? {} : { retryAfterS: 86_400 });
+        },
+        { onDead: () => died.open() },
+      );
+      await died.opened;
+      const waits = takenAt.slice(1).map((at, index) => at - takenAt[index]!);
+      // At least half of the first 200 ms, then the whole 400 ms: the error asks for a day. A timer may be a few milliseconds early.
+      expect(waits[0]).toBeGreaterThan(90);
+      expect(waits[1]).toBeGreaterThan(390);
+    });
+
+    it('counts and discards a task that waits for its next attempt', async () => {
+      const [inbox, failed] = [new Inbox(), gate()];
+      const minute = { firstMs: 60_000, lastMs: 60_000 };
+      await queue.enqueue(lane, { id: 'later', payload: {}, retries: 1, backoff: minute });
+      await consume(async (task) => {
+        inbox.add(task);
+        failed.open();
+        throw mayRetry();
+      });
+      await failed.opened;
+      await expect.poll(() => queue.depth(lane)).toEqual({ waiting: 1, active: 0 });
+      expect(await queue.discard(lane, 'later')).toBe(true);
+      expect(await queue.depth(lane)).toEqual({ waiting: 0, active: 0 });
+      expect(inbox.taken).toHaveLength(1);
+    });
+
     it('gives a task up at once where its error says that trying again cannot help', async () => {
       const inbox = new Inbox();
       const died = gate();

@@ -1,3 +1,9 @@
+/** The wait before the next attempt doubles from the first to the last; up to half of it is left to chance. Milliseconds. */
+export interface RetryBackoff {
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
 /** A task as the queue carries it: opaque to the queue, validated by who takes it. */
 export interface QueuedTask {
   /** Unique; adding an id that is still in the queue is a no-op, one that died is queued anew. No `:`. */
@@ -8,6 +14,8 @@ export interface QueuedTask {
   readonly priority?: number;
   /** Times the queue may hand the task out again after a handler failed with an error that allows it. */
   readonly retries?: number;
+  /** How long each of those times waits; the queue's own choice where a task names none. */
+  readonly backoff?: RetryBackoff;
 }
 
 export interface TakenTask extends QueuedTask {
@@ -24,7 +32,10 @@ export interface ConsumeOptions {
   readonly onDead?: (task: TakenTask, error: Error) => void;
 }
 
-/** Handles one task; the task is done when the promise resolves. A `RerankError` whose catalogue entry says so is retried with backoff. */
+/**
+ * Handles one task; the task is done when the promise resolves. A `RerankError` whose catalogue entry says so is retried with backoff. Its
+ * `retryAfterS` lengthens the wait, never beyond the backoff's `lastMs`.
+ */
 export type TaskHandler = (task: TakenTask) => Promise<void>;
 
 export interface QueueConsumer {

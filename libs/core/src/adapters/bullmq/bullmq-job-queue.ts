@@ -1,6 +1,16 @@
-import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import { Queue, UnrecoverableError, Worker, type BackoffOptions, type Job } from 'bullmq';
 import { ERROR_CATALOGUE, RerankError } from '../../errors/index.js';
-import type { ConsumeOptions, JobQueue, QueueConsumer, QueueDepth, QueuedTask, TakenTask, TaskHandler } from '../../ports/index.js';
+import type {
+  ConsumeOptions,
+  JobQueue,
+  QueueConsumer,
+  QueueDepth,
+  QueuedTask,
+  RetryBackoff,
+  TakenTask,
+  TaskHandler,
+} from '../../ports/index.js';
+import { backoffDelayMs } from '../backoff-delay.js';
 import { connectRedis, KEY_PREFIX, orQueueUnavailable } from '../redis/redis-connection.js';
 import type { Redis } from 'ioredis';
 
@@ -9,8 +19,8 @@ import type { Redis } from 'ioredis';
  * another's crash, so the count is out of reach and the worker counts by its fence.
  */
 const STALLS_ALLOWED = 1_000;
-/** The wait doubles from the first to the last of these: an outage of an hour is found to be over within a minute. */
-const BACKOFF_MS = { first: 1_000, last: 60_000 } as const;
+/** Of tasks that name none: an outage of an hour is found to be over within a minute. */
+const DEFAULT_BACKOFF: RetryBackoff = { firstMs: 1_000, lastMs: 60_000 };
 /** Failed tasks that are kept as dead letters in each queue. */
 const DEAD_LETTERS_KEPT = 10_000;
 
@@ -40,7 +50,7 @@ export class BullmqJobQueue implements JobQueue {
     const added = this.#queue(queue).add('task', task.payload, {
       jobId: task.id,
       attempts: (task.retries ?? 0) + 1,
-      backoff: { type: 'capped' },
+      backoff: cappedBackoff(task.backoff),
       removeOnComplete: true,
       removeOnFail: { count: DEAD_LETTERS_KEPT },
       ...(task.priority === undefined ? {} : { priority: task.priority }),
@@ -67,7 +77,7 @@ export class BullmqJobQueue implements JobQueue {
       lockDuration: options.lockMs,
       stalledInterval: options.lockMs / 2,
       maxStalledCount: STALLS_ALLOWED,
-      settings: { backoffStrategy: backoffMs },
+      settings: { backoffStrategy: (failures, _type, error, job) => backoffDelayMs(backoffOf(job), failures, error) },
     });
     let abandoned = false;
     worker.on('error', (error) => {
@@ -141,8 +151,17 @@ function expire(ms: number): Promise<typeof EXPIRED> {
   return new Promise((resolve) => setTimeout(() => resolve(EXPIRED), ms));
 }
 
-/** Half of it is chance, so that what failed together does not come back together. */
-function backoffMs(attemptsMade: number): number {
-  const wait = Math.min(BACKOFF_MS.first * 2 ** (attemptsMade - 1), BACKOFF_MS.last);
-  return wait * (0.5 + Math.random() / 2);
+/** What BullMQ keeps beside a task, so that whoever takes it knows how long its retries wait. */
+interface CappedBackoff extends BackoffOptions {
+  readonly type: 'capped';
+  readonly capped?: RetryBackoff;
+}
+
+function cappedBackoff(backoff: RetryBackoff | undefined): CappedBackoff {
+  return backoff === undefined ? { type: 'capped' } : { type: 'capped', capped: { firstMs: backoff.firstMs, lastMs: backoff.lastMs } };
+}
+
+/** Tasks that an older version queued carry none. */
+function backoffOf(job: Pick<Job, 'opts'> | undefined): RetryBackoff {
+  return (job?.opts.backoff as CappedBackoff | undefined)?.capped ?? DEFAULT_BACKOFF;
 }

@@ -1,5 +1,6 @@
 import { ERROR_CATALOGUE, RerankError } from '../../errors/index.js';
 import type { ConsumeOptions, JobQueue, QueueConsumer, QueueDepth, QueuedTask, TakenTask, TaskHandler } from '../../ports/index.js';
+import { backoffDelayMs } from '../backoff-delay.js';
 
 interface Entry extends QueuedTask {
   readonly arrival: number;
@@ -8,6 +9,8 @@ interface Entry extends QueuedTask {
 
 interface Lane {
   readonly waiting: Entry[];
+  /** Failed tasks until their next attempt. */
+  readonly delayed: Map<Entry, NodeJS.Timeout>;
   readonly ids: Set<string>;
   readonly consumers: Set<{ take: () => void }>;
   active: number;
@@ -20,7 +23,7 @@ interface Running {
   readonly isMine: () => boolean;
 }
 
-/** The queue within one process, for tests of what stands on it. Nothing survives the process; retries come at once. */
+/** The queue within one process, for tests of what stands on it. Nothing survives the process; retries come at once where a task names no backoff. */
 export class MemoryJobQueue implements JobQueue {
   readonly #lanes = new Map<string, Lane>();
   #arrivals = 0;
@@ -36,6 +39,8 @@ export class MemoryJobQueue implements JobQueue {
 
   discard(queue: string, taskId: string): Promise<boolean> {
     const lane = this.#lane(queue);
+    const delayed = [...lane.delayed.keys()].find((entry) => entry.id === taskId);
+    if (delayed !== undefined) this.#wake(lane, delayed);
     const position = lane.waiting.findIndex((entry) => entry.id === taskId);
     if (position >= 0) {
       lane.waiting.splice(position, 1);
@@ -77,10 +82,11 @@ export class MemoryJobQueue implements JobQueue {
 
   depth(queue: string): Promise<QueueDepth> {
     const lane = this.#lane(queue);
-    return Promise.resolve({ waiting: lane.waiting.length, active: lane.active });
+    return Promise.resolve({ waiting: lane.waiting.length + lane.delayed.size, active: lane.active });
   }
 
   close(): Promise<void> {
+    for (const timer of [...this.#lanes.values()].flatMap(({ delayed }) => [...delayed.values()])) clearTimeout(timer);
     this.#lanes.clear();
     return Promise.resolve();
   }
@@ -106,11 +112,23 @@ export class MemoryJobQueue implements JobQueue {
     const final = error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'unrecoverable';
     if (!final && entry.attempt < (entry.retries ?? 0)) {
       entry.attempt += 1;
-      this.#push(lane, entry);
+      this.#retry(lane, entry, error);
       return;
     }
     lane.ids.delete(entry.id);
     options.onDead?.(task, error);
+  }
+
+  #retry(lane: Lane, entry: Entry, error: Error): void {
+    if (entry.backoff === undefined) return this.#push(lane, entry);
+    const timer = setTimeout(() => this.#wake(lane, entry), backoffDelayMs(entry.backoff, entry.attempt, error));
+    lane.delayed.set(entry, timer.unref());
+  }
+
+  #wake(lane: Lane, entry: Entry): void {
+    clearTimeout(lane.delayed.get(entry));
+    lane.delayed.delete(entry);
+    this.#push(lane, entry);
   }
 
   #push(lane: Lane, entry: Entry): void {
@@ -122,7 +140,7 @@ export class MemoryJobQueue implements JobQueue {
   #lane(queue: string): Lane {
     const known = this.#lanes.get(queue);
     if (known !== undefined) return known;
-    const lane: Lane = { waiting: [], ids: new Set(), consumers: new Set(), active: 0 };
+    const lane: Lane = { waiting: [], delayed: new Map(), ids: new Set(), consumers: new Set(), active: 0 };
     this.#lanes.set(queue, lane);
     return lane;
   }
