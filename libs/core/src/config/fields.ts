@@ -239,6 +239,13 @@ export const FIELDS = {
       description: 'Days after which a finished ingest job, or an upload that was cut off, is forgotten.',
       schema: int(1, 3_650).default(7),
     }),
+    maxRssBytes: field({
+      env: 'WORKER_MAX_RSS_BYTES',
+      unit: 'bytes',
+      description:
+        'Memory (RSS) beyond which a worker ends its tasks and exits with status 75, for its supervisor to start a new one. Default: half as much again as after the warm-up, and 512 MiB; 0 never does.',
+      schema: int(0, Number.MAX_SAFE_INTEGER).optional(),
+    }),
     drainMs: field({
       env: 'DRAIN_MS',
       unit: 'ms',

@@ -27,6 +27,9 @@ export class ConfigError extends Error {
 /** Exit status of a process that refuses its configuration (EX_CONFIG of sysexits.h); a supervisor does not restart it. */
 export const EXIT_CONFIG = 78;
 
+/** Exit status of a worker whose memory has grown too far (EX_TEMPFAIL of sysexits.h): it ended in order, and a supervisor starts a new one at once. */
+export const EXIT_RECYCLE = 75;
+
 const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 

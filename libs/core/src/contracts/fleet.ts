@@ -17,6 +17,8 @@ export const engineSchema = z.object({
   intra_op_threads: z.int().positive(),
   /** Measured on this hardware, not set or a default. */
   tuned: z.boolean(),
+  /** The budget of each model; it falls for good when a batch does not fit into memory. */
+  models: z.array(z.object({ name: z.string(), max_batch_tokens: z.int().positive(), tuned: z.boolean() })).optional(),
 });
 
 /** What a worker says of itself with each heartbeat. The first cross-encoder of a pool is its default. */

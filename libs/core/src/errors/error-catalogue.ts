@@ -38,6 +38,7 @@ export const ERROR_CATALOGUE = {
   blob_store_unavailable: { status: 503, title: 'The blob store cannot be reached', retry: 'backoff' },
   model_unavailable: { status: 503, title: 'No worker has this model ready', retry: 'backoff' },
   deadline_exceeded: { status: 504, title: 'The deadline passed', retry: 'unrecoverable' },
+  out_of_memory: { status: 507, title: 'The worker has too little memory for a pair', retry: 'backoff' },
   storage_full: { status: 507, title: 'The disk is full', retry: 'backoff' },
 } as const satisfies Record<string, ErrorEntry>;
 
