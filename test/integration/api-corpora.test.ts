@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { corpusSchema, jobSchema } from '@rerank-fleet/core/contracts';
+import { corpusSchema, ingestJobSchema } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { corpusRecord } from '../support/api-fakes.js';
@@ -71,7 +71,7 @@ describe('POST /v1/corpora/{name}/documents', () => {
       payload: { documents: [{ text: 'one' }, { id: 'x', text: 'two', title: 't', metadata: { n: [1, null] } }] },
     });
     expect(response.statusCode).toBe(202);
-    const job = jobSchema.parse(response.json());
+    const job = ingestJobSchema.parse(response.json());
     expect(job).toMatchObject({
       status: 'queued',
       corpus: 'manuals',

@@ -1,13 +1,14 @@
 import { createApp } from '@rerank-fleet/api';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { CorpusBody, JobBody, Problem, RerankResponse } from '@rerank-fleet/core/contracts';
+import type { CorpusBody, IngestJobBody, Problem, RerankResponse } from '@rerank-fleet/core/contracts';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { Writable } from 'node:stream';
 import { apiConfig, FakeFleet } from '../support/api-fakes.js';
 
 /** What tests read of bodies; each route answers some of it. */
-export interface AnswerBody extends Omit<Problem, 'status'>, Omit<RerankResponse, 'id'>, Omit<JobBody, 'errors' | 'object' | 'status'> {
+export interface AnswerBody
+  extends Omit<Problem, 'status'>, Omit<RerankResponse, 'id'>, Omit<IngestJobBody, 'errors' | 'object' | 'status'> {
   readonly status: string | number;
   readonly object: string;
   readonly data: readonly CorpusBody[];

@@ -7,14 +7,14 @@ import {
   corpusSettingsSchema,
   documentSchema,
   healthSchema,
-  jobSchema,
+  ingestJobSchema,
   modelListSchema,
   rerankResponseSchema,
   searchRequestSchema,
   searchResponseSchema,
   type CorpusBody,
   type DocumentBody,
-  type JobBody,
+  type IngestJobBody,
   type StageBody,
 } from '@rerank-fleet/core/contracts';
 import { ERROR_CATALOGUE, type ErrorCode } from '@rerank-fleet/core/errors';
@@ -48,7 +48,7 @@ export class ContractServer {
   readonly requests: SeenRequest[] = [];
   readonly corpora = new Map<string, Map<string, DocumentBody & { id: string }>>();
   readonly stages = new Map<string, readonly StageBody[]>();
-  readonly jobs = new Map<string, { job: JobBody; readsLeft: number }>();
+  readonly jobs = new Map<string, { job: IngestJobBody; readsLeft: number }>();
   /** Reads of a job before it has ended. */
   jobReads = 2;
   /** Says `failed` for every job. */
@@ -154,7 +154,7 @@ export class ContractServer {
   #ingest(corpus: string, body: string): [number, unknown?] {
     const documents = this.corpora.get(corpus);
     if (documents === undefined) return problem('corpus_not_found', `There is no corpus "${corpus}".`);
-    const errors: JobBody['errors'] = [];
+    const errors: IngestJobBody['errors'] = [];
     let succeeded = 0;
     for (const [index, line] of body.trimEnd().split('\n').entries()) {
       const parsed = documentSchema.safeParse(JSON.parse(line));
@@ -168,7 +168,7 @@ export class ContractServer {
     }
     const id = `job_${this.jobs.size + 1}`;
     const counts = { total: succeeded + errors.length, processing: 0, succeeded, errored: errors.length };
-    const job = jobSchema.parse({
+    const job = ingestJobSchema.parse({
       ...{ id, object: 'job', kind: 'ingest', corpus, status: this.failJobs ? 'failed' : 'completed', request_counts: counts, errors },
       ...{ created_at: 1, completed_at: 2, urls: { self: `/v1/jobs/${id}` } },
     });
@@ -246,7 +246,7 @@ function score(query: string, text: string): { logit: number; relevance_score: n
   return { logit, relevance_score: 1 / (1 + Math.exp(-logit)) };
 }
 
-function running(job: JobBody): JobBody {
+function running(job: IngestJobBody): IngestJobBody {
   const { completed_at: _completedAt, ...rest } = job;
   const half = Math.floor(job.request_counts.total / 2);
   const counts = { total: job.request_counts.total, processing: job.request_counts.total - half, succeeded: half, errored: 0 };

@@ -5,13 +5,13 @@ import {
   deletedSchema,
   fieldTypeSchema,
   healthSchema,
-  jobSchema,
+  ingestJobSchema,
   modelListSchema,
   rerankResponseSchema,
   searchResponseSchema,
   storedDocumentSchema,
   type CorpusBody,
-  type JobBody,
+  type IngestJobBody,
 } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 
@@ -38,7 +38,7 @@ const corpusAnswerSchema: z.ZodType<CorpusBody> = corpusSchema.extend({
   }),
 });
 
-const jobAnswerSchema: z.ZodType<JobBody> = jobSchema.extend({
+const jobAnswerSchema: z.ZodType<IngestJobBody> = ingestJobSchema.extend({
   errors: z.array(z.object({ line: z.int(), document_id: z.string().optional(), code: z.string(), detail: z.string() })),
 });
 

@@ -3,4 +3,4 @@ export type { CallOptions, RetryNotice } from './http-transport.js';
 export type { WaitOptions } from './job-wait.js';
 export type { UploadProgress } from './ndjson-body.js';
 export * from './rerank-client.js';
-export type { CorpusBody, DocumentBody, JobBody, RerankResponse, SearchResponse } from '@rerank-fleet/core/contracts';
+export type { CorpusBody, DocumentBody, IngestJobBody, RerankResponse, SearchResponse } from '@rerank-fleet/core/contracts';

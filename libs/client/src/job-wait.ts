@@ -1,11 +1,11 @@
-import type { JobBody } from '@rerank-fleet/core/contracts';
+import type { IngestJobBody } from '@rerank-fleet/core/contracts';
 import { RerankConnectionError } from './client-errors.js';
 import { Deadline, sleep } from './deadline.js';
 import type { CallOptions } from './http-transport.js';
 
 export interface WaitOptions extends CallOptions {
   /** Called with each state that was read, the last one included. */
-  readonly onProgress?: ((job: JobBody) => void) | undefined;
+  readonly onProgress?: ((job: IngestJobBody) => void) | undefined;
 }
 
 const FIRST_DELAY_MS = 50;
@@ -15,7 +15,7 @@ const GROWTH = 1.5;
 const OUTAGE_MS = 30_000;
 
 /** Reads a job until it has ended; waits longer between reads the longer it takes. */
-export async function pollJob(read: (signal: AbortSignal) => Promise<JobBody>, options: WaitOptions): Promise<JobBody> {
+export async function pollJob(read: (signal: AbortSignal) => Promise<IngestJobBody>, options: WaitOptions): Promise<IngestJobBody> {
   const deadline = new Deadline(options.timeoutMs ?? Infinity, options.signal);
   let lastAnswerAt = performance.now();
   try {

@@ -4,7 +4,7 @@ import type {
   deleteDocumentsRequestSchema,
   DocumentBody,
   healthSchema,
-  JobBody,
+  IngestJobBody,
   ModelListBody,
   rerankRequestSchema,
   RerankResponse,
@@ -49,7 +49,7 @@ export interface IngestOptions extends WaitOptions {
   /** Called with what was handed to the network so far. */
   readonly onUpload?: ((progress: UploadProgress) => void) | undefined;
   /** Called once with the accepted job. */
-  readonly onAccepted?: ((job: JobBody) => void) | undefined;
+  readonly onAccepted?: ((job: IngestJobBody) => void) | undefined;
 }
 
 /** Time that an answer may take beyond the deadline that the service was given. */
@@ -117,7 +117,7 @@ export class RerankClient {
    *
    * An array may be sent again after a 429 or 503; other sources are read once. In browsers the documents are gathered first.
    */
-  async ingest(corpus: string, documents: DocumentSource, options: IngestOptions = {}): Promise<JobBody> {
+  async ingest(corpus: string, documents: DocumentSource, options: IngestOptions = {}): Promise<IngestJobBody> {
     const { wait = false, onUpload, onAccepted, signal, timeoutMs = Infinity } = options;
     const job = await this.#transport.send(
       {
@@ -148,7 +148,7 @@ export class RerankClient {
     return answer.deleted;
   }
 
-  getJob(id: string, options: CallOptions = {}): Promise<JobBody> {
+  getJob(id: string, options: CallOptions = {}): Promise<IngestJobBody> {
     return this.#transport.send(
       { method: 'GET', path: `/v1/jobs/${encodeURIComponent(id)}`, answer: ANSWERS.job, idempotent: true },
       options,
@@ -159,7 +159,7 @@ export class RerankClient {
    * Resolves when the job has ended, whether it completed or failed. Outlasts a restart of the service of up to 30 s.
    * `timeoutMs` bounds the whole wait; there is no bound by default.
    */
-  waitForJob(id: string, options: WaitOptions = {}): Promise<JobBody> {
+  waitForJob(id: string, options: WaitOptions = {}): Promise<IngestJobBody> {
     return pollJob((signal) => this.getJob(id, { signal }), options);
   }
 

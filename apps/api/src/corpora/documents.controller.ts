@@ -5,7 +5,7 @@ import {
   deleteDocumentsRequestSchema,
   ingestRequestSchema,
   type deletedSchema,
-  type JobBody,
+  type IngestJobBody,
   type storedDocumentSchema,
 } from '@rerank-fleet/core/contracts';
 import type { FastifyReply } from 'fastify';
@@ -37,7 +37,7 @@ export class DocumentsController {
     @Body() body: unknown,
     @Context() context: RequestContext,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JobBody> {
+  ): Promise<IngestJobBody> {
     const accepted = await this.documents.ingest(name, this.#rows(body), context);
     const wait = { tenant: context.tenant, timeoutMs: this.config.http.syncTimeoutMs, signal: context.signal };
     const job = query.wait ? await this.jobs.awaitDone(accepted, wait) : accepted;

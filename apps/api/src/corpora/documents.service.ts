@@ -1,4 +1,4 @@
-import { documentIdSchema, type deleteDocumentsRequestSchema, type DocumentBody, type JobBody } from '@rerank-fleet/core/contracts';
+import { documentIdSchema, type deleteDocumentsRequestSchema, type DocumentBody, type IngestJobBody } from '@rerank-fleet/core/contracts';
 import type { CorpusRecord, StoredDocument } from '@rerank-fleet/core/domain';
 import { RerankError, type FieldError } from '@rerank-fleet/core/errors';
 import { sliceTaskId, type IngestJobRecord, type IngestJobs, type IngestRejection } from '@rerank-fleet/core/jobs';
@@ -45,7 +45,7 @@ export class DocumentsService {
    *
    * @throws RerankError `corpus_not_found`, `invalid_request` (no good row), `storage_full`, `queue_unavailable`
    */
-  async ingest(corpus: string, rows: AsyncIterable<DocumentRow>, context: RequestContext): Promise<JobBody> {
+  async ingest(corpus: string, rows: AsyncIterable<DocumentRow>, context: RequestContext): Promise<IngestJobBody> {
     const record = await this.#parts.corpora.require(context.tenant, corpus);
     const job = await this.#accept(record, rows, context);
     await this.#enqueue(job, context);

@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Param } from '@nestjs/common';
-import type { JobBody } from '@rerank-fleet/core/contracts';
+import type { IngestJobBody } from '@rerank-fleet/core/contracts';
 import { RequiresScope } from '../auth/scope.js';
 import { Context, type RequestContext } from '../http/request-context.js';
 import { JOBS_SERVICE } from '../tokens.js';
@@ -11,7 +11,7 @@ export class JobsController {
 
   @Get(':id')
   @RequiresScope('ingest')
-  get(@Param('id') id: string, @Context() context: RequestContext): Promise<JobBody> {
+  get(@Param('id') id: string, @Context() context: RequestContext): Promise<IngestJobBody> {
     return this.jobs.get(context.tenant, id);
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobBody } from '@rerank-fleet/core/contracts';
+import type { IngestJobBody } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
 
@@ -16,7 +16,7 @@ export class JobsService {
   }
 
   /** @throws RerankError `job_not_found`, also for another tenant's */
-  async get(tenant: string, id: string): Promise<JobBody> {
+  async get(tenant: string, id: string): Promise<IngestJobBody> {
     const job = await this.#jobs.find(tenant, id);
     if (job === undefined) throw new RerankError('job_not_found', 'There is no job of this id.');
     return job;
@@ -28,9 +28,9 @@ export class JobsService {
    * @throws RerankError `job_not_found`; the signal's reason when it aborts
    */
   async awaitDone(
-    job: JobBody,
+    job: IngestJobBody,
     options: { readonly tenant: string; readonly timeoutMs: number; readonly signal: AbortSignal },
-  ): Promise<JobBody> {
+  ): Promise<IngestJobBody> {
     const end = performance.now() + options.timeoutMs;
     let latest = job;
     for (let pause = FIRST_LOOK_MS; !isDone(latest); pause = Math.min(pause * 1.5, LAST_LOOK_MS)) {
@@ -43,6 +43,6 @@ export class JobsService {
   }
 }
 
-export function isDone(job: JobBody): boolean {
+export function isDone(job: IngestJobBody): boolean {
   return job.status === 'completed' || job.status === 'failed';
 }

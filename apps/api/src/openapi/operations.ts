@@ -9,7 +9,7 @@ import {
   documentSchema,
   healthSchema,
   ingestRequestSchema,
-  jobSchema,
+  ingestJobSchema,
   modelListSchema,
   rerankRequestSchema,
   rerankResponseSchema,
@@ -110,8 +110,8 @@ export const OPERATIONS: readonly Operation[] = [
     params: { path: corpusPath, query: ingestQuerySchema },
     body: { required: true, content: { 'application/json': ingestRequestSchema, 'application/x-ndjson': documentSchema } },
     answers: {
-      200: { description: 'With `wait=true`: the job, done.', schema: jobSchema },
-      202: { description: 'The job is durable and will be done.', schema: jobSchema },
+      200: { description: 'With `wait=true`: the job, done.', schema: ingestJobSchema },
+      202: { description: 'The job is durable and will be done.', schema: ingestJobSchema },
     },
     errors: [...BODY, ...STORED, 'corpus_not_found', 'queue_unavailable', 'storage_full'],
   },
@@ -159,7 +159,7 @@ export const OPERATIONS: readonly Operation[] = [
     params: {
       path: z.object({ id: z.string().meta({ description: 'Id of the job.', examples: ['job_0f8fad5bd9cb469fa165706867700ab1'] }) }),
     },
-    answers: { 200: { description: 'The job.', schema: jobSchema } },
+    answers: { 200: { description: 'The job.', schema: ingestJobSchema } },
     errors: ['job_not_found'],
   },
   {

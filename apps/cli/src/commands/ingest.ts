@@ -1,4 +1,4 @@
-import type { DocumentBody, JobBody } from '@rerank-fleet/client';
+import type { DocumentBody, IngestJobBody } from '@rerank-fleet/client';
 import type { Command } from 'commander';
 import { clientAction, type CommandContext } from '../client-command.js';
 import { CliError, ExitCode, InterruptedError } from '../exit-code.js';
@@ -70,14 +70,14 @@ interface Transfer {
 }
 
 /** Sends what is valid, and waits for the job; undefined when nothing is valid. */
-async function transfer(context: CommandContext, { source, flags, rejects, origins }: Transfer): Promise<JobBody | undefined> {
+async function transfer(context: CommandContext, { source, flags, rejects, origins }: Transfer): Promise<IngestJobBody | undefined> {
   const { client, terminal, signal } = context;
   const documents = validDocuments(source, rejects, origins);
   const first = await documents.next();
   if (first.done === true) return undefined;
   const upload = createProgress('sending', terminal.stderr, terminal.quiet);
   const work = createProgress('indexing', terminal.stderr, terminal.quiet);
-  let accepted: JobBody | undefined;
+  let accepted: IngestJobBody | undefined;
   let rate = rateMeter();
   try {
     return await client.ingest(flags.corpus, startingWith(first.value, documents), {
@@ -118,13 +118,13 @@ async function* startingWith(first: DocumentBody, rest: AsyncGenerator<DocumentB
   yield* rest;
 }
 
-function showJob(progress: Progress, job: JobBody, rate: (count: number) => string): void {
+function showJob(progress: Progress, job: IngestJobBody, rate: (count: number) => string): void {
   const { total, succeeded, errored } = job.request_counts;
   const done = succeeded + errored;
   progress.update(done, total, `${formatCount(done)} of ${plural(total, 'document')}, ${rate(done)}`);
 }
 
-function interrupted(job: JobBody | undefined): InterruptedError {
+function interrupted(job: IngestJobBody | undefined): InterruptedError {
   return new InterruptedError(
     job === undefined
       ? 'Interrupted before everything was sent: the service has made no job of it, and nothing was stored.'
@@ -137,7 +137,7 @@ function nothingToSend(source: DocumentSource, rejects: Rejects): CliError {
   return new CliError(`${source.name} ${why}`, ExitCode.nothingFoundOrPartial);
 }
 
-function conclude({ terminal, exitWith }: CommandContext, end: { job: JobBody; rejects: Rejects; waited: boolean }): void {
+function conclude({ terminal, exitWith }: CommandContext, end: { job: IngestJobBody; rejects: Rejects; waited: boolean }): void {
   const { job, rejects, waited } = end;
   terminal.result({ job, rejected_count: rejects.count, rejected: rejects.named }, () => summaryOf(job, waited));
   if (rejects.count > 0) {
@@ -148,7 +148,7 @@ function conclude({ terminal, exitWith }: CommandContext, end: { job: JobBody; r
     throw new CliError(`Job ${job.id} failed: not all documents are stored. What is there stays; ingesting again is safe.`);
 }
 
-function summaryOf(job: JobBody, waited: boolean): string {
+function summaryOf(job: IngestJobBody, waited: boolean): string {
   const { succeeded } = job.request_counts;
   if (waited) return `${plural(succeeded, 'document')} stored in corpus ${job.corpus} (job ${job.id}).`;
   return `Job ${job.id} accepted; follow it with \`rerank status ${job.id}\`.`;

@@ -1,4 +1,4 @@
-import type { CorpusBody, HealthBody, JobBody, ModelBody } from '@rerank-fleet/client';
+import type { CorpusBody, HealthBody, IngestJobBody, ModelBody } from '@rerank-fleet/client';
 import type { Command } from 'commander';
 import { clientAction, type CommandContext } from '../client-command.js';
 import { ExitCode } from '../exit-code.js';
@@ -108,7 +108,7 @@ async function showJob({ client, terminal, signal, exitWith }: CommandContext, i
   else if (job.request_counts.errored > 0) exitWith(ExitCode.nothingFoundOrPartial);
 }
 
-function describeJob({ id, kind, corpus, status: state, request_counts: counts, errors }: JobBody): string {
+function describeJob({ id, kind, corpus, status: state, request_counts: counts, errors }: IngestJobBody): string {
   const done = `${formatCount(counts.succeeded)} of ${formatCount(counts.total)} stored, ${formatCount(counts.errored)} not`;
   const faults = errors.map(
     ({ line, document_id: document, detail }) => `  row ${line}${document === undefined ? '' : ` (${document})`}: ${detail}`,

@@ -2,6 +2,7 @@ export * from './compat/index.js';
 export * from './corpora.js';
 export * from './filter.js';
 export * from './fleet.js';
+export * from './batch.js';
 export * from './jobs.js';
 export * from './models.js';
 export * from './primitives.js';

@@ -59,7 +59,7 @@ describe('IngestJobs', () => {
     const record = await parts.commit(numbers);
     await jobs.finishSlice(record, 0, { kind: 'ingest', succeeded: 1, errors: [] });
     const kept: string[] = [];
-    for await (const key of new FileBlobStore(directory).list('jobs')) kept.push(key.slice(key.lastIndexOf('/') + 1));
+    for await (const key of new FileBlobStore(directory).list('ingests')) kept.push(key.slice(key.lastIndexOf('/') + 1));
     expect(kept).toEqual(['done.json', 'job.json']);
   });
 
@@ -77,7 +77,7 @@ describe('IngestJobs', () => {
     await closed.add(row(1, 'text'));
     const done = await closed.commit(numbers);
     await jobs.finishSlice(done, 0, { kind: 'ingest', succeeded: 1, errors: [] });
-    const folders = async (): Promise<string[]> => (await readdir(join(directory, 'jobs', 'default'))).sort();
+    const folders = async (): Promise<string[]> => (await readdir(join(directory, 'ingests', 'default'))).sort();
 
     await jobs.purge(Date.now() - 60_000);
     expect(await folders()).toEqual([cutOff, unfinished.id, done.id].sort());
@@ -97,11 +97,11 @@ describe('IngestJobs', () => {
     const outcome = { kind: 'ingest', succeeded: 1, errors: [] } as const;
     await jobs.finishSlice(done, 0, { ...outcome, errors: [] });
     await jobs.finishSlice(half, 0, { ...outcome, errors: [] });
-    await store.put(`jobs/default/job_${'0'.repeat(32)}/job.json`, '{"cut');
+    await store.put(`ingests/default/job_${'0'.repeat(32)}/job.json`, '{"cut');
     const unreadable: string[] = [];
     const found: string[] = [];
     for await (const { record, slice } of jobs.unfinished((key) => unreadable.push(key))) found.push(`${record.id} ${slice}`);
     expect(found).toEqual([`${half.id} 1`]);
-    expect(unreadable).toEqual([`jobs/default/job_${'0'.repeat(32)}/job.json`]);
+    expect(unreadable).toEqual([`ingests/default/job_${'0'.repeat(32)}/job.json`]);
   });
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ingestOutcomeSchema, type IngestOutcome, type JobBody } from '../contracts/index.js';
+import { ingestOutcomeSchema, type IngestOutcome, type IngestJobBody } from '../contracts/index.js';
 import type { Document, StoredDocument } from '../domain/index.js';
 import type { ErrorCode } from '../errors/index.js';
 import type { BlobStore } from '../ports/index.js';
@@ -46,7 +46,7 @@ export interface IngestSlice {
   readonly rows: readonly { readonly line: number; readonly document: StoredDocument }[];
 }
 
-const jobFolder = (tenant: string, id: string): string => `jobs/${tenant}/${id}`;
+const jobFolder = (tenant: string, id: string): string => `ingests/${tenant}/${id}`;
 const jobKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/job.json`;
 const doneKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/done.json`;
 const sliceKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/slices/${slice}.ndjson`;
@@ -80,7 +80,7 @@ export class IngestJobs {
   }
 
   /** The job as clients see it; undefined where the tenant has none of this id. */
-  async find(tenant: string, id: string): Promise<JobBody | undefined> {
+  async find(tenant: string, id: string): Promise<IngestJobBody | undefined> {
     const record = await this.record(tenant, id);
     if (record === undefined) return undefined;
     const done = await this.#done(record);
@@ -128,7 +128,7 @@ export class IngestJobs {
     onUnreadable: (key: string, error: unknown) => void = () => undefined,
   ): AsyncIterable<{ readonly record: IngestJobRecord; readonly slice: number }> {
     let done: string | undefined;
-    for await (const key of this.#blobs.list('jobs')) {
+    for await (const key of this.#blobs.list('ingests')) {
       const [, tenant, id, file] = key.split('/');
       // Keys ascend, so it comes before `job.json`.
       if (file === 'done.json') done = id;
@@ -150,7 +150,7 @@ export class IngestJobs {
    */
   async purge(epochMs: number): Promise<void> {
     const old = new Map<string, { done: boolean; accepted: boolean }>();
-    for await (const key of this.#blobs.list('jobs')) {
+    for await (const key of this.#blobs.list('ingests')) {
       const [, tenant, id, file] = key.split('/');
       if (tenant === undefined || id === undefined || !isJobId(id) || timeOfJobId(id) >= epochMs) continue;
       const state = old.get(jobFolder(tenant, id)) ?? { done: false, accepted: false };
@@ -266,7 +266,7 @@ function withSeq(row: IngestRow, seq: number): { line: number; document: StoredD
   return { line: row.line, document: { ...row.document, seq } };
 }
 
-function describeJob(record: IngestJobRecord, outcomes: readonly IngestOutcome[], completedMs: number | undefined): JobBody {
+function describeJob(record: IngestJobRecord, outcomes: readonly IngestOutcome[], completedMs: number | undefined): IngestJobBody {
   const succeeded = outcomes.reduce((sum, outcome) => sum + outcome.succeeded, 0);
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.errors.length, 0);
   const finished = outcomes.length === record.slices.length;
