@@ -1,1 +1,3 @@
 export * from './logger.js';
+export * from './metrics/index.js';
+export * from './ops-server.js';

@@ -1,0 +1,4 @@
+export * from './document-metrics.js';
+export * from './metric-definition.js';
+export * from './metric-set.js';
+export * from './metrics.js';

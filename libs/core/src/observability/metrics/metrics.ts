@@ -1,0 +1,89 @@
+import { counter, gauge, ratios, seconds, SHORT_SECONDS_BUCKETS } from './metric-definition.js';
+
+/** What each process says of its own scrapes. */
+const SCRAPES = {
+  collectorFailures: counter(
+    'rerank_fleet_scrape_failures_total',
+    'Values that were left out of a scrape because they could not be read in time.',
+    ['collector'],
+  ),
+} as const;
+
+/** What a worker exports. `model` is the name that the worker was configured with. */
+export const WORKER_METRICS = {
+  ...SCRAPES,
+  workerInfo: gauge('rerank_fleet_worker_info', 'Always 1; its labels say what the worker is.', ['pool', 'device']),
+  workerReady: gauge('rerank_fleet_worker_ready', '1 while the worker takes tasks; 0 before its warm-up and while it drains.'),
+  pairsScored: counter(
+    'rerank_fleet_pairs_scored_total',
+    'Pairs that went through a cross-encoder; each window of a long passage is one, a score from the cache is none.',
+    ['model', 'priority'],
+  ),
+  textsEmbedded: counter('rerank_fleet_texts_embedded_total', 'Texts that went through the embedder.', ['model', 'priority']),
+  batches: counter('rerank_fleet_batches_total', 'Batches that the model ran.', ['model']),
+  batchFill: ratios(
+    'rerank_fleet_batch_fill_ratio',
+    'Padded tokens of a batch ÷ its budget. Small batches on an idle worker are no fault.',
+    ['model'],
+  ),
+  batchTokens: counter('rerank_fleet_batch_tokens_total', 'Tokens that went through the model, without padding.', ['model']),
+  batchPaddedTokens: counter(
+    'rerank_fleet_batch_padded_tokens_total',
+    'Tokens that went through the model, with padding. Waste = 1 − batch_tokens ÷ batch_padded_tokens.',
+    ['model'],
+  ),
+  paddingWaste: gauge('rerank_fleet_padding_waste_ratio', 'Padding ÷ padded tokens since the worker started.', ['model']),
+  plannerWait: seconds(
+    'rerank_fleet_planner_wait_seconds',
+    'From a pair being tokenized to the start of its batch.',
+    ['model', 'priority'],
+    SHORT_SECONDS_BUCKETS,
+  ),
+  modelRun: seconds('rerank_fleet_model_run_seconds', 'A batch inside the model.', ['model']),
+  pairsWaiting: gauge('rerank_fleet_planner_pairs_waiting', 'Pairs and texts in the planner, in no batch yet.'),
+  queueWait: seconds('rerank_fleet_queue_wait_seconds', 'From a task being queued to a worker taking it.', ['kind']),
+  taskDuration: seconds('rerank_fleet_task_duration_seconds', 'A task in the hand of a worker. `code` is ok or the code of its error.', [
+    'kind',
+    'code',
+  ]),
+  retrieve: seconds('rerank_fleet_retrieve_seconds', 'First-stage retrieval of a search, its query’s embedding included.', ['mode']),
+  tokenize: seconds('rerank_fleet_tokenize_seconds', 'Tokenization of all pairs of a request.', ['kind'], SHORT_SECONDS_BUCKETS),
+  cacheHits: counter('rerank_fleet_score_cache_hits_total', 'Scores found in a tier of the cache.', ['tier']),
+  cacheMisses: counter('rerank_fleet_score_cache_misses_total', 'Scores looked for and not found in a tier of the cache.', ['tier']),
+  cacheEvictions: counter('rerank_fleet_score_cache_evictions_total', 'Scores that gave way to newer ones. Redis drops its own by age.', [
+    'tier',
+  ]),
+  cacheFailures: counter(
+    'rerank_fleet_score_cache_failures_total',
+    'Look-ups and writes that Redis did not answer in time; the pairs were scored as if there were no cache.',
+  ),
+  cacheEntries: gauge('rerank_fleet_score_cache_entries', 'Scores in the memory tier.'),
+  engineBudget: gauge('rerank_fleet_engine_batch_budget_tokens', 'Padded tokens that a batch may have.', ['model']),
+  engineSessions: gauge('rerank_fleet_engine_sessions', 'Inference threads, each with a session of the model.', ['model']),
+  engineThreads: gauge('rerank_fleet_engine_session_threads', 'Cores that one session uses.', ['model']),
+  engineTuned: gauge('rerank_fleet_engine_tuned', '1 if the budget was measured on this hardware, 0 if it was set or is a default.', [
+    'model',
+  ]),
+} as const;
+
+/** What an API process exports. */
+export const API_METRICS = {
+  ...SCRAPES,
+  httpRequests: counter('rerank_fleet_http_requests_total', 'Answered requests; `route` is the pattern, never the path.', [
+    'route',
+    'method',
+    'status',
+  ]),
+  httpDuration: seconds('rerank_fleet_http_request_duration_seconds', 'From the headers of a request to the end of its answer.', [
+    'route',
+    'method',
+  ]),
+  errors: counter('rerank_fleet_errors_total', 'Answers that were errors, by the stable code.', ['code']),
+  syncOutstanding: gauge('rerank_fleet_sync_tasks_outstanding', 'Tasks that calls to this process wait for.'),
+  queueWaiting: gauge('rerank_fleet_queue_tasks_waiting', 'Tasks that no worker has taken; the same from every API process.', ['queue']),
+  queueActive: gauge('rerank_fleet_queue_tasks_active', 'Tasks in the hands of workers; the same from every API process.', ['queue']),
+  queueAge: gauge('rerank_fleet_queue_next_task_age_seconds', 'How long the task that goes next has waited; 0 where none waits.', [
+    'queue',
+  ]),
+  liveWorkers: gauge('rerank_fleet_workers_live', 'Workers with a heartbeat; the same from every API process.', ['pool', 'state']),
+} as const;
