@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner, type FixedLatencyOptions } from '../../../../test/support/fixed-latency-batch-runner.js';
 import type { TokenSequence } from './batch-runner.js';
-import { BatchScheduler, type SubmitOptions } from './batch-scheduler.js';
+import { BatchScheduler, type BatchReport, type SubmitOptions } from './batch-scheduler.js';
 
 const [LIGHT, HEAVY] = ['light', 'heavy'];
 const SYNC: SubmitOptions = { priority: 'sync', alone: false };
@@ -66,6 +66,26 @@ describe('BatchScheduler', () => {
     await Promise.all([...calls, work]);
     expect(order.indexOf('batch')).toBeGreaterThan(10);
     expect(order.indexOf('batch')).toBeLessThan(20);
+  });
+
+  it('tells what ran, of which budget, and for whom', async () => {
+    const reports: BatchReport[] = [];
+    const scheduler = new BatchScheduler({
+      models: [{ sha256: LIGHT, maxBatchTokens: 64 }],
+      runners: [new FixedLatencyBatchRunner({ latencyMs: 3, failingId: 99 })],
+      maxBatchDelayMs: 0,
+      observer: { batchRan: (report) => reports.push(report) },
+    });
+    await expect(scheduler.run(LIGHT, [sequence(1, 4), sequence(2, 5), sequence(99, 5)], SYNC)).rejects.toThrow();
+    await vi.waitFor(() => expect(reports.flatMap(({ sequences }) => sequences)).toHaveLength(2));
+    expect(reports[0]).toMatchObject({ model: LIGHT, budget: 64, runMs: 3, paddedTokens: expect.any(Number) as number });
+    expect(reports.flatMap(({ sequences }) => sequences.map(({ length, priority }) => [length, priority]))).toEqual(
+      expect.arrayContaining([
+        [4, 'sync'],
+        [5, 'sync'],
+      ]),
+    );
+    expect(reports.every(({ sequences }) => sequences.every(({ waitMs }) => waitMs >= 0))).toBe(true);
   });
 
   it('does not wait when nothing else is on its way', async () => {

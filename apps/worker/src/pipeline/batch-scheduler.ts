@@ -17,11 +17,29 @@ export interface ScheduledModel {
   readonly maxBatchTokens: number;
 }
 
+/** A batch that the model ran. */
+export interface BatchReport {
+  /** sha256 of the model. */
+  readonly model: string;
+  /** What ran together; `waitMs` is from its arrival to the start of the batch. */
+  readonly sequences: readonly { readonly length: number; readonly priority: Priority; readonly waitMs: number }[];
+  readonly paddedTokens: number;
+  /** Padded tokens that it might have had. */
+  readonly budget: number;
+  readonly runMs: number;
+}
+
+/** Told of each batch as it comes back. It must not throw. */
+export interface BatchObserver {
+  batchRan(report: BatchReport): void;
+}
+
 export interface BatchSchedulerOptions {
   readonly models: readonly ScheduledModel[];
   readonly runners: readonly BatchRunner[];
   /** Longest wait of a sequence for batch mates that are on their way, while a runner is idle. */
   readonly maxBatchDelayMs: number;
+  readonly observer?: BatchObserver;
 }
 
 export interface SubmitOptions {
@@ -57,6 +75,7 @@ export class BatchScheduler {
   readonly #idle: BatchRunner[];
   readonly #runnerCount: number;
   readonly #delayMs: number;
+  readonly #observer: BatchObserver | undefined;
   readonly #totals = { batches: 0, sequences: 0, tokens: 0, paddedTokens: 0, runMs: 0 };
   #timer: NodeJS.Timeout | undefined;
   #expected = 0;
@@ -68,6 +87,7 @@ export class BatchScheduler {
     this.#idle = [...options.runners];
     this.#runnerCount = options.runners.length;
     this.#delayMs = options.maxBatchDelayMs;
+    this.#observer = options.observer;
   }
 
   get stats(): SchedulerStats {
@@ -156,20 +176,28 @@ export class BatchScheduler {
     const batchWaits = this.#mostUrgent('batch') !== undefined;
     this.#syncStreak = batchWaits && items[0]?.priority === 'sync' ? this.#syncStreak + 1 : 0;
     this.#dispatch();
-    await this.#runHalving(runner, model.sha256, items);
+    await this.#runHalving(runner, model, items);
     this.#idle.push(runner);
     this.#dispatch();
   }
 
-  async #runHalving(runner: BatchRunner, model: string, items: readonly Work[]): Promise<void> {
+  async #runHalving(runner: BatchRunner, model: ScheduledModel, items: readonly Work[]): Promise<void> {
     let output: BatchOutput;
+    const startedAt = performance.now();
     try {
       const batch = padBatch(
-        model,
+        model.sha256,
         items.map(({ sequence }) => sequence),
       );
       output = await runner.run(batch);
       this.#count(items, batch.sequence, output.runMs);
+      this.#observer?.batchRan({
+        model: model.sha256,
+        sequences: items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt })),
+        paddedTokens: batch.sequence * items.length,
+        budget: model.maxBatchTokens,
+        runMs: output.runMs,
+      });
     } catch (error) {
       if (items.length <= 1) {
         items[0]?.reject(error as Error);
