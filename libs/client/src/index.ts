@@ -4,3 +4,4 @@ export type { WaitOptions } from './job-wait.js';
 export type { UploadProgress } from './ndjson-body.js';
 export * from './rerank-client.js';
 export type { CorpusBody, DocumentBody, IngestJobBody, RerankResponse, SearchResponse } from '@rerank-fleet/core/contracts';
+export { verifyWebhook, type VerifyWebhookOptions } from '@rerank-fleet/core/contracts';

@@ -12,3 +12,4 @@ export * from './search.js';
 export * from './stages.js';
 export * from './task.js';
 export * from './task-result.js';
+export * from './webhook-signature.js';
