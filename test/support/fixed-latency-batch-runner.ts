@@ -5,6 +5,8 @@ export interface FixedLatencyOptions {
   readonly latencyMs?: number | ((batch: PaddedBatch) => number);
   /** A batch with a row that holds this id fails. */
   readonly failingId?: number;
+  /** What else a batch fails with, if it does. */
+  readonly fault?: (batch: PaddedBatch) => Error | undefined;
   /** A row that holds this id gets a score that is not a number. */
   readonly notANumberId?: number;
 }
@@ -21,7 +23,7 @@ export class FixedLatencyBatchRunner implements BatchRunner {
   }
 
   async run(batch: PaddedBatch): Promise<BatchOutput> {
-    const { latencyMs: latency = 1, failingId, notANumberId } = this.#options;
+    const { latencyMs: latency = 1, failingId, notANumberId, fault } = this.#options;
     const latencyMs = typeof latency === 'number' ? latency : latency(batch);
     if (this.#running) throw new Error('A runner was given a batch while it ran another.');
     const rows = Array.from({ length: batch.batch }, (_, row) => rowOf(batch, row));
@@ -31,6 +33,8 @@ export class FixedLatencyBatchRunner implements BatchRunner {
     await new Promise((resolve) => setTimeout(resolve, latencyMs));
     this.#running = false;
     if (failingId !== undefined && rows.some((row) => row.includes(failingId))) throw new Error('the model failed');
+    const other = fault?.(batch);
+    if (other !== undefined) throw other;
     const score = (row: readonly number[]): number =>
       notANumberId !== undefined && row.includes(notANumberId) ? Number.NaN : row.reduce((sum, id) => sum + id, 0);
     return { values: Float32Array.from(rows, score), width: 1, runMs: latencyMs };

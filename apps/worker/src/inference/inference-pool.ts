@@ -2,19 +2,23 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { BatchOutput, BatchRunner, PaddedBatch } from '../pipeline/batch-runner.js';
+import { RunnerFault, type BatchOutput, type BatchRunner, type PaddedBatch } from '../pipeline/batch-runner.js';
 import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
+import { saysOutOfMemory } from './out-of-memory.js';
+import { RespawnDelay } from './respawn-delay.js';
 
 export interface InferencePoolOptions extends InferenceThreadData {
   readonly threads: number;
   readonly batchTimeoutMs: number;
-  /** A batch outlived its timeout; a thread inside the model cannot be interrupted, so the process has to end. */
+  /** A batch outlived its timeout, or a thread does not come back; a thread inside the model cannot be interrupted, so the process has to end. */
   readonly onHang: (detail: string) => void;
   readonly onThreadDeath: (detail: string) => void;
 }
 
 /** A batch that runs longer than this while its thread is closed is cut off. */
 const CLOSE_PATIENCE_MS = 5_000;
+/** Attempts to start a thread again before the process ends. */
+const RESPAWNS = 4;
 
 interface InHand {
   readonly resolve: (output: BatchOutput) => void;
@@ -26,9 +30,11 @@ interface InHand {
 class InferenceThread implements BatchRunner {
   readonly #options: InferencePoolOptions;
   readonly #inHand = new Map<number, InHand>();
+  readonly #delay = new RespawnDelay();
+  readonly #closing = new AbortController();
   #worker!: Worker;
+  #ready: Promise<void> = Promise.resolve();
   #nextId = 0;
-  #closed = false;
 
   constructor(options: InferencePoolOptions) {
     this.#options = options;
@@ -44,13 +50,16 @@ class InferenceThread implements BatchRunner {
       this.#worker.once('exit', () => reject(new Error('The inference thread ended before it was ready.')));
     });
     this.#worker.removeAllListeners('error').removeAllListeners('exit');
-    this.#worker.on('error', (error) => this.#options.onThreadDeath(error instanceof Error ? error.message : 'unknown fault'));
-    this.#worker.once('exit', () => void this.#restart());
+    let fault: string | undefined;
+    this.#worker.on('error', (error) => (fault = error instanceof Error ? error.message : 'unknown fault'));
+    this.#worker.once('exit', (status) => this.#mourn(fault ?? `it ended with status ${status}`));
   }
 
-  run(batch: PaddedBatch): Promise<BatchOutput> {
+  async run(batch: PaddedBatch): Promise<BatchOutput> {
+    await this.#ready;
+    if (this.#closing.signal.aborted) throw new RunnerFault('thread-lost', 'the thread is closed');
     const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       const timer = setTimeout(
         () =>
           this.#options.onHang(`A batch of ${batch.batch} × ${batch.sequence} tokens ran longer than ${this.#options.batchTimeoutMs} ms.`),
@@ -64,9 +73,9 @@ class InferenceThread implements BatchRunner {
 
   /** A batch in hand is rejected. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#rejectAll([...this.#inHand.values()]);
-    this.#inHand.clear();
+    this.#closing.abort();
+    for (const { reject } of this.#takeInHand()) reject(new RunnerFault('thread-lost', 'the thread was closed'));
+    await this.#ready.catch(() => undefined);
     if (this.#worker.threadId === -1) return;
     const ended = once(this.#worker, 'exit').catch(() => undefined);
     this.#worker.postMessage({ close: true } satisfies CloseCall);
@@ -79,29 +88,42 @@ class InferenceThread implements BatchRunner {
     if (inHand === undefined) return;
     this.#inHand.delete(message.id);
     clearTimeout(inHand.timer);
-    if ('error' in message)
-      inHand.reject(new RerankError('internal_error', 'The model failed on one of the texts.', { cause: message.error }));
-    else inHand.resolve(message);
+    if (!('error' in message)) inHand.resolve(message);
+    else if (saysOutOfMemory(message.error)) inHand.reject(new RunnerFault('out-of-memory', message.error));
+    else inHand.reject(new RerankError('internal_error', 'The model failed on one of the texts.', { cause: message.error }));
   }
 
-  /** What the thread had in hand fails and is tried again in halves; a new thread takes its place. */
-  async #restart(): Promise<void> {
-    if (this.#closed) return;
-    const lost = [...this.#inHand.values()];
+  /** The thread ended: another takes its place. What it had in hand fails once that one is ready, so that it can be tried again. */
+  #mourn(fault: string): void {
+    if (this.#closing.signal.aborted) return;
+    this.#options.onThreadDeath(fault);
+    const lost = this.#takeInHand();
+    this.#ready = this.#respawn().finally(() => {
+      for (const { reject } of lost) reject(new RunnerFault('thread-lost', fault));
+    });
+    this.#ready.catch(() => undefined);
+  }
+
+  async #respawn(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await sleep(this.#delay.afterDeath(performance.now()), undefined, { signal: this.#closing.signal });
+        await this.start();
+        return;
+      } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        if (attempt < RESPAWNS) continue;
+        this.#options.onHang(`The inference thread did not come back: ${String(error)}`);
+        throw error;
+      }
+    }
+  }
+
+  #takeInHand(): readonly InHand[] {
+    const taken = [...this.#inHand.values()];
     this.#inHand.clear();
-    try {
-      await this.start();
-    } catch (error) {
-      if (!this.#closed) this.#options.onHang(`The inference thread did not come back: ${String(error)}`);
-    }
-    this.#rejectAll(lost);
-  }
-
-  #rejectAll(lost: readonly InHand[]): void {
-    for (const { reject, timer } of lost) {
-      clearTimeout(timer);
-      reject(new RerankError('internal_error', 'The inference thread ended under a batch.'));
-    }
+    for (const { timer } of taken) clearTimeout(timer);
+    return taken;
   }
 }
 

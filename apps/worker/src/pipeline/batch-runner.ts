@@ -1,3 +1,5 @@
+import { RerankError } from '@rerank-fleet/core/errors';
+
 /** A padded batch of one model, `[batch, sequence]` in row-major order; its buffers move to the runner. */
 export interface PaddedBatch {
   /** sha256 of the model. */
@@ -17,7 +19,28 @@ export interface BatchOutput {
   readonly runMs: number;
 }
 
-/** Runs one batch at a time. Rejects when the batch, or the thread under it, failed: the batch may be tried again. */
+const FAULTS = {
+  'thread-lost': { code: 'internal_error', detail: 'The inference thread ended under a batch.' },
+  'out-of-memory': { code: 'out_of_memory', detail: 'The worker has too little memory to run one of the texts, even alone.' },
+} as const;
+
+/** A batch failed, and none of its texts need be the cause: the thread under it ended, or it did not fit into memory. */
+export class RunnerFault extends RerankError {
+  constructor(
+    readonly reason: keyof typeof FAULTS,
+    cause: string,
+  ) {
+    super(FAULTS[reason].code, FAULTS[reason].detail, { cause });
+  }
+}
+
+/** The fault of the runner, if it was none of a text. A RangeError is of the buffers that a batch is padded into. */
+export function faultOfRunner(error: unknown): RunnerFault | undefined {
+  if (error instanceof RangeError) return new RunnerFault('out-of-memory', error.message);
+  return error instanceof RunnerFault ? error : undefined;
+}
+
+/** Runs one batch at a time. Rejects when the batch failed, with a `RunnerFault` when that says nothing of its texts: the batch may be tried again. */
 export interface BatchRunner {
   run(batch: PaddedBatch): Promise<BatchOutput>;
 }

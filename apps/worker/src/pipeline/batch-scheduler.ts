@@ -1,6 +1,7 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import { BatchPlanner, MOST_PADDING, type PlannedItem, type Priority } from './batch-planner.js';
-import { padBatch, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
+import { BatchPlanner, MOST_PADDING, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
+import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
+import { TokenBudget } from './token-budget.js';
 
 /** One sequence on its way through a model. */
 interface Work extends PlannedItem {
@@ -9,12 +10,20 @@ interface Work extends PlannedItem {
   readonly arrivedAt: number;
   readonly resolve: (row: Float32Array) => void;
   readonly reject: (error: Error) => void;
+  /** Out of the planner, if it is still there. */
+  withdraw: Withdraw;
+  /** Nobody waits for it any more. */
+  dropped: boolean;
+  /** It ran alone and failed by no fault of its own; it has one more attempt. */
+  retried: boolean;
 }
 
 export interface ScheduledModel {
   readonly sha256: string;
-  /** Padded tokens of a batch. */
+  /** Padded tokens of a batch; fewer once a batch did not fit into memory. */
   readonly maxBatchTokens: number;
+  /** Longest sequence in tokens: the budget never falls below it. @defaultValue 1 */
+  readonly maxLength?: number;
 }
 
 /** A batch that the model ran. */
@@ -40,6 +49,8 @@ export interface BatchSchedulerOptions {
   /** Longest wait of a sequence for batch mates that are on their way, while a runner is idle. */
   readonly maxBatchDelayMs: number;
   readonly observer?: BatchObserver;
+  /** A batch of this model did not fit into memory; it has this budget from now on. */
+  readonly onBudgetLowered?: (model: string, maxBatchTokens: number) => void;
 }
 
 export interface SubmitOptions {
@@ -63,12 +74,15 @@ export interface SchedulerStats {
 const SYNC_TURNS = 15;
 
 interface Queue {
-  readonly model: ScheduledModel;
+  /** sha256 of the model. */
+  readonly model: string;
+  readonly budget: TokenBudget;
   readonly planner: BatchPlanner<Work>;
 }
 
 /**
- * Keeps the runners busy with batches that span requests. A batch that fails is halved until the one bad sequence is found; only that one is rejected.
+ * Keeps the runners busy with batches that span requests. A batch that fails is halved until the one bad sequence is found; only that one is rejected. A
+ * batch that does not fit into memory is planned anew under a lower budget.
  */
 export class BatchScheduler {
   readonly #queues: ReadonlyMap<string, Queue>;
@@ -76,6 +90,7 @@ export class BatchScheduler {
   readonly #runnerCount: number;
   readonly #delayMs: number;
   readonly #observer: BatchObserver | undefined;
+  readonly #onBudgetLowered: BatchSchedulerOptions['onBudgetLowered'];
   readonly #totals = { batches: 0, sequences: 0, tokens: 0, paddedTokens: 0, runMs: 0 };
   #timer: NodeJS.Timeout | undefined;
   #expected = 0;
@@ -83,11 +98,17 @@ export class BatchScheduler {
   #syncStreak = 0;
 
   constructor(options: BatchSchedulerOptions) {
-    this.#queues = new Map(options.models.map((model) => [model.sha256, { model, planner: new BatchPlanner<Work>() }]));
+    this.#queues = new Map(
+      options.models.map(({ sha256, maxBatchTokens, maxLength = 1 }) => [
+        sha256,
+        { model: sha256, budget: new TokenBudget(maxBatchTokens, maxLength), planner: new BatchPlanner<Work>() },
+      ]),
+    );
     this.#idle = [...options.runners];
     this.#runnerCount = options.runners.length;
     this.#delayMs = options.maxBatchDelayMs;
     this.#observer = options.observer;
+    this.#onBudgetLowered = options.onBudgetLowered;
   }
 
   get stats(): SchedulerStats {
@@ -114,7 +135,7 @@ export class BatchScheduler {
     const queue = this.#queues.get(model);
     if (queue === undefined) throw new RerankError('model_unavailable', 'This worker does not hold the model.', { retryAfterS: 5 });
     options.signal?.throwIfAborted();
-    const withdrawals: (() => void)[] = [];
+    const works: Work[] = [];
     const rows = new Array<Promise<Float32Array>>(sequences.length);
     const arrivedAt = performance.now();
     // Longest first: the oldest item starts a batch, and a batch grows from its longest.
@@ -122,14 +143,22 @@ export class BatchScheduler {
     for (const index of order) {
       const sequence = sequences[index]!;
       rows[index] = new Promise((resolve, reject) => {
-        withdrawals.push(queue.planner.add({ ...options, sequence, length: sequence.ids.length, arrivedAt, resolve, reject }));
+        const { priority, alone } = options;
+        const length = sequence.ids.length;
+        const state = { withdraw: () => undefined, dropped: false, retried: false };
+        const work: Work = { priority, alone, sequence, length, arrivedAt, resolve, reject, ...state };
+        work.withdraw = queue.planner.add(work);
+        works.push(work);
       });
     }
     this.#dispatch();
     try {
       return await untilAborted(Promise.all(rows), options.signal);
     } finally {
-      for (const withdraw of withdrawals) withdraw();
+      for (const work of works) {
+        work.dropped = true;
+        work.withdraw();
+      }
     }
   }
 
@@ -160,55 +189,80 @@ export class BatchScheduler {
   }
 
   /** Milliseconds to wait for batch mates: none when none are on their way, a batch is full, or the oldest has waited long enough. */
-  #waitFor({ model, planner }: Queue): number {
-    if (this.#expected === 0 || planner.tokens >= model.maxBatchTokens) return 0;
+  #waitFor({ budget, planner }: Queue): number {
+    if (this.#expected === 0 || planner.tokens >= budget.tokens) return 0;
     const item = planner.next();
     return item === undefined || item.alone ? 0 : this.#delayMs - (performance.now() - item.arrivedAt);
   }
 
-  async #occupy(runner: BatchRunner, { model, planner }: Queue, turn: Priority | undefined): Promise<void> {
+  async #occupy(runner: BatchRunner, queue: Queue, turn: Priority | undefined): Promise<void> {
+    const { planner } = queue;
     // When little waits, it is shared out among the idle runners: two small batches side by side end before one large one.
     // The last idle runner takes all: a share counts no padding, so it would leave a sequence behind for a batch of its own.
     const share = this.#idle.length === 0 ? Infinity : Math.ceil(planner.tokens / (1 - MOST_PADDING) / (this.#idle.length + 1));
-    const budget = Math.min(model.maxBatchTokens, share);
+    const budget = Math.min(queue.budget.tokens, share);
     const favoured = planner.take(budget, turn);
     const items = favoured.length > 0 ? favoured : planner.take(budget);
     const batchWaits = this.#mostUrgent('batch') !== undefined;
     this.#syncStreak = batchWaits && items[0]?.priority === 'sync' ? this.#syncStreak + 1 : 0;
     this.#dispatch();
-    await this.#runHalving(runner, model, items);
+    await this.#runHalving(runner, queue, items);
     this.#idle.push(runner);
     this.#dispatch();
   }
 
-  async #runHalving(runner: BatchRunner, model: ScheduledModel, items: readonly Work[]): Promise<void> {
-    let output: BatchOutput;
+  async #runHalving(runner: BatchRunner, queue: Queue, items: readonly Work[]): Promise<void> {
     const startedAt = performance.now();
+    let output: BatchOutput;
     try {
       const batch = padBatch(
-        model.sha256,
+        queue.model,
         items.map(({ sequence }) => sequence),
       );
       output = await runner.run(batch);
       this.#count(items, batch.sequence, output.runMs);
       this.#observer?.batchRan({
-        model: model.sha256,
+        model: queue.model,
         sequences: items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt })),
         paddedTokens: batch.sequence * items.length,
-        budget: model.maxBatchTokens,
+        budget: queue.budget.tokens,
         runMs: output.runMs,
       });
     } catch (error) {
-      if (items.length <= 1) {
-        items[0]?.reject(error as Error);
-        return;
-      }
-      const middle = Math.ceil(items.length / 2);
-      await this.#runHalving(runner, model, items.slice(0, middle));
-      await this.#runHalving(runner, model, items.slice(middle));
+      await this.#tryAgain(runner, queue, items, error);
       return;
     }
     items.forEach((item, row) => settle(item, output.values.subarray(row * output.width, (row + 1) * output.width)));
+  }
+
+  /** What nobody waits for any more is left out. */
+  async #tryAgain(runner: BatchRunner, queue: Queue, failed: readonly Work[], error: unknown): Promise<void> {
+    const items = failed.filter(({ dropped }) => !dropped);
+    const [first] = items;
+    if (first === undefined) return;
+    const fault = faultOfRunner(error);
+    if (failed.length === 1 && (fault === undefined || first.retried)) {
+      first.reject(fault ?? (error as Error));
+      return;
+    }
+    if (failed.length === 1) {
+      first.retried = true;
+      await this.#runHalving(runner, queue, items);
+      return;
+    }
+    if (fault?.reason === 'out-of-memory' && this.#planAnew(queue, failed, items)) return;
+    const middle = Math.ceil(items.length / 2);
+    for (const half of [items.slice(0, middle), items.slice(middle)]) if (half.length > 0) await this.#runHalving(runner, queue, half);
+  }
+
+  /** Lowers the budget below a batch that memory had no room for, and queues what was in it. False when the budget is as low as it may be. */
+  #planAnew({ model, budget, planner }: Queue, failed: readonly Work[], items: readonly Work[]): boolean {
+    const padded = failed.length * Math.max(...failed.map(({ length }) => length));
+    if (budget.lowerBelow(padded)) this.#onBudgetLowered?.(model, budget.tokens);
+    // Otherwise it might be planned as it was, time and again.
+    if (padded <= budget.tokens) return false;
+    for (const item of items) item.withdraw = planner.add(item);
+    return true;
   }
 
   #count(items: readonly Work[], longest: number, runMs: number): void {
