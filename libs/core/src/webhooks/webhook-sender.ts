@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { signWebhook } from '../contracts/index.js';
 import { postOnce, type WebhookAnswer } from './post-once.js';
-import { resolveByNameServers, resolveBySystem, type ResolveHost } from './resolve-host.js';
+import { byNameServers, bySystem, type ResolveHost } from './resolve-host.js';
 import { outcomeOfAnswer, outcomeOfFault, type WebhookOutcome } from './webhook-outcome.js';
 import { mayReach, reachesInside, type WebhookTargets } from './webhook-targets.js';
 import { faultOfWebhookUrl, hostOf } from './webhook-url.js';
@@ -45,7 +45,7 @@ export class WebhookSender {
 
   constructor(options: WebhookSenderOptions) {
     this.#options = options;
-    this.#resolve = options.resolve ?? (reachesInside(options.targets) ? resolveBySystem : resolveByNameServers);
+    this.#resolve = options.resolve ?? (reachesInside(options.targets) ? bySystem : byNameServers());
   }
 
   /** One attempt. Resolves to its outcome whatever the receiver does. */
