@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Chunking, Passage } from '../domain/index.js';
-import { chunkText } from './chunk-document.js';
+import { chunkText, passagesOf, passageSpans } from './chunk-document.js';
+import type { Pace } from './steps.js';
 
 /** A token for each run of letters or digits, and for each other character that is no space. */
 function tokensOf(text: string): number {
@@ -103,6 +104,26 @@ describe(chunkText.name, () => {
         for (const [i, passage] of found.entries()) {
           const shared = i === 0 ? '' : sliceCodePoints(text, { ...passage, end: Math.max(passage.start, found[i - 1]!.end) });
           expect((await perCodePoint([shared]))[0]).toBeLessThanOrEqual(overlap);
+        }
+      }),
+    );
+  });
+
+  test('needs to know of a count only whether it is beyond the limit, and may rest at any step', async () => {
+    const noFurther = async (texts: readonly string[], enough: number) =>
+      (await count(texts)).map((tokens) => Math.min(tokens, enough + 1));
+    const resting: Pace = async (steps) => {
+      for (let step = steps.next(); ; step = steps.next()) {
+        if (step.done === true) return step.value;
+        await Promise.resolve();
+      }
+    };
+    await fc.assert(
+      fc.asyncProperty(anyText, fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 10 }), async (text, maxTokens, overlap) => {
+        const spans = await passageSpans(text, sentences(maxTokens, overlap), noFurther, resting);
+        expect(passagesOf(text, spans)).toEqual(await chunkText(text, sentences(maxTokens, overlap), count));
+        for (const { from, to, start, end } of spans) {
+          expect(text.slice(from, to)).toBe(sliceCodePoints(text, { index: 0, text: '', start, end }));
         }
       }),
     );

@@ -1,5 +1,16 @@
 import type { Chunking, Passage } from '../domain/index.js';
+import { finish, type Pace, type Steps } from './steps.js';
 import { counted, halves, sentenceSpans, wordSpans, type CountTokens, type CountedSpan, type Span } from './text-units.js';
+
+/** Where a passage begins and ends; ends are exclusive. */
+export interface PassageSpan {
+  /** UTF-16 units of the text. */
+  readonly from: number;
+  readonly to: number;
+  /** Unicode code points of the text. */
+  readonly start: number;
+  readonly end: number;
+}
 
 /**
  * Cuts a document's text into passages: at least one, and none of its characters but white space is lost. `sentences` packs whole
@@ -9,26 +20,43 @@ import { counted, halves, sentenceSpans, wordSpans, type CountTokens, type Count
  * @param countTokens called once for the sentences, and again only where some are too long
  */
 export async function chunkText(text: string, chunking: Chunking, countTokens: CountTokens): Promise<Passage[]> {
+  return passagesOf(text, await passageSpans(text, chunking, countTokens));
+}
+
+/** `chunkText` for texts of any length on a thread that others wait for: `pace` says when to rest. */
+export async function passageSpans(
+  text: string,
+  chunking: Chunking,
+  countTokens: CountTokens,
+  pace: Pace = finish,
+): Promise<PassageSpan[]> {
   const whole = { start: 0, end: text.length };
-  if (chunking.mode === 'none') return passages(text, [whole]);
+  if (chunking.mode === 'none') return await pace(withCodePoints(text, [whole]));
   const maxTokens = Math.max(1, chunking.maxTokens);
-  const sentences = await counted(text, sentenceSpans(text), countTokens);
-  const units = await cutLongUnits(text, sentences, { maxTokens, countTokens });
+  const sentences = await counted(text, await pace(sentenceSpans(text)), { maxTokens, countTokens });
+  const units = await cutLongUnits(text, sentences, { maxTokens, countTokens, pace });
   // A document may have a title only: it is found by its one, blank passage.
-  return passages(text, units.length === 0 ? [whole] : windows(units, maxTokens, chunking.overlapTokens));
+  return await pace(withCodePoints(text, units.length === 0 ? [whole] : windows(units, maxTokens, chunking.overlapTokens)));
+}
+
+/** The passages between the ends that `passageSpans` found. */
+export function passagesOf(text: string, spans: readonly PassageSpan[]): Passage[] {
+  return spans.map(({ from, to, start, end }, index) => ({ index, start, end, text: text.slice(from, to) }));
 }
 
 interface CutOptions {
   readonly maxTokens: number;
   readonly countTokens: CountTokens;
+  readonly pace: Pace;
 }
 
 async function cutLongUnits(text: string, sentences: readonly CountedSpan[], options: CutOptions): Promise<CountedSpan[]> {
   const isLong = ({ tokens }: Span & { tokens: number }) => tokens > options.maxTokens;
   const longOnes = sentences.filter(isLong);
   if (longOnes.length === 0) return [...sentences];
-  const cuts = new Map(longOnes.map((sentence) => [sentence, wordSpans(text, sentence)]));
-  const words = await cutLongWords(text, await counted(text, [...cuts.values()].flat(), options.countTokens), options);
+  const spans: Span[] = [];
+  for (const sentence of longOnes) for (const span of await options.pace(wordSpans(text, sentence))) spans.push(span);
+  const words = await cutLongWords(text, await counted(text, spans, options), options);
   let next = 0;
   return sentences.flatMap((sentence) => {
     if (!isLong(sentence)) return [sentence];
@@ -39,17 +67,17 @@ async function cutLongUnits(text: string, sentences: readonly CountedSpan[], opt
 }
 
 /** Halves what is too long until nothing is, or a code point alone is; one call of the counter a round. */
-async function cutLongWords(text: string, words: readonly CountedSpan[], { maxTokens, countTokens }: CutOptions): Promise<CountedSpan[]> {
+async function cutLongWords(text: string, words: readonly CountedSpan[], options: CutOptions): Promise<CountedSpan[]> {
   const parts = new Map<CountedSpan, readonly [Span, Span]>();
   for (const word of words) {
-    const pair = word.tokens > maxTokens ? halves(text, word) : undefined;
+    const pair = word.tokens > options.maxTokens ? halves(text, word) : undefined;
     if (pair !== undefined) parts.set(word, pair);
   }
   if (parts.size === 0) return [...words];
-  const countedParts = await counted(text, [...parts.values()].flat(), countTokens);
+  const countedParts = await counted(text, [...parts.values()].flat(), options);
   let next = 0;
   const finer = words.flatMap((word) => (parts.has(word) ? [countedParts[next++]!, countedParts[next++]!] : [word]));
-  return cutLongWords(text, finer, { maxTokens, countTokens });
+  return cutLongWords(text, finer, options);
 }
 
 /** Packs units in order, each window beginning with up to `overlapTokens` of whole units of the one before. */
@@ -85,26 +113,19 @@ function overlapStart(
   return start;
 }
 
-function passages(text: string, spans: readonly Span[]): Passage[] {
-  const codePointAt = codePointOffsets(
-    text,
-    spans.flatMap(({ start, end }) => [start, end]),
-  );
-  return spans.map(({ start, end }, index) => ({
-    index,
-    start: codePointAt.get(start)!,
-    end: codePointAt.get(end)!,
-    text: text.slice(start, end),
-  }));
-}
+/** Code points counted in one step. */
+const STRETCH = 262_144;
 
-/** UTF-16 offset → code points before it, for the given offsets, in one pass over the text. */
-function codePointOffsets(text: string, offsets: readonly number[]): Map<number, number> {
-  const result = new Map<number, number>();
+/** Code points before each end, in one pass over the text. */
+function* withCodePoints(text: string, spans: readonly Span[]): Steps<PassageSpan[]> {
+  const codePointAt = new Map<number, number>();
   let [at, codePoints] = [0, 0];
-  for (const offset of [...offsets].sort((a, b) => a - b)) {
-    for (; at < offset; codePoints += 1) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
-    result.set(offset, codePoints);
+  for (const offset of spans.flatMap(({ start, end }) => [start, end]).sort((a, b) => a - b)) {
+    for (; at < offset; codePoints += 1) {
+      at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+      if (codePoints % STRETCH === STRETCH - 1) yield;
+    }
+    codePointAt.set(offset, codePoints);
   }
-  return result;
+  return spans.map(({ start, end }) => ({ from: start, to: end, start: codePointAt.get(start)!, end: codePointAt.get(end)! }));
 }

@@ -7,4 +7,5 @@ export * from './murmur3.js';
 export * from './passage-id.js';
 export * from './reciprocal-rank-fusion.js';
 export * from './rfc3339.js';
+export * from './steps.js';
 export type { CountTokens } from './text-units.js';

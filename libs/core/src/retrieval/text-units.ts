@@ -1,3 +1,5 @@
+import type { Steps } from './steps.js';
+
 /** A span of a text, UTF-16 offsets, `end` exclusive. */
 export interface Span {
   readonly start: number;
@@ -8,8 +10,8 @@ export interface CountedSpan extends Span {
   readonly tokens: number;
 }
 
-/** One call for many texts. */
-export type CountTokens = (texts: readonly string[]) => Promise<readonly number[]>;
+/** One call for many texts. A count beyond `enough` may be any number beyond it. */
+export type CountTokens = (texts: readonly string[], enough: number) => Promise<readonly number[]>;
 
 /** A fixed locale: the cut must not depend on the machine's. */
 const SENTENCES = new Intl.Segmenter('en', { granularity: 'sentence' });
@@ -17,23 +19,58 @@ const WORDS = new Intl.Segmenter('en', { granularity: 'word' });
 
 const BLANK = /^\s*$/u;
 
+/** Segments looked at in one step. */
+const STRETCH = 2_048;
+
 /** Sentences without the white space around them; together they hold every character that is not white space. */
-export function sentenceSpans(text: string): Span[] {
+export function* sentenceSpans(text: string): Steps<Span[]> {
   const spans: Span[] = [];
+  let segments = 0;
   for (const { segment, index } of SENTENCES.segment(text)) {
     const span = trimmed(text, { start: index, end: index + segment.length });
     if (span.start < span.end) spans.push(span);
+    if (++segments % STRETCH === 0) yield;
   }
   return spans;
 }
 
+/**
+ * Characters between two spaces beyond which words are looked for in parts: for scripts without spaces the segmenter weighs all ways to cut such a
+ * stretch at once.
+ */
+const LONGEST_STRETCH = 16_384;
+/** Words this near to the end of a part may be other words in the whole. */
+const UNSURE = 256;
+
 /** Words and punctuation marks, without white space. */
-export function wordSpans(text: string, within: Span): Span[] {
+export function* wordSpans(text: string, { start, end }: Span): Steps<Span[]> {
   const spans: Span[] = [];
-  for (const { segment, index } of WORDS.segment(text.slice(within.start, within.end))) {
-    if (!BLANK.test(segment)) spans.push({ start: within.start + index, end: within.start + index + segment.length });
+  for (let from = start, size = LONGEST_STRETCH; from < end;) {
+    const to = partEnd(text, from, size, end);
+    const sure = to === end || text[to] === ' ' ? to : to - UNSURE;
+    let next = from;
+    for (const { segment, index } of WORDS.segment(text.slice(from, to))) {
+      const wordEnd = from + index + segment.length;
+      if (wordEnd > sure) break;
+      if (!BLANK.test(segment)) spans.push({ start: from + index, end: wordEnd });
+      next = wordEnd;
+    }
+    // A word that is longer than the part is looked for in twice as much.
+    size = next === from ? size * 2 : LONGEST_STRETCH;
+    from = next;
+    yield;
   }
   return spans;
+}
+
+/** The last space in the second half of a part, where no word is cut, or its end between code points. */
+function partEnd(text: string, from: number, size: number, end: number): number {
+  const to = from + size;
+  if (to >= end) return end;
+  const half = to - (size >> 1);
+  const space = text.slice(half, to).lastIndexOf(' ');
+  if (space >= 0) return half + space;
+  return text.codePointAt(to - 1)! > 0xffff ? to + 1 : to;
 }
 
 /** Two halves, cut between code points; undefined if there is one only. */
@@ -53,8 +90,16 @@ function trimmed(text: string, { start, end }: Span): Span {
   return { start: end - segment.trimStart().length, end: start + segment.trimEnd().length };
 }
 
-export async function counted(text: string, spans: readonly Span[], countTokens: CountTokens): Promise<CountedSpan[]> {
+/** Counts no further than to see what has more than `maxTokens`. */
+export async function counted(
+  text: string,
+  spans: readonly Span[],
+  { maxTokens, countTokens }: { readonly maxTokens: number; readonly countTokens: CountTokens },
+): Promise<CountedSpan[]> {
   if (spans.length === 0) return [];
-  const tokens = await countTokens(spans.map(({ start, end }) => text.slice(start, end)));
+  const tokens = await countTokens(
+    spans.map(({ start, end }) => text.slice(start, end)),
+    maxTokens,
+  );
   return spans.map((span, i) => ({ ...span, tokens: tokens[i]! }));
 }
