@@ -1,6 +1,6 @@
 import type { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import type { Config } from '@rerank-fleet/core/config';
-import { INGEST_QUEUE, syncQueue, taskPayloadSchema } from '@rerank-fleet/core/contracts';
+import { batchQueue, expressQueue, INGEST_QUEUE, syncQueue, taskPayloadSchema } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
@@ -10,7 +10,10 @@ import type { TaskProcessor } from '../tasks/task-processor.js';
 
 /** A killed worker's sync calls are done again by another inside their deadline; ingest work is longer and may wait. */
 const SYNC_LOCK_MS = 5_000;
+const BATCH_LOCK_MS = 15_000;
 const INGEST_LOCK_MS = 30_000;
+/** Slices of tenants that come with nothing in flight, taken beside the others. */
+const EXPRESS_CONCURRENCY = 4;
 
 export interface ConsumeParts {
   readonly config: Config;
@@ -20,11 +23,13 @@ export interface ConsumeParts {
   readonly log: Logger;
 }
 
-/** Takes sync work of this worker's pool and ingest work of all. */
+/** Takes sync and batch work of this worker's pool and ingest work of all. */
 export async function consumeTasks({ config, queue, processor, jobs, log }: ConsumeParts): Promise<readonly QueueConsumer[]> {
-  const { pool, syncConcurrency, ingestConcurrency } = config.worker;
+  const { pool, syncConcurrency, batchConcurrency, ingestConcurrency } = config.worker;
   return [
     await queue.consume(syncQueue(pool), processor.handle, { concurrency: syncConcurrency, lockMs: SYNC_LOCK_MS }),
+    await queue.consume(batchQueue(pool), processor.handle, { concurrency: batchConcurrency, lockMs: BATCH_LOCK_MS }),
+    await queue.consume(expressQueue(pool), processor.handle, { concurrency: EXPRESS_CONCURRENCY, lockMs: BATCH_LOCK_MS }),
     await queue.consume(INGEST_QUEUE, processor.handle, {
       concurrency: ingestConcurrency,
       lockMs: INGEST_LOCK_MS,

@@ -15,15 +15,21 @@ import { BM25_LANGUAGES, Bm25Encoder, chunkText } from '@rerank-fleet/core/retri
 import type { Bm25Constants, CorpusVersion } from '@rerank-fleet/core/domain';
 import { corpusTask } from '../ingest/corpus-task.js';
 import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
+import { meterHandlers } from '../ops/meter-handlers.js';
+import { WorkerOps } from '../ops/worker-ops.js';
+import { WorkerStats } from '../ops/worker-stats.js';
 import { rerankTask } from '../tasks/rerank-task.js';
 import { searchTask } from '../tasks/search-task.js';
 import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
 import { consumeTasks } from './consume-tasks.js';
 import { openStores, type Stores } from './open-stores.js';
+import { startBatch } from './start-batch.js';
 import { startModels, type RunningModels } from './start-models.js';
 
 /** How often slices are looked for whose tasks were lost with Redis. */
 const SWEEP_MS = 60_000;
+/** How often jobs are looked at that are over their time, or whose slices were lost. */
+const KEEP_MS = 2_000;
 const PURGE_MS = 3_600_000;
 const DAY_MS = 24 * 3_600_000;
 /** Room of an embedder's window that special tokens and a prefix may take. */
@@ -47,27 +53,43 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const redis = await connectRedis(url, { role: 'consumer', name: 'worker', onFault });
   await assertRedisFit(redis);
   const models = await startModels(config, log, onHang);
-  const stores = openStores(config);
+  const stores = await openStores(config, log);
   const cancels = await CancelWatch.start(redis, await connectRedis(url, { role: 'consumer', name: 'cancels', onFault }));
   const clock = await RedisClock.start(redis);
   const queue = await BullmqJobQueue.open({ url, onFault });
   const jobs = new IngestJobs(stores.blobs);
+  const registry = new FleetRegistry(redis);
+  const announcement = describeWorker(config, models);
+  const requestHandlers = handlers({ config, models, stores, jobs });
+  const batch = startBatch({
+    config,
+    redis,
+    blobs: stores.blobs,
+    queue,
+    registry,
+    documents: stores.documents,
+    clock,
+    announcement,
+    handlers: requestHandlers,
+    log,
+  });
   const processor = new TaskProcessor({
     board: new ResultBoard(redis),
     bodies: new TaskBodies(redis),
     cancels,
     clock,
     log,
-    handlers: handlers({ config, models, stores, jobs }),
+    handlers: { ...requestHandlers, batch: batch.handler },
     giveUpIngest: (tenant, body, error) => giveUpSlice(jobs, tenant, body, error),
   });
   const consumers = await consumeTasks({ config, queue, processor, jobs, log });
-  const registry = new FleetRegistry(redis);
-  const announcement = describeWorker(config, models);
   const heartbeat = every(HEARTBEAT_MS, log, () => registry.announce(withStats(announcement, models)));
   await registry.announce(announcement);
   const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });
   const sweep = every(SWEEP_MS, log, requeue);
+  const quickKeeping = every(KEEP_MS, log, () => batch.keeper.sweep());
+  const thoroughKeeping = every(SWEEP_MS, log, () => batch.keeper.recover());
+  void batch.keeper.recover().catch((error: unknown) => log.warn({ err: error }, 'Jobs could not be looked through; it is tried again.'));
   const retention = every(PURGE_MS, log, () => jobs.purge(Date.now() - config.worker.jobRetentionDays * DAY_MS));
   // Not waited for: a backlog of uploads keeps no worker from its calls.
   void requeue().catch((error: unknown) => log.warn({ err: error }, 'Uploads could not be looked through; it is tried again.'));
@@ -77,15 +99,14 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     models,
     stop: async () => {
       clearInterval(heartbeat);
-      clearInterval(sweep);
+      for (const timer of [sweep, quickKeeping, thoroughKeeping]) clearInterval(timer);
       clearInterval(retention);
       await registry.announce({ ...announcement, state: 'draining' }).catch(() => undefined);
       await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
       await processor.giveBack();
       await registry.withdraw(announcement.worker_id).catch(() => undefined);
       await models.close();
-      await stores.candidates.close();
-      await stores.documents.close();
+      await stores.close();
       clock.stop();
       cancels.stop();
       await queue.close();
@@ -101,7 +122,7 @@ interface HandlerParts {
   readonly jobs: IngestJobs;
 }
 
-function handlers({ config, models, stores, jobs }: HandlerParts): TaskHandlers {
+function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHandlers, 'batch'> {
   const { encoders, embedder } = models;
   const { candidates, documents } = stores;
   const encoderOf = bm25Encoders();
@@ -154,14 +175,17 @@ function describeWorker({ worker }: Config, models: RunningModels): WorkerAnnoun
     models: [...models.revisions],
     started_at: Date.now(),
     engine: models.engine,
+    batch_slots: worker.batchConcurrency,
   };
 }
 
-function withStats(announcement: WorkerAnnouncement, { scheduler, cacheStats }: RunningModels): WorkerAnnouncement {
+function withStats(announcement: WorkerAnnouncement, models: RunningModels): WorkerAnnouncement {
+  const { scheduler, cacheStats } = models;
   const { hits, misses } = cacheStats();
   const { sequences, batches, tokens, paddedTokens } = scheduler.stats;
   return {
     ...announcement,
+    engine: models.engine,
     stats: {
       pairs_scored: sequences,
       batches,

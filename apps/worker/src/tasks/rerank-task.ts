@@ -7,6 +7,8 @@ export interface ScoringParts {
   readonly encoders: CrossEncoders;
   /** Of requests that do not say. */
   readonly deterministic: boolean;
+  /** Scores of documents that clients send along are kept, too. */
+  readonly cacheDocuments: boolean;
 }
 
 /** Scores the documents of one request. */
@@ -32,7 +34,7 @@ export interface PassagesToRerank {
  *
  * @throws RerankError `model_unavailable` if this worker does not hold one of the models, and what the models throw
  */
-export function rerankPassages({ encoders, deterministic }: ScoringParts, work: PassagesToRerank): Promise<StagedScores> {
+export function rerankPassages({ encoders, deterministic, cacheDocuments }: ScoringParts, work: PassagesToRerank): Promise<StagedScores> {
   const { body, passages, groupKey, context } = work;
   const stages = work.stages.map(({ model, keep }) => ({ encoder: encoders.get(model), ...(keep === undefined ? {} : { keep }) }));
   const longest = body.kind === 'rerank' ? body.max_passage_tokens : undefined;
@@ -41,11 +43,11 @@ export function rerankPassages({ encoders, deterministic }: ScoringParts, work: 
     passages,
     longDocument: body.long_document,
     deterministic: body.deterministic ?? deterministic,
-    priority: 'sync' as const,
+    priority: context.priority ?? 'sync',
     signal: context.signal,
     ...(longest === undefined ? {} : { maxPassageTokens: longest }),
     // Passages of a corpus come back with every search like it; documents that a client sends along seldom do.
-    ...(body.kind === 'search' ? { cacheFor: context.tenant } : {}),
+    ...(body.kind === 'search' || cacheDocuments ? { cacheFor: context.tenant } : {}),
   };
   return runStages(stages, request, {
     topN: body.top_n,

@@ -20,6 +20,8 @@ export interface TaskContext {
   readonly queueMs: number;
   /** Aborts at the deadline, when nobody waits any more, and when the worker gives the task back. */
   readonly signal: AbortSignal;
+  /** Sync calls go before batch jobs; `sync` where it is left out. */
+  readonly priority?: 'sync' | 'batch';
   /** Given to long work that a worker died under: runs a part of it with nothing else in hand, so that calls wait for a part only. */
   readonly isolate?: <T>(part: () => Promise<T>) => Promise<T>;
 }
@@ -185,6 +187,8 @@ export class TaskProcessor {
         return handlers.search(body, context);
       case 'ingest':
         return handlers.ingest(body, context);
+      case 'batch':
+        return handlers.batch(body, context);
       case 'corpus':
         return handlers.corpus(body, context);
     }

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { modelNameSchema, tenantSchema } from '../contracts/index.js';
+import { parseCidr } from '../webhooks/ip-address.js';
 
 /** One setting: its variable, what it means, and how its text is read. The documentation pages are generated from this table. */
 export interface Field<Schema extends z.ZodType = z.ZodType> {
   readonly env: string;
   readonly description: string;
   /** Of the value, where it has one. */
-  readonly unit?: 'ms' | 'bytes' | 'tokens' | 'threads';
+  readonly unit?: 's' | 'ms' | 'bytes' | 'tokens' | 'threads';
   readonly secret?: boolean;
   /** Reads the variable's text; `undefined` when it is not set or empty. Holds the default and the bounds. */
   readonly schema: Schema;
@@ -25,6 +26,9 @@ const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
+
+const REDIS_URL = /^(rediss?|unix):\/\//;
+const REDIS_URL_RULE = 'must start with redis://, rediss:// or unix://';
 
 const SCOPES = ['search', 'jobs', 'ingest', 'admin', 'operator'] as const;
 
@@ -99,10 +103,21 @@ export const FIELDS = {
       secret: true,
       description:
         'Redis 6.2 or later with noeviction and persistence: redis://, rediss:// or unix://. Not set: `rerank up` starts a private one; a process alone looks on 127.0.0.1:6379.',
-      schema: z
-        .string()
-        .regex(/^(rediss?|unix):\/\//, 'must start with redis://, rediss:// or unix://')
-        .optional(),
+      schema: z.string().regex(REDIS_URL, REDIS_URL_RULE).optional(),
+    }),
+  },
+  ops: {
+    host: field({
+      env: 'OPS_HOST',
+      description:
+        'Address that OPS_PORT binds to. It asks for no key, so beyond loopback (0.0.0.0 in a container) only the cluster should reach it.',
+      schema: z.string().default('127.0.0.1'),
+    }),
+    port: field({
+      env: 'OPS_PORT',
+      description:
+        'Port of the API, and of a worker, for /metrics, /health/live and /health/ready; 0 picks a free one, which the log names. Not set: there is none. `rerank up` gives the API this port and the workers those after it.',
+      schema: int(0, 65_535).optional(),
     }),
   },
   state: {
@@ -127,8 +142,45 @@ export const FIELDS = {
     }),
     blobUrl: field({
       env: 'BLOB_URL',
-      description: 'Where uploads and jobs are kept: file:///path. Default: `blobs` in the state directory.',
-      schema: z.url({ protocol: /^file$/ }).optional(),
+      description:
+        'Where uploads and jobs are kept: file:///path, or s3://bucket/prefix with `region`, `endpoint` and `path_style` after a question mark. Default: `blobs` in the state directory.',
+      schema: z.url({ protocol: /^(file|s3)$/ }).optional(),
+    }),
+    s3Endpoint: field({
+      env: 'S3_ENDPOINT',
+      description: 'Server that speaks the S3 protocol, where it is not AWS.',
+      schema: z.url({ protocol: /^https?$/ }).optional(),
+    }),
+    s3Region: field({
+      env: 'S3_REGION',
+      description: 'Region of the bucket. Default: as the AWS SDK finds it; us-east-1 where there is an endpoint.',
+      schema: z
+        .string()
+        .regex(/^[a-z0-9-]+$/, 'must be lower-case letters, digits and hyphens')
+        .optional(),
+    }),
+    s3PathStyle: field({
+      env: 'S3_PATH_STYLE',
+      description: 'The bucket stands in the path instead of in the name of the host. Default: true where there is an endpoint.',
+      schema: flag.optional(),
+    }),
+    s3AccessKeyId: field({
+      env: 'S3_ACCESS_KEY_ID',
+      secret: true,
+      description: 'Access key of S3. Default: as the AWS SDK finds credentials (environment, shared configuration, web identity, role).',
+      schema: z.string().optional(),
+    }),
+    s3SecretAccessKey: field({
+      env: 'S3_SECRET_ACCESS_KEY',
+      secret: true,
+      description: 'Secret of the access key.',
+      schema: z.string().optional(),
+    }),
+    s3TimeoutMs: field({
+      env: 'S3_TIMEOUT_MS',
+      unit: 'ms',
+      description: 'Longest silence of S3 within a call; a call is tried three times.',
+      schema: int(100, 600_000).default(10_000),
     }),
   },
   models: {
@@ -229,10 +281,35 @@ export const FIELDS = {
     }),
     scoreCachePairs: field({
       env: 'SCORE_CACHE_PAIRS',
-      description: 'Scores of searches kept in memory, by tenant, model file and texts; 0 keeps none. Documents sent along are never kept.',
+      description:
+        'Scores kept in memory, by tenant, model file and texts; 0 keeps none. Those of searches; of documents sent along only by SCORE_CACHE_DOCUMENTS.',
       schema: int(0, 10_000_000).default(50_000),
     }),
+    scoreCacheDocuments: field({
+      env: 'SCORE_CACHE_DOCUMENTS',
+      description: 'Keep the scores of documents that clients send along, too: worth it where the same ones come back.',
+      schema: flag.default(false),
+    }),
+    scoreCacheRedisTtlS: field({
+      env: 'SCORE_CACHE_REDIS_TTL_S',
+      unit: 's',
+      description:
+        'How long scores are also kept in Redis, for all workers that hold the same file on the same kind of device; 0 keeps none there. About 150 bytes a pair, under a digest: no text reaches Redis.',
+      schema: int(0, 2_592_000).default(0),
+    }),
+    scoreCacheRedisUrl: field({
+      env: 'SCORE_CACHE_REDIS_URL',
+      secret: true,
+      description:
+        'Redis for those scores; unlike that of the queue it may evict and keep nothing on disk. Default: REDIS_URL, whose memory then bounds SCORE_CACHE_REDIS_TTL_S.',
+      schema: z.string().regex(REDIS_URL, REDIS_URL_RULE).optional(),
+    }),
     syncConcurrency: field({ env: 'SYNC_CONCURRENCY', description: 'Sync tasks in hand at once.', schema: int(1, 1_024).default(32) }),
+    batchConcurrency: field({
+      env: 'BATCH_CONCURRENCY',
+      description: 'Slices of batch jobs that a worker takes at once; each is up to 1,024 pairs.',
+      schema: int(1, 256).default(3),
+    }),
     ingestConcurrency: field({ env: 'INGEST_CONCURRENCY', description: 'Ingest tasks in hand at once.', schema: int(1, 64).default(2) }),
     jobRetentionDays: field({
       env: 'JOB_RETENTION_DAYS',
@@ -251,6 +328,26 @@ export const FIELDS = {
       unit: 'ms',
       description: 'Time that tasks in hand have to end after SIGTERM; the rest goes back to the queue.',
       schema: int(0, 3_600_000).default(20_000),
+    }),
+  },
+  webhooks: {
+    timeoutMs: field({
+      env: 'WEBHOOK_TIMEOUT_MS',
+      unit: 'ms',
+      description: 'Longest attempt to deliver a webhook, redirects included.',
+      schema: int(100, 60_000).default(10_000),
+    }),
+    allowPrivate: field({
+      env: 'WEBHOOK_ALLOW_PRIVATE',
+      description: 'Webhooks may go to this machine and to private networks: for development. Clients choose the URL.',
+      schema: flag.default(false),
+    }),
+    allowedCidrs: field({
+      env: 'WEBHOOK_ALLOWED_CIDRS',
+      description: 'Ranges of addresses that webhooks may go to besides public ones, separated by commas, as 10.1.0.0/16.',
+      schema: list
+        .pipe(z.array(z.string().refine((text) => parseCidr(text) !== undefined, 'must be ranges such as 10.1.0.0/16')))
+        .default([]),
     }),
   },
   logging: {

@@ -38,14 +38,9 @@ export const jobDefaultsSchema = z
 export const jobOptionsSchema = z
   .strictObject({
     defaults: jobDefaultsSchema.optional(),
-    priority: z
-      .int()
-      .min(JOB_PRIORITY.least)
-      .max(JOB_PRIORITY.most)
-      .default(JOB_PRIORITY.standard)
-      .meta({
-        description: 'Orders the jobs of a tenant; lower goes first. A step is worth a minute of waiting, so that none waits for ever.',
-      }),
+    priority: z.int().min(JOB_PRIORITY.least).max(JOB_PRIORITY.most).default(JOB_PRIORITY.standard).meta({
+      description: 'Orders the jobs of a tenant; lower goes first. A step is worth a minute of waiting, so that none waits for ever.',
+    }),
     expires_in_s: z.int().min(1).max(JOB_EXPIRY_S.longest).default(JOB_EXPIRY_S.standard),
     strict: z.boolean().default(false).meta({ description: 'One bad request refuses the whole job; nothing is kept.' }),
     webhook: z

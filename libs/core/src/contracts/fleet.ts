@@ -30,12 +30,23 @@ export const workerAnnouncementSchema = z.object({
   models: z.array(modelRevisionSchema),
   /** Epoch milliseconds. */
   started_at: z.number(),
+  /** Epoch milliseconds of Redis TIME at this heartbeat. */
+  announced_at: z.number().optional(),
+  /** Resident memory of the process. */
+  rss_bytes: z.number().optional(),
   engine: engineSchema.optional(),
+  /** Slices of batch jobs that it takes at once. */
+  batch_slots: z.int().positive().optional(),
   stats: z
     .object({
       pairs_scored: z.number(),
       batches: z.number(),
       padding_waste: z.number(),
+      /** Padded tokens ÷ budget, over all batches. */
+      batch_fill: z.number().optional(),
+      /** Over about the last half minute. */
+      pairs_per_s: z.number().optional(),
+      pairs_waiting: z.number().optional(),
       cache_hits: z.number().optional(),
       cache_misses: z.number().optional(),
     })

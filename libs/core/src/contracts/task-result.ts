@@ -57,6 +57,9 @@ export const ingestOutcomeSchema = z.object({
   ),
 });
 
+/** Results of a batch lie in the blob store. */
+export const batchOutcomeSchema = z.object({ kind: z.literal('batch') });
+
 export const corpusOutcomeSchema = z.object({
   kind: z.literal('corpus'),
   /** A new corpus was made. */
@@ -69,6 +72,7 @@ export const taskOutcomeSchema = z.discriminatedUnion('kind', [
   rerankOutcomeSchema,
   searchOutcomeSchema,
   ingestOutcomeSchema,
+  batchOutcomeSchema,
   corpusOutcomeSchema,
 ]);
 

@@ -10,6 +10,10 @@ export const TASK_VERSION = 1;
 
 /** Work that somebody waits for, a queue a pool. */
 export const syncQueue = (pool: string): string => `sync-${pool}`;
+/** Slices of batch jobs, a queue a pool. */
+export const batchQueue = (pool: string): string => `batch-${pool}`;
+/** The first slices of a tenant that had nothing in flight: workers keep room for them, so that a small job does not wait behind a large one. */
+export const expressQueue = (pool: string): string => `express-${pool}`;
 /** Slices of uploads, of all pools. */
 export const INGEST_QUEUE = 'ingest';
 
@@ -78,6 +82,9 @@ export const ingestTaskSchema = z.object({
   slice: z.int().min(0),
 });
 
+/** A slice of a batch job; what it holds lies in the blob store. */
+export const batchTaskSchema = z.object({ kind: z.literal('batch'), job_id: z.string(), slice: z.int().min(0) });
+
 export const corpusTaskSchema = z.object({
   kind: z.literal('corpus'),
   corpus: corpusNameSchema,
@@ -94,12 +101,19 @@ export const corpusTaskSchema = z.object({
   ]),
 });
 
-export const taskBodySchema = z.discriminatedUnion('kind', [rerankTaskSchema, searchTaskSchema, ingestTaskSchema, corpusTaskSchema]);
+export const taskBodySchema = z.discriminatedUnion('kind', [
+  rerankTaskSchema,
+  searchTaskSchema,
+  ingestTaskSchema,
+  batchTaskSchema,
+  corpusTaskSchema,
+]);
 
 export type TaskStage = z.infer<typeof taskStageSchema>;
 export type RerankTask = z.infer<typeof rerankTaskSchema>;
 export type SearchTask = z.infer<typeof searchTaskSchema>;
 export type IngestTask = z.infer<typeof ingestTaskSchema>;
+export type BatchTask = z.infer<typeof batchTaskSchema>;
 export type CorpusTask = z.infer<typeof corpusTaskSchema>;
 export type TaskBody = z.infer<typeof taskBodySchema>;
 

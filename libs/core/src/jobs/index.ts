@@ -1,1 +1,2 @@
+export * from './batch/index.js';
 export * from './ingest-jobs.js';

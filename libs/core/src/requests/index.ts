@@ -1,6 +1,7 @@
 export * from './choose-stages.js';
 export * from './fleet-view.js';
 export * from './minimum-logit.js';
+export * from './read-job-row.js';
 export * from './request-router.js';
 export * from './rerank-request.js';
 export * from './route-request.js';

@@ -1,0 +1,74 @@
+import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
+import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import type { Config } from '@rerank-fleet/core/config';
+import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
+import { BatchDispatcher, BatchJobs, BatchKeeper } from '@rerank-fleet/core/jobs';
+import type { Logger } from '@rerank-fleet/core/observability';
+import type { BlobStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
+import { poolsOf } from '@rerank-fleet/core/requests';
+import type { Redis } from 'ioredis';
+import { batchTask } from '../batch/batch-task.js';
+import type { RowParts } from '../batch/run-row.js';
+import type { TaskHandlers } from '../tasks/task-processor.js';
+
+/** Rows of a slice that run at once: enough to fill batches, few enough to bound the memory. */
+const ROWS_AT_ONCE = 16;
+/** How often the window's room is looked at, beyond what each ended slice does by itself. */
+const SLOTS_FRESH_MS = 1_000;
+
+export interface BatchStartParts {
+  readonly config: Config;
+  readonly redis: Redis;
+  readonly blobs: BlobStore;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly registry: FleetRegistry;
+  readonly documents: Pick<DocumentStore, 'findCorpus'>;
+  readonly clock: { now(): number };
+  readonly announcement: WorkerAnnouncement;
+  readonly handlers: RowParts['handlers'];
+  readonly log: Logger;
+}
+
+export interface BatchWork {
+  readonly handler: TaskHandlers['batch'];
+  readonly jobs: BatchJobs;
+  readonly keeper: BatchKeeper;
+}
+
+/** The worker's share in batch jobs: running slices, refilling the window, and bringing to their end jobs that others left. */
+export function startBatch(parts: BatchStartParts): BatchWork {
+  const { config, redis, queue, registry, clock, log } = parts;
+  const now = (): number => clock.now();
+  const ledger = new RedisBatchLedger(redis, now);
+  const jobs = new BatchJobs(parts.blobs);
+  const dispatcher = new BatchDispatcher({ ledger, queue, slotsOf: slotsOf(registry), weights: {}, now });
+  const keeper = new BatchKeeper({ jobs, ledger, dispatcher, onEnded: () => Promise.resolve(), log, now });
+  const [pool] = poolsOf([parts.announcement], []);
+  if (pool === undefined) throw new RangeError('A worker is a pool of one.');
+  const handler = batchTask({
+    jobs,
+    ledger,
+    keeper,
+    dispatcher,
+    handlers: parts.handlers,
+    documents: parts.documents,
+    pool,
+    aliases: config.models.aliases,
+    rowsAtOnce: ROWS_AT_ONCE,
+  });
+  return { handler, jobs, keeper };
+}
+
+/** Slices that the live workers of a pool take at once, as they announce it. */
+export function slotsOf(registry: Pick<FleetRegistry, 'live'>): (pool: string) => Promise<number> {
+  let latest: { readonly at: number; readonly workers: Promise<readonly WorkerAnnouncement[]> } | undefined;
+  return async (pool) => {
+    if (latest === undefined || performance.now() - latest.at > SLOTS_FRESH_MS)
+      latest = { at: performance.now(), workers: registry.live() };
+    const workers = await latest.workers.catch((error: unknown) => {
+      latest = undefined;
+      throw error;
+    });
+    return workers.filter((worker) => worker.pool === pool).reduce((sum, { batch_slots: slots = 0 }) => sum + slots, 0);
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * The ledger's scripts. KEYS[1] is the common prefix, which puts every key into one hash slot. Under it:
+ *
+ *     job:{id}               hash    the job and its counters
+ *     done:{id}              bitmap  slices that are done
+ *     flying:{pool}          zset    "{job} {slice}" by when it was handed out
+ *     queue:{pool} {tenant}  zset    jobs with slices to hand out, by when their turn comes
+ *     tenants:{pool}         zset    tenants with such jobs, by virtual time
+ *     times:{pool}           hash    virtual time of every tenant; the field "" is that of the last pick
+ *     flights:{pool}         hash    slices in flight of a tenant
+ *     express:{pool}         hash    slices that a tenant was given as a new flow
+ *     expiry, ending         zset    open jobs by when they expire; jobs that can be finished, or were closed, by when
+ *     pools                  set
+ */
+const COMMON = `
+local P = KEYS[1] .. ':'
+local function text(key, field) return redis.call('HGET', key, field) end
+local function number(key, field) return tonumber(redis.call('HGET', key, field) or '0') end
+
+local function leave_queue(pool, tenant, id)
+  local queue = P .. 'queue:' .. pool .. ' ' .. tenant
+  redis.call('ZREM', queue, id)
+  if redis.call('ZCARD', queue) == 0 then redis.call('ZREM', P .. 'tenants:' .. pool, tenant) end
+end
+
+-- A tenant without anything queued or in flight is a new flow when it comes back.
+local function forget_flow_if_idle(pool, tenant)
+  if redis.call('HGET', P .. 'flights:' .. pool, tenant) then return end
+  if redis.call('ZSCORE', P .. 'tenants:' .. pool, tenant) then return end
+  redis.call('HDEL', P .. 'express:' .. pool, tenant)
+end
+
+local function land(pool, tenant, flight, id)
+  if redis.call('ZREM', P .. 'flying:' .. pool, flight) == 0 then return end
+  redis.call('HINCRBY', P .. 'job:' .. id, 'flying', -1)
+  if redis.call('HINCRBY', P .. 'flights:' .. pool, tenant, -1) <= 0 then redis.call('HDEL', P .. 'flights:' .. pool, tenant) end
+end
+
+local function changed(id)
+  redis.call('HINCRBY', P .. 'job:' .. id, 'version', 1)
+  redis.call('PUBLISH', KEYS[1] .. ':events', id)
+end
+
+local function is_finishable(job)
+  if number(job, 'done') >= number(job, 'slices') then return true end
+  return redis.call('HEXISTS', job, 'closing') == 1 and number(job, 'flying') <= 0
+end
+`;
+
+/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, the slices done (comma-separated), five counters. */
+export const OPEN = `${COMMON}
+local id, tenant, pool = ARGV[1], ARGV[2], ARGV[3]
+local job = P .. 'job:' .. id
+if redis.call('EXISTS', job) == 1 then return 0 end
+redis.call('HSET', job, 'tenant', tenant, 'pool', pool, 'priority', ARGV[4], 'created', ARGV[5], 'expires', ARGV[6], 'slices', ARGV[7],
+  'total', ARGV[8], 'rejected', ARGV[9], 'pairs', ARGV[10], 'turn', ARGV[11], 'next', 0, 'flying', 0, 'version', 1,
+  'succeeded', ARGV[14], 'errored', ARGV[15], 'cancelled', ARGV[16], 'expired', ARGV[17], 'pairs_done', ARGV[18])
+local done = 0
+for slice in string.gmatch(ARGV[13], '%d+') do
+  if redis.call('SETBIT', P .. 'done:' .. id, slice, 1) == 0 then done = done + 1 end
+end
+redis.call('HSET', job, 'done', done)
+redis.call('SADD', P .. 'pools', pool)
+redis.call('ZADD', P .. 'expiry', ARGV[6], id)
+if done >= tonumber(ARGV[7]) then
+  redis.call('ZADD', P .. 'ending', ARGV[12], id)
+else
+  redis.call('ZADD', P .. 'queue:' .. pool .. ' ' .. tenant, ARGV[11], id)
+  if not redis.call('ZSCORE', P .. 'tenants:' .. pool, tenant) then
+    local times = P .. 'times:' .. pool
+    local time = math.max(number(times, tenant), number(times, ''))
+    redis.call('ZADD', P .. 'tenants:' .. pool, string.format('%.17g', time), tenant)
+  end
+end
+changed(id)
+return 1
+`;
+
+/** ARGV: pool, capacity, now, JSON of weights, slices of a new flow. Returns id, slice, tenant, express (0 or 1) of each. */
+export const PICK = `${COMMON}
+local pool, capacity, now = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local weights = cjson.decode(ARGV[4])
+local tenants, times = P .. 'tenants:' .. pool, P .. 'times:' .. pool
+local flights, express, flying = P .. 'flights:' .. pool, P .. 'express:' .. pool, P .. 'flying:' .. pool
+local function weight(tenant) return weights[tenant] or 1 end
+
+local in_flight, all, total_weight, total = {}, redis.call('HGETALL', flights), 0, 0
+for i = 1, #all, 2 do
+  in_flight[all[i]] = tonumber(all[i + 1])
+  total = total + tonumber(all[i + 1])
+  total_weight = total_weight + weight(all[i])
+end
+for _, tenant in ipairs(redis.call('ZRANGE', tenants, 0, -1)) do
+  if not in_flight[tenant] then total_weight = total_weight + weight(tenant) end
+end
+
+-- Undefined where every tenant that waits has its share.
+local function whose_turn()
+  for _, tenant in ipairs(redis.call('ZRANGE', tenants, 0, -1)) do
+    if number(express, tenant) < tonumber(ARGV[5]) then return tenant, true end
+    local share = math.max(1, math.floor(capacity * weight(tenant) / total_weight))
+    if total < capacity and (in_flight[tenant] or 0) < share then return tenant, false end
+  end
+end
+
+-- The job's next slice that is neither done nor in flight.
+local function next_slice(id)
+  local job = P .. 'job:' .. id
+  local slice, slices = number(job, 'next'), number(job, 'slices')
+  while slice < slices do
+    if redis.call('GETBIT', P .. 'done:' .. id, slice) == 0 and not redis.call('ZSCORE', flying, id .. ' ' .. slice) then break end
+    slice = slice + 1
+  end
+  redis.call('HSET', job, 'next', slice + 1)
+  return slice, slices
+end
+
+local picks = {}
+while #picks < 4000 do
+  local tenant, is_new = whose_turn()
+  if not tenant then break end
+  local id = redis.call('ZRANGE', P .. 'queue:' .. pool .. ' ' .. tenant, 0, 0)[1]
+  if not id then
+    redis.call('ZREM', tenants, tenant)
+  else
+    local slice, slices = next_slice(id)
+    local job = P .. 'job:' .. id
+    if slice < slices then
+      redis.call('ZADD', flying, now, id .. ' ' .. slice)
+      redis.call('HINCRBY', job, 'flying', 1)
+      if redis.call('HSETNX', job, 'started', now) == 1 then changed(id) end
+      redis.call('HINCRBY', flights, tenant, 1)
+      if is_new then redis.call('HINCRBY', express, tenant, 1) end
+      in_flight[tenant] = (in_flight[tenant] or 0) + 1
+      total = total + 1
+      local time = tonumber(redis.call('ZSCORE', tenants, tenant))
+      redis.call('HSET', times, '', string.format('%.17g', time))
+      local later = string.format('%.17g', time + 1 / weight(tenant))
+      redis.call('HSET', times, tenant, later)
+      redis.call('ZADD', tenants, later, tenant)
+      for _, part in ipairs({ id, slice, tenant, is_new and 1 or 0 }) do picks[#picks + 1] = part end
+    end
+    if slice + 1 >= slices then leave_queue(pool, tenant, id) end
+  end
+end
+return picks
+`;
+
+/** ARGV: id, slice, succeeded, errored, cancelled, expired, pairs, now. */
+export const COMMIT = `${COMMON}
+local id, slice = ARGV[1], ARGV[2]
+local job = P .. 'job:' .. id
+if redis.call('EXISTS', job) == 0 then return 'unknown' end
+if redis.call('HEXISTS', job, 'sealed') == 1 then return 'closed' end
+local pool, tenant = text(job, 'pool'), text(job, 'tenant')
+land(pool, tenant, id .. ' ' .. slice, id)
+forget_flow_if_idle(pool, tenant)
+if redis.call('SETBIT', P .. 'done:' .. id, slice, 1) == 1 then return 'repeated' end
+for position, field in ipairs({ 'succeeded', 'errored', 'cancelled', 'expired', 'pairs_done' }) do
+  redis.call('HINCRBY', job, field, ARGV[position + 2])
+end
+redis.call('HINCRBY', job, 'done', 1)
+changed(id)
+if not is_finishable(job) then return 'counted' end
+redis.call('ZADD', P .. 'ending', ARGV[8], id)
+return 'last'
+`;
+
+/** ARGV: id, reason, now, key that marks the cancelling, its TTL in ms, channel that tells the workers. */
+export const CLOSE = `${COMMON}
+local id = ARGV[1]
+local job = P .. 'job:' .. id
+if redis.call('EXISTS', job) == 0 then return 'unknown' end
+if redis.call('HSETNX', job, 'closing', ARGV[2]) == 1 then
+  leave_queue(text(job, 'pool'), text(job, 'tenant'), id)
+  forget_flow_if_idle(text(job, 'pool'), text(job, 'tenant'))
+  redis.call('ZREM', P .. 'expiry', id)
+  redis.call('ZADD', P .. 'ending', ARGV[3], id)
+  redis.call('SET', ARGV[4], '1', 'PX', ARGV[5])
+  redis.call('PUBLISH', ARGV[6], id)
+  changed(id)
+end
+return is_finishable(job) and 'last' or 'closing'
+`;
+
+/** ARGV: id. What is in flight no longer counts, and makes room. */
+export const SEAL = `${COMMON}
+local id = ARGV[1]
+local job = P .. 'job:' .. id
+if redis.call('EXISTS', job) == 0 then return 0 end
+redis.call('HSET', job, 'sealed', 1)
+local pool, tenant = text(job, 'pool'), text(job, 'tenant')
+if number(job, 'flying') > 0 then
+  for _, flight in ipairs(redis.call('ZRANGE', P .. 'flying:' .. pool, 0, -1)) do
+    if string.sub(flight, 1, #id + 1) == id .. ' ' then land(pool, tenant, flight, id) end
+  end
+end
+leave_queue(pool, tenant, id)
+forget_flow_if_idle(pool, tenant)
+redis.call('ZREM', P .. 'expiry', id)
+changed(id)
+return 1
+`;
+
+/** ARGV: id. */
+export const FORGET = `${COMMON}
+local id = ARGV[1]
+redis.call('DEL', P .. 'job:' .. id, P .. 'done:' .. id)
+redis.call('ZREM', P .. 'ending', id)
+redis.call('ZREM', P .. 'expiry', id)
+redis.call('PUBLISH', KEYS[1] .. ':events', id)
+`;
+
+/** ARGV: pool, before, now. Returns id, slice, tenant of each. */
+export const OVERDUE = `${COMMON}
+local flying, found = P .. 'flying:' .. ARGV[1], {}
+for _, flight in ipairs(redis.call('ZRANGEBYSCORE', flying, '-inf', ARGV[2])) do
+  local id, slice = string.match(flight, '^(%S+) (%d+)$')
+  local tenant = text(P .. 'job:' .. id, 'tenant')
+  if tenant then
+    redis.call('ZADD', flying, ARGV[3], flight)
+    for _, part in ipairs({ id, slice, tenant }) do found[#found + 1] = part end
+  else
+    redis.call('ZREM', flying, flight)
+  end
+end
+return found
+`;
+
+/** ARGV: now, closed before. Returns the expired, an empty text, the finishable. */
+export const DUE = `${COMMON}
+local found = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', ARGV[1])
+found[#found + 1] = ''
+for _, id in ipairs(redis.call('ZRANGE', P .. 'ending', 0, -1)) do
+  local job = P .. 'job:' .. id
+  if redis.call('EXISTS', job) == 0 then
+    redis.call('ZREM', P .. 'ending', id)
+  elseif is_finishable(job) or tonumber(redis.call('ZSCORE', P .. 'ending', id)) <= tonumber(ARGV[2]) then
+    found[#found + 1] = id
+  end
+end
+return found
+`;

@@ -1,0 +1,133 @@
+import type { Redis } from 'ioredis';
+import type { BatchLedger, CloseReason, CommitOutcome, LedgerJob, LedgerState, SliceCounts, SliceRef } from '../../jobs/index.js';
+import { CLOSE, COMMIT, DUE, FORGET, OPEN, OVERDUE, PICK, SEAL } from './batch-ledger-scripts.js';
+import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
+import { CANCEL_CHANNEL, cancelKey } from './result-board.js';
+
+const PREFIX = `${KEY_PREFIX}:batch`;
+/** Ids of jobs of which something has changed. */
+export const BATCH_EVENTS_CHANNEL = `${PREFIX}:events`;
+
+/** Slices that a tenant gets at once when it comes with nothing in flight. */
+const NEW_FLOW_SLICES = 2;
+const PRIORITY_STEP_MS = 60_000;
+const STANDARD_PRIORITY = 50;
+/** Longer than a task waits in the queue when its job is closed. */
+const CLOSED_MARK_MS = 3_600_000;
+
+const NOTHING: SliceCounts = { succeeded: 0, errored: 0, cancelled: 0, expired: 0, pairs: 0 };
+
+export class RedisBatchLedger implements BatchLedger {
+  readonly #redis: Redis;
+  readonly #now: () => number;
+
+  /** @param now epoch milliseconds, the same for all processes */
+  constructor(redis: Redis, now: () => number) {
+    this.#redis = redis;
+    this.#now = now;
+  }
+
+  async open(job: LedgerJob, done?: { readonly slices: readonly number[]; readonly counts: SliceCounts }): Promise<boolean> {
+    const { id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs } = job;
+    const turn = createdMs + (priority - STANDARD_PRIORITY) * PRIORITY_STEP_MS;
+    const facts = [id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, turn, this.#now()];
+    const opened = await this.#run(OPEN, [...facts, (done?.slices ?? []).join(','), ...inOrder(done?.counts ?? NOTHING)]);
+    return opened === 1;
+  }
+
+  async pick(
+    pool: string,
+    { capacity, weights = {} }: { readonly capacity: number; readonly weights?: Readonly<Record<string, number>> },
+  ): Promise<readonly SliceRef[]> {
+    const found = await this.#run(PICK, [pool, capacity, this.#now(), JSON.stringify(weights), NEW_FLOW_SLICES]);
+    return chunksOf(found as (string | number)[], 4).map(([job, slice, tenant, express]) => ({
+      job: String(job),
+      slice: Number(slice),
+      tenant: String(tenant),
+      express: Number(express) === 1,
+    }));
+  }
+
+  async commit(job: string, slice: number, counts: SliceCounts): Promise<CommitOutcome> {
+    return (await this.#run(COMMIT, [job, slice, ...inOrder(counts), this.#now()])) as CommitOutcome;
+  }
+
+  async close(job: string, reason: CloseReason): Promise<'closing' | 'last' | 'unknown'> {
+    const closed = await this.#run(CLOSE, [job, reason, this.#now(), cancelKey(job), CLOSED_MARK_MS, CANCEL_CHANNEL]);
+    return closed as 'closing' | 'last' | 'unknown';
+  }
+
+  async seal(job: string): Promise<LedgerState | undefined> {
+    return (await this.#run(SEAL, [job])) === 1 ? await this.state(job) : undefined;
+  }
+
+  async forget(job: string): Promise<void> {
+    await this.#run(FORGET, [job]);
+  }
+
+  async state(job: string): Promise<LedgerState | undefined> {
+    const [fields, bits] = await orQueueUnavailable(
+      Promise.all([this.#redis.hgetall(`${PREFIX}:job:${job}`), this.#redis.getBuffer(`${PREFIX}:done:${job}`)]),
+    );
+    return fields['tenant'] === undefined ? undefined : stateOf(job, fields, bits ?? Buffer.alloc(0));
+  }
+
+  async overdue(pool: string, epochMs: number): Promise<readonly SliceRef[]> {
+    const found = (await this.#run(OVERDUE, [pool, epochMs, this.#now()])) as string[];
+    return chunksOf(found, 3).map(([job, slice, tenant]) => ({ job: job!, slice: Number(slice), tenant: tenant!, express: false }));
+  }
+
+  async due(
+    nowMs: number,
+    closedBeforeMs: number,
+  ): Promise<{ readonly expired: readonly string[]; readonly finishable: readonly string[] }> {
+    const found = (await this.#run(DUE, [nowMs, closedBeforeMs])) as string[];
+    const border = found.indexOf('');
+    return { expired: found.slice(0, border), finishable: found.slice(border + 1) };
+  }
+
+  async pools(): Promise<readonly string[]> {
+    return await orQueueUnavailable(this.#redis.smembers(`${PREFIX}:pools`));
+  }
+
+  #run(script: string, values: readonly (string | number)[]): Promise<unknown> {
+    return orQueueUnavailable(this.#redis.eval(script, 1, PREFIX, ...values));
+  }
+}
+
+function inOrder({ succeeded, errored, cancelled, expired, pairs }: SliceCounts): number[] {
+  return [succeeded, errored, cancelled, expired, pairs];
+}
+
+function stateOf(id: string, fields: Readonly<Record<string, string>>, doneSlices: Buffer): LedgerState {
+  const count = (name: string): number => Number(fields[name] ?? 0);
+  return {
+    job: {
+      id,
+      tenant: fields['tenant'] ?? '',
+      pool: fields['pool'] ?? '',
+      priority: count('priority'),
+      createdMs: count('created'),
+      expiresMs: count('expires'),
+      slices: count('slices'),
+      total: count('total'),
+      rejected: count('rejected'),
+      pairs: count('pairs'),
+    },
+    succeeded: count('succeeded'),
+    errored: count('errored'),
+    cancelled: count('cancelled'),
+    expired: count('expired'),
+    pairs: count('pairs_done'),
+    inFlight: count('flying'),
+    slicesDone: count('done'),
+    version: count('version'),
+    doneSlices,
+    ...(fields['closing'] === undefined ? {} : { closing: fields['closing'] as CloseReason }),
+    ...(fields['started'] === undefined ? {} : { startedMs: Number(fields['started']) }),
+  };
+}
+
+function chunksOf<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: list.length / size }, (_, position) => list.slice(position * size, (position + 1) * size));
+}

@@ -1,0 +1,204 @@
+import { LRUCache } from 'lru-cache';
+import type { z } from 'zod';
+import type { RequestCounts, StoredResultLine } from '../../contracts/index.js';
+import { InvariantError } from '../../errors/index.js';
+import type { BlobStore } from '../../ports/index.js';
+import { isJobId } from '../job-id.js';
+import * as layout from './batch-layout.js';
+import {
+  batchDoneSchema,
+  batchRecordSchema,
+  sliceHeaderSchema,
+  sliceIndexSchema,
+  type BatchDone,
+  type BatchRecord,
+  type SliceEntry,
+  type SliceHeader,
+} from './batch-record.js';
+import { BatchUpload } from './batch-upload.js';
+
+export interface BatchRow {
+  readonly row: number;
+  /** As it was sent and checked at submission, without the job's defaults. */
+  readonly request: Readonly<Record<string, unknown>>;
+}
+
+/** Slice indexes kept in memory; one of a job of a hundred thousand rows is a few hundred kilobytes. */
+const INDEXES_KEPT = 16;
+const RECORDS_KEPT = 1_000;
+/** A header line is far shorter. */
+const HEADER_BYTES = 1_024;
+
+/** Batch jobs as blobs (see `batch-layout.ts`): the truth, from which all that Redis knows can be told again. */
+export class BatchJobs {
+  readonly #blobs: BlobStore;
+  readonly #records = new LRUCache<string, BatchRecord>({ max: RECORDS_KEPT });
+  readonly #indexes = new LRUCache<string, readonly SliceEntry[]>({ max: INDEXES_KEPT });
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
+
+  begin(tenant: string): BatchUpload {
+    return new BatchUpload(this.#blobs, tenant);
+  }
+
+  /**
+   * Makes the job visible. False if a job of this id is there already. What is written before `job.json` is found by the sweep when this process dies here.
+   */
+  async create(record: BatchRecord): Promise<boolean> {
+    const { tenant, id } = record;
+    await this.#blobs.put(layout.openKey(tenant, id), '');
+    await this.#blobs.put(layout.indexKey(tenant, id), '');
+    return await this.#blobs.create(layout.recordKey(tenant, id), JSON.stringify(record));
+  }
+
+  /** Undefined where the tenant has no job of this id. */
+  async record(tenant: string, id: string): Promise<BatchRecord | undefined> {
+    if (!isJobId(id)) return undefined;
+    const key = layout.recordKey(tenant, id);
+    const known = this.#records.get(key);
+    if (known !== undefined) return known;
+    const record = parseJson(batchRecordSchema, await this.#blobs.get(key));
+    if (record !== undefined) this.#records.set(key, record);
+    return record;
+  }
+
+  async done({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<BatchDone | undefined> {
+    return parseJson(batchDoneSchema, await this.#blobs.get(layout.doneKey(tenant, id)));
+  }
+
+  /** Notes durably that somebody cancelled the job. */
+  async markCancelled({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<void> {
+    await this.#blobs.create(layout.cancelKey(tenant, id), JSON.stringify({ cancelled_ms: Date.now() }));
+  }
+
+  async isCancelled({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<boolean> {
+    return (await this.#blobs.size(layout.cancelKey(tenant, id))) !== undefined;
+  }
+
+  /** Writes how the job ended, once; the first to do so is right. Returns what is true from now on. */
+  async end(record: BatchRecord, done: BatchDone): Promise<BatchDone> {
+    const isFirst = await this.#blobs.create(layout.doneKey(record.tenant, record.id), JSON.stringify(done));
+    const kept = isFirst ? done : await this.done(record);
+    if (kept === undefined) throw new InvariantError('How a job ended is there and cannot be read.');
+    return kept;
+  }
+
+  /** Every slice of the job, in order. */
+  async slices(record: BatchRecord): Promise<readonly SliceEntry[]> {
+    const known = this.#indexes.get(record.upload);
+    if (known !== undefined) return known;
+    const index = parseJson(sliceIndexSchema, await this.#blobs.get(layout.slicesKey(record.upload)));
+    if (index === undefined) throw new InvariantError('The index of an upload is missing.');
+    this.#indexes.set(record.upload, index);
+    return index;
+  }
+
+  /** @throws InvariantError if the rows are not there as the index says */
+  async rows(record: BatchRecord, slice: number): Promise<readonly BatchRow[]> {
+    const entry = (await this.slices(record))[slice];
+    if (entry === undefined) throw new InvariantError('The job has no such slice.');
+    const text = await this.#text(layout.requestsKey(record.upload), { start: entry.start, end: entry.end });
+    const rows = linesOf(text ?? '').map((line) => JSON.parse(line) as BatchRow);
+    if (rows.length !== entry.rows) throw new InvariantError('A slice holds another number of rows than its index says.');
+    return rows;
+  }
+
+  /** Write-once. False if the slice has its results already: those count. */
+  async writeResults(record: BatchRecord, header: SliceHeader, lines: readonly StoredResultLine[]): Promise<boolean> {
+    const body = [JSON.stringify(header), ...lines.map((line) => JSON.stringify(line)), ''].join('\n');
+    return await this.#blobs.create(layout.resultKey(record.tenant, record.id, header.slice), body);
+  }
+
+  /** Counts of a slice's results; undefined if there are none. */
+  async sliceHeader(record: BatchRecord, slice: number): Promise<SliceHeader | undefined> {
+    const key = layout.resultKey(record.tenant, record.id, slice);
+    const text = await this.#text(key, { start: 0, end: HEADER_BYTES });
+    return text === undefined ? undefined : sliceHeaderSchema.parse(JSON.parse(text.slice(0, text.indexOf('\n'))));
+  }
+
+  /** Result lines of a slice; undefined if there are none. */
+  async sliceResults(record: BatchRecord, slice: number): Promise<readonly StoredResultLine[] | undefined> {
+    const text = await this.#text(layout.resultKey(record.tenant, record.id, slice));
+    return text === undefined
+      ? undefined
+      : linesOf(text)
+          .slice(1)
+          .map((line) => JSON.parse(line) as StoredResultLine);
+  }
+
+  /** Slices that have results. */
+  async *slicesWithResults({ tenant, id }: BatchRecord): AsyncGenerator<number, void, undefined> {
+    for await (const key of this.#blobs.list(layout.resultsFolder(tenant, id)))
+      yield Number.parseInt(key.slice(key.lastIndexOf('/') + 1), 10);
+  }
+
+  /** Result lines of the rows that were refused at submission, in their order, as bytes. */
+  async rejections(record: BatchRecord): Promise<AsyncIterable<Buffer> | undefined> {
+    return record.rejected === 0 ? undefined : await this.#blobs.stream(layout.rejectedKey(record.upload));
+  }
+
+  /** Jobs that have not ended, as far as is known: what a sweep looks at. */
+  async *open(): AsyncGenerator<{ readonly tenant: string; readonly id: string }, void, undefined> {
+    for await (const key of this.#blobs.list(layout.OPEN_JOBS)) {
+      const [, tenant, id] = key.split('/');
+      if (tenant !== undefined && id !== undefined && isJobId(id)) yield { tenant, id };
+    }
+  }
+
+  /** The entry of a job that never came to be, or that has ended. */
+  async forgetOpen({ tenant, id }: { readonly tenant: string; readonly id: string }): Promise<void> {
+    await this.#blobs.delete(layout.openKey(tenant, id));
+  }
+
+  /** Ids of a tenant's jobs, newest first; `after` is the id where an earlier listing ended. */
+  async *list(tenant: string, after?: string): AsyncGenerator<string, void, undefined> {
+    const options = after === undefined ? {} : { after: layout.indexKey(tenant, after) };
+    for await (const key of this.#blobs.list(layout.indexFolder(tenant), options)) yield layout.jobOfIndexKey(key);
+  }
+
+  /** Removes a job with its rows and results. */
+  async remove(record: BatchRecord): Promise<void> {
+    const { tenant, id } = record;
+    await this.#blobs.delete(layout.indexKey(tenant, id));
+    await this.#blobs.deleteUnder(record.upload);
+    await this.#blobs.deleteUnder(layout.jobFolder(tenant, id));
+    this.#records.delete(layout.recordKey(tenant, id));
+    this.#indexes.delete(record.upload);
+  }
+
+  async #text(key: string, range?: { readonly start: number; readonly end: number }): Promise<string | undefined> {
+    const stream = await this.#blobs.stream(key, range);
+    if (stream === undefined) return undefined;
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString('utf8');
+  }
+}
+
+/** Counts of a job whose rows have all ended, or will not be run any more. */
+export function finalCounts(
+  record: Pick<BatchRecord, 'total' | 'rejected'>,
+  counts: { readonly succeeded: number; readonly errored: number; readonly cancelled: number; readonly expired: number },
+  rest: BatchDone['rest'],
+): RequestCounts {
+  const errored = record.rejected + counts.errored;
+  const left = record.total - counts.succeeded - errored - counts.cancelled - counts.expired;
+  return {
+    total: record.total,
+    processing: 0,
+    succeeded: counts.succeeded,
+    errored: errored + (rest === 'errored' ? left : 0),
+    cancelled: counts.cancelled + (rest === 'cancelled' ? left : 0),
+    expired: counts.expired + (rest === 'expired' ? left : 0),
+  };
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+function parseJson<Schema extends z.ZodType>(schema: Schema, text: Buffer | undefined): z.output<Schema> | undefined {
+  return text === undefined ? undefined : schema.parse(JSON.parse(text.toString('utf8')));
+}
