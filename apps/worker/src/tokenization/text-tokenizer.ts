@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { Tokenizer as UntypedTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { parseTemplate, type Template } from './pair-template.js';
+import { followReference } from './reference-steps.js';
 
 /** A text is cut before tokenizing at this many characters for each token wanted, at a space; the count doubles until it suffices. */
 const CHARACTERS_PER_TOKEN = 12;
@@ -42,10 +43,9 @@ export class TextTokenizer {
   /** Reads tokenizer.json and, beside it, tokenizer_config.json if it is there. */
   static load(tokenizerPath: string): TextTokenizer {
     const file = tokenizerFileSchema.parse(JSON.parse(readFileSync(tokenizerPath, 'utf8')));
-    return new TextTokenizer(
-      new Tokenizer(file, readConfig(join(dirname(tokenizerPath), 'tokenizer_config.json'))),
-      parseTemplate(file.post_processor),
-    );
+    const tokenizer = new Tokenizer(file, readConfig(join(dirname(tokenizerPath), 'tokenizer_config.json')));
+    followReference(tokenizer);
+    return new TextTokenizer(tokenizer, parseTemplate(file.post_processor));
   }
 
   /**
