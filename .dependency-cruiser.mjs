@@ -93,6 +93,14 @@ export default {
     only('ioredis-in-its-adapters', ['^libs/core/src/adapters/(redis|bullmq)/'], vendor('ioredis'), 'Redis is spoken in two adapters.'),
     only('bullmq-in-its-adapter', ['^libs/core/src/adapters/bullmq/'], vendor('bullmq'), 'The queue has a port.'),
     only('qdrant-in-its-adapter', ['^libs/core/src/adapters/qdrant/'], vendor('@qdrant/[^/]+'), 'The stores have ports.'),
+    only('aws-in-its-adapter', ['^libs/core/src/adapters/blobs/s3-'], vendor('@(aws-sdk|smithy)/[^/]+'), 'The blob store has a port.'),
+    {
+      name: 's3-loaded-on-demand',
+      severity: 'error',
+      comment: 'The SDK is large, and who keeps blobs as files never loads it.',
+      from: { path: '^(libs|apps)/', pathNot: ['^libs/core/src/adapters/blobs/s3-', TEST] },
+      to: { path: '^libs/core/src/adapters/blobs/s3-', dynamic: false },
+    },
     only(
       'sqlite-in-its-homes',
       ['^libs/core/src/(adapters/embedded|models)/'],

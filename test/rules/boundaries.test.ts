@@ -58,6 +58,16 @@ const PLANTED: readonly (readonly [rule: string, what: string, files: PlantedFil
     'the Qdrant client in the embedded adapter',
     { 'libs/core/src/adapters/embedded/a.ts': importing('@qdrant/js-client-rest') },
   ],
+  [
+    'aws-in-its-adapter',
+    'the AWS SDK beside its adapter',
+    { 'libs/core/src/adapters/blobs/open-blob-store.ts': importing('@aws-sdk/client-s3') },
+  ],
+  [
+    's3-loaded-on-demand',
+    'the adapter of S3 loaded with its factory',
+    { 'libs/core/src/adapters/blobs/open-blob-store.ts': importing('./s3-store.js'), 'libs/core/src/adapters/blobs/s3-store.ts': NOTHING },
+  ],
   ['sqlite-in-its-homes', 'node:sqlite in the API', { 'apps/api/src/corpora/a.ts': importing('node:sqlite') }],
   ['onnxruntime-in-inference', 'onnxruntime-node beside the tasks', { 'apps/worker/src/tasks/a.ts': importing('onnxruntime-node') }],
   [
@@ -124,6 +134,8 @@ const ALLOWED: PlantedFiles = {
   'libs/core/src/adapters/bullmq/queue.ts': importing('bullmq', 'ioredis', '../redis/connection.js'),
   'libs/core/src/adapters/embedded/store.ts': importing('node:sqlite'),
   'libs/core/src/adapters/qdrant/store.ts': importing('@qdrant/js-client-rest'),
+  'libs/core/src/adapters/blobs/open.ts': "export const open = () => import('./s3-store.js');\n",
+  'libs/core/src/adapters/blobs/s3-store.ts': importing('@aws-sdk/client-s3'),
   'libs/client/src/index.ts': importing('@rerank-fleet/core/contracts', '@rerank-fleet/core/errors'),
   'apps/api/src/main.ts': importing('@nestjs/common', './adapters.module.js'),
   'apps/api/src/adapters.module.ts': importing('@rerank-fleet/core/adapters/bullmq/queue', '@rerank-fleet/core/adapters/qdrant/store'),

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
-import { FileBlobStore } from '@rerank-fleet/core/adapters/blobs/file-blob-store';
+import { openBlobStore } from '@rerank-fleet/core/adapters/blobs/open-blob-store';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
 import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
@@ -61,12 +60,16 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     closers.push(() => queue.close());
     const stores = await openStores(config);
     closers.push(() => Promise.all([stores.candidateStore.close(), stores.documentStore.close()]));
+    const { blobs, close } = await openBlobStore(config.stores.blobs, {
+      onFault: (error) => logger.warn({ err: error }, 'Abandoned writes could not be removed from the blob store; trying again later.'),
+    });
+    closers.push(close);
     const fleet = new FleetRegistry(redis);
     return {
       ...stores,
       fleet,
       dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
-      jobs: new IngestJobs(new FileBlobStore(fileURLToPath(config.stores.blobUrl))),
+      jobs: new IngestJobs(blobs),
       sequence: new Sequence(redis),
       pingQueue: () => redis.ping(),
       close: () => closeAll(closers),

@@ -1,3 +1,4 @@
+export type { BlobLocation, FileLocation, S3Location } from './blob-location.js';
 export * from './client-config.js';
 export { ALL_SCOPES, FIELDS, type ApiKey, type Scope } from './fields.js';
 export * from './document-config.js';

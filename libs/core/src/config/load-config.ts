@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { readBlobLocation, type BlobLocation, type S3Fields } from './blob-location.js';
 import { apiKeySchema, FIELDS, type ApiKey, type Field } from './fields.js';
 
 type Values<Section> = { readonly [Name in keyof Section]: Section[Name] extends Field<infer Schema> ? z.output<Schema> : never };
@@ -12,7 +13,7 @@ export interface Config extends Omit<Sections, 'auth' | 'redis' | 'stores'> {
   readonly auth: { readonly keys: readonly ApiKey[] };
   /** `given`: the user named a Redis, so `rerank up` starts none. */
   readonly redis: { readonly url: string; readonly given: boolean };
-  readonly stores: Omit<Sections['stores'], 'blobUrl'> & { readonly blobUrl: string };
+  readonly stores: Omit<Sections['stores'], 'blobUrl' | keyof S3Fields> & { readonly blobs: BlobLocation };
 }
 
 /** Configuration that cannot work. The message names variables and rules, never values. */
@@ -89,17 +90,19 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const faults: string[] = [];
   const sections = readSections(env, faults);
   const keys = readApiKeys(sections.auth.keys, faults);
-  if (faults.length === 0 && keys.length === 0 && !isLoopback(sections.http.host)) {
-    faults.push('API_KEYS: is needed when HOST is not a loopback address');
-  }
-  if (faults.length > 0) throw new ConfigError(faults);
   const directory = resolve(sections.state.directory);
+  const { blobUrl = pathToFileURL(resolve(directory, 'blobs')).href, qdrantUrl, qdrantApiKey, qdrantTimeoutMs, ...s3 } = sections.stores;
+  // What one field says is known to be sound from here on; what they say together is not.
+  const sound = faults.length === 0;
+  const blobs = sound ? readBlobLocation(blobUrl, s3, faults) : undefined;
+  if (sound && keys.length === 0 && !isLoopback(sections.http.host)) faults.push('API_KEYS: is needed when HOST is not a loopback address');
+  if (blobs === undefined || faults.length > 0) throw new ConfigError(faults);
   return deepFreeze({
     ...sections,
     auth: { keys },
     redis: { url: sections.redis.url ?? DEFAULT_REDIS_URL, given: sections.redis.url !== undefined },
     state: { directory },
-    stores: { ...sections.stores, blobUrl: sections.stores.blobUrl ?? pathToFileURL(resolve(directory, 'blobs')).href },
+    stores: { qdrantUrl, qdrantApiKey, qdrantTimeoutMs, blobs },
   });
 }
 

@@ -36,8 +36,8 @@ export async function placeNewFile(staged: string, target: string): Promise<bool
 
 async function inFolderOf(target: string, place: () => Promise<void>): Promise<void> {
   for (let placement = 1; ; placement += 1) {
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     try {
+      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
       await place();
       return;
     } catch (error) {
