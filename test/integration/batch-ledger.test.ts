@@ -1,0 +1,204 @@
+import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
+import type { LedgerJob, SliceCounts, SliceRef } from '@rerank-fleet/core/jobs';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RedisServer } from '../support/redis-server.js';
+
+type Connection = Awaited<ReturnType<typeof connectRedis>>;
+
+const OK: SliceCounts = { succeeded: 10, errored: 1, cancelled: 0, expired: 0, pairs: 500 };
+let server: RedisServer;
+let redis: Connection;
+let ledger: RedisBatchLedger;
+let now = 0;
+
+const job = (id: string, fields: Partial<LedgerJob> = {}): LedgerJob => ({
+  id,
+  tenant: 'acme',
+  pool: 'default',
+  priority: 50,
+  createdMs: 1_000,
+  expiresMs: 1_000_000,
+  slices: 3,
+  total: 33,
+  rejected: 0,
+  pairs: 1_500,
+  ...fields,
+});
+const pick = (capacity: number, weights?: Record<string, number>): Promise<readonly SliceRef[]> =>
+  ledger.pick('default', { capacity, ...(weights === undefined ? {} : { weights }) });
+const names = (slices: readonly SliceRef[]): string[] => slices.map((ref) => `${ref.job}-${ref.slice}`);
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+beforeEach(async () => {
+  redis = await connectRedis(server.url, { role: 'producer', name: 'ledger' });
+  await redis.flushall();
+  now = 10_000;
+  ledger = new RedisBatchLedger(redis, () => now);
+});
+afterEach(() => {
+  redis.disconnect();
+});
+afterAll(() => server.stop());
+
+describe('RedisBatchLedger', () => {
+  it('hands out each slice once, and is done with the last of them', async () => {
+    expect(await ledger.open(job('a'))).toBe(true);
+    expect(await ledger.open(job('a'))).toBe(false);
+    expect(names(await pick(10))).toEqual(['a-0', 'a-1', 'a-2']);
+    expect(await pick(10)).toEqual([]);
+    expect(await ledger.commit('a', 2, OK)).toBe('counted');
+    expect(await ledger.commit('a', 2, OK)).toBe('repeated');
+    expect(await ledger.commit('a', 0, OK)).toBe('counted');
+    expect(await ledger.commit('a', 1, OK)).toBe('last');
+    expect(await ledger.state('a')).toMatchObject({
+      succeeded: 30,
+      errored: 3,
+      pairs: 1_500,
+      inFlight: 0,
+      slicesDone: 3,
+      startedMs: 10_000,
+    });
+    expect((await ledger.due(now, 0)).finishable).toEqual(['a']);
+  });
+
+  it('keeps no more in flight than the window holds, and refills what was committed', async () => {
+    await ledger.open(job('a', { slices: 100 }));
+    expect(await pick(5)).toHaveLength(5);
+    expect(await pick(5)).toEqual([]);
+    await ledger.commit('a', 0, OK);
+    await ledger.commit('a', 3, OK);
+    expect(names(await pick(5))).toEqual(['a-5', 'a-6']);
+  });
+
+  it('lets a tenant that comes new in at once, whatever is taken', async () => {
+    await ledger.open(job('large', { slices: 1_000 }));
+    await pick(8);
+    await ledger.open(job('small', { tenant: 'beta', slices: 1 }));
+    expect(await pick(8)).toEqual([{ job: 'small', slice: 0, tenant: 'beta', express: true }]);
+  });
+
+  it('gives a tenant no second entry through the express door before it was idle', async () => {
+    await ledger.open(job('large', { slices: 1_000 }));
+    const first = await pick(4);
+    expect(first.filter(({ express }) => express)).toHaveLength(2);
+    for (const { slice } of first) await ledger.commit('large', slice, OK);
+    expect((await pick(4)).some(({ express }) => express)).toBe(false);
+  });
+
+  it('shares the window between tenants by their weights', async () => {
+    await ledger.open(job('a', { slices: 1_000 }));
+    await ledger.open(job('b', { tenant: 'beta', slices: 1_000 }));
+    const taken: Record<string, number> = {};
+    for (let round = 0; round < 60; round += 1) {
+      for (const { job: id, tenant, slice } of await pick(8, { beta: 3 })) {
+        taken[tenant] = (taken[tenant] ?? 0) + 1;
+        await ledger.commit(id, slice, OK);
+      }
+    }
+    expect(taken['beta']! / taken['acme']!).toBeGreaterThan(2.5);
+    expect(taken['beta']! / taken['acme']!).toBeLessThan(3.5);
+  });
+
+  it('orders the jobs of a tenant by time and priority, a step a minute', async () => {
+    await ledger.open(job('first', { createdMs: 0, slices: 1 }));
+    await ledger.open(job('later-and-urgent', { createdMs: 90_000, priority: 48, slices: 1 }));
+    await ledger.open(job('last', { createdMs: 60_000, slices: 1 }));
+    expect(names(await pick(3))).toEqual(['later-and-urgent-0', 'first-0', 'last-0']);
+  });
+
+  it('hands out nothing more of a job that was closed, and ends when what is in flight came back', async () => {
+    await ledger.open(job('a'));
+    await pick(2);
+    expect(await ledger.close('a', 'cancelled')).toBe('closing');
+    expect(await ledger.close('a', 'expired')).toBe('closing');
+    expect(await pick(10)).toEqual([]);
+    expect(await ledger.commit('a', 0, OK)).toBe('counted');
+    expect(await ledger.commit('a', 1, { ...OK, succeeded: 0, cancelled: 10 })).toBe('last');
+    expect(await ledger.state('a')).toMatchObject({ closing: 'cancelled', slicesDone: 2 });
+    expect(await redis.exists('{rf}:cancelled:a')).toBe(1);
+  });
+
+  it('counts no slice of a job that was sealed, and gives its room to others', async () => {
+    await ledger.open(job('a', { slices: 10 }));
+    await pick(4);
+    await ledger.close('a', 'cancelled');
+    const state = await ledger.seal('a');
+    expect(state).toMatchObject({ slicesDone: 0, inFlight: 0 });
+    expect(await ledger.commit('a', 0, OK)).toBe('closed');
+    await ledger.open(job('b', { tenant: 'beta', slices: 10 }));
+    expect(await pick(4)).toHaveLength(4);
+  });
+
+  it('takes a job up again with what is done of it', async () => {
+    await ledger.open(job('a', { slices: 4 }), { slices: [0, 2], counts: OK });
+    expect(await ledger.state('a')).toMatchObject({ slicesDone: 2, succeeded: 10, errored: 1 });
+    expect(names(await pick(10))).toEqual(['a-1', 'a-3']);
+    await ledger.open(job('whole', { slices: 2 }), { slices: [0, 1], counts: OK });
+    expect((await ledger.due(now, 0)).finishable).toEqual(['whole']);
+  });
+
+  it('tells what has been out for long, once a period', async () => {
+    await ledger.open(job('a'));
+    await pick(2);
+    expect(await ledger.overdue('default', now - 1)).toEqual([]);
+    now += 60_000;
+    expect(names(await ledger.overdue('default', now - 30_000))).toEqual(['a-0', 'a-1']);
+    expect(await ledger.overdue('default', now - 30_000)).toEqual([]);
+  });
+
+  it('tells jobs over their time, and closed ones that nobody answers for', async () => {
+    await ledger.open(job('a', { expiresMs: 20_000 }));
+    await pick(1);
+    expect((await ledger.due(19_999, 0)).expired).toEqual([]);
+    expect((await ledger.due(20_000, 0)).expired).toEqual(['a']);
+    now = 20_000;
+    await ledger.close('a', 'expired');
+    expect(await ledger.due(now, 19_999)).toEqual({ expired: [], finishable: [] });
+    expect(await ledger.due(now, 20_000)).toEqual({ expired: [], finishable: ['a'] });
+  });
+
+  it('forgets a job whole', async () => {
+    await ledger.open(job('a', { slices: 1 }));
+    await pick(1);
+    await ledger.commit('a', 0, OK);
+    await ledger.seal('a');
+    await ledger.forget('a');
+    const left = (await redis.keys('*')).filter((key) => !/:(pools|times:default)$/.test(key));
+    expect(left).toEqual([]);
+  });
+
+  it('loses and doubles nothing whatever order things come in', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ tenant: fc.constantFrom('acme', 'beta', 'gamma'), slices: fc.integer({ min: 1, max: 12 }) }), {
+          minLength: 1,
+          maxLength: 6,
+        }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.infiniteStream(fc.nat()),
+        async (jobs, capacity, chance) => {
+          await redis.flushall();
+          for (const [position, fields] of jobs.entries()) await ledger.open(job(`j${position}`, fields));
+          const seen = new Map<string, number>();
+          const inHand: SliceRef[] = [];
+          for (let turn = 0; turn < 500; turn += 1) {
+            inHand.push(...(await pick(capacity)));
+            if (inHand.length === 0) break;
+            const [{ job: id, slice } = { job: '', slice: 0 }] = inHand.splice((chance.next().value ?? 0) % inHand.length, 1);
+            seen.set(`${id}-${slice}`, (seen.get(`${id}-${slice}`) ?? 0) + 1);
+            await ledger.commit(id, slice, OK);
+          }
+          const all = jobs.flatMap(({ slices }, position) => Array.from({ length: slices }, (_, slice) => `j${position}-${slice}`));
+          expect([...seen.keys()].sort()).toEqual(all.sort());
+          expect([...seen.values()].every((times) => times === 1)).toBe(true);
+          expect([...(await ledger.due(now, 0)).finishable].sort()).toEqual(jobs.map((_, position) => `j${position}`).sort());
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+});
