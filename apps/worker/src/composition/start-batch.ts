@@ -1,12 +1,12 @@
 import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import type { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import type { Config } from '@rerank-fleet/core/config';
 import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { BatchDispatcher, BatchJobs, BatchKeeper } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
 import type { BlobStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
 import { poolsOf } from '@rerank-fleet/core/requests';
-import type { Redis } from 'ioredis';
 import { batchTask } from '../batch/batch-task.js';
 import type { RowParts } from '../batch/run-row.js';
 import type { TaskHandlers } from '../tasks/task-processor.js';
@@ -18,7 +18,7 @@ const SLOTS_FRESH_MS = 1_000;
 
 export interface BatchStartParts {
   readonly config: Config;
-  readonly redis: Redis;
+  readonly redis: Awaited<ReturnType<typeof connectRedis>>;
   readonly blobs: BlobStore;
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly registry: FleetRegistry;
