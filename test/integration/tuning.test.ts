@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,11 +36,23 @@ async function start(settings: NodeJS.ProcessEnv = {}) {
 
 const keptFiles = async (): Promise<string[]> => (await readdir(tuningFolder()).catch(() => [])).toSorted();
 
-async function onlyFile(): Promise<string> {
-  const files = await keptFiles();
-  expect(files).toEqual([expect.stringMatching(/^[0-9a-f]{32}\.json$/)]);
-  return join(tuningFolder(), files[0] ?? '');
+/** Where the choice of a model is kept. */
+async function fileOf(model: string): Promise<string> {
+  const sha256 = await sha256Of(join(model, 'model.onnx'));
+  for (const name of await keptFiles()) {
+    expect(name).toMatch(/^[0-9a-f]{32}(\.bound)?\.json$/);
+    const path = join(tuningFolder(), name);
+    if ((await readFile(path, 'utf8')).includes(sha256)) return path;
+  }
+  throw new Error('Nothing is kept of the model.');
 }
+
+const sha256Of = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+
+const readJson = async (path: string): Promise<object> => JSON.parse(await readFile(path, 'utf8')) as object;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'rerank-tuning-'));
@@ -59,14 +72,19 @@ describe('the engine of a worker', () => {
     expect(engine.tuned).toBe(true);
     expect([512, 1_024, 2_048, 4_096]).toContain(engine.max_batch_tokens);
     expect(line).toMatchObject({ engine, tokens_per_s: expect.stringMatching(/\d+x\d+@1024: \d+/) as string });
-    expect(JSON.parse(await readFile(await onlyFile(), 'utf8'))).toMatchObject({ ...engine, key: { onnxruntime: runtimeVersion() } });
+    const { models, ...shape } = engine;
+    expect(await readJson(await fileOf(reranker))).toMatchObject({ ...shape, key: { onnxruntime: runtimeVersion() } });
+    expect(models).toEqual([
+      { name: 'reranker', max_batch_tokens: shape.max_batch_tokens, tuned: true },
+      { name: 'embedder', max_batch_tokens: expect.any(Number) as number, tuned: true },
+    ]);
   });
 
   it('is taken from the cache at the next start, which measures nothing', async () => {
     await start({ INFERENCE_THREADS: '1' });
-    const path = await onlyFile();
+    const path = await fileOf(reranker);
     // A choice that no measurement would make.
-    await writeFile(path, JSON.stringify({ ...(JSON.parse(await readFile(path, 'utf8')) as object), max_batch_tokens: 777 }));
+    await writeFile(path, JSON.stringify({ ...(await readJson(path)), max_batch_tokens: 777 }));
     const { engine, line } = await start({ INFERENCE_THREADS: '1' });
     expect(engine).toMatchObject({ max_batch_tokens: 777, sessions: 1, tuned: true });
     expect(line).toMatchObject({ cache: path });
@@ -79,11 +97,11 @@ describe('the engine of a worker', () => {
     ['of another version', '{"v": 99, "max_batch_tokens": 512, "sessions": 1, "intra_op_threads": 1, "tuned": true, "figures": []}'],
   ])('is tuned again when the file in the cache is %s', async (_, content) => {
     await start({ INFERENCE_THREADS: '1' });
-    const path = await onlyFile();
+    const path = await fileOf(reranker);
     await writeFile(path, content);
     const { engine } = await start({ INFERENCE_THREADS: '1' });
     expect(engine.tuned).toBe(true);
-    expect(JSON.parse(await readFile(await onlyFile(), 'utf8'))).toMatchObject(engine);
+    expect(await readJson(path)).toMatchObject({ max_batch_tokens: engine.max_batch_tokens, tuned: true });
   });
 
   it('is tuned and runs when the choice cannot be kept', async () => {
@@ -99,7 +117,7 @@ describe('the engine of a worker', () => {
     const other = await writeTinyModel(join(root, 'other'), { kind: 'cross-encoder', layout: 'bert', seed: 2 });
     await start({ INFERENCE_THREADS: '1' });
     await start({ INFERENCE_THREADS: '1', RERANK_MODELS: other });
-    expect(await keptFiles()).toHaveLength(2);
+    expect(await keptFiles()).toHaveLength(3);
   });
 
   it.each([
@@ -110,8 +128,21 @@ describe('the engine of a worker', () => {
       { max_batch_tokens: 333, sessions: 2, intra_op_threads: 1 },
     ],
   ])('is as configured with %s: nothing is measured, read or kept', async (_, settings, expected) => {
-    expect((await start(settings)).engine).toEqual({ ...expected, tuned: false });
+    expect((await start(settings)).engine).toMatchObject({ ...expected, tuned: false });
     expect(await keptFiles()).toEqual([]);
+  });
+
+  it('has a budget for each model, and times only those it has no choice of', async () => {
+    await start({ INFERENCE_THREADS: '1' });
+    const paths = [await fileOf(reranker), await fileOf(embedder)] as const;
+    await writeFile(paths[0], JSON.stringify({ ...(await readJson(paths[0])), max_batch_tokens: 777 }));
+    await rm(paths[1]);
+    const { engine, line } = await start({ INFERENCE_THREADS: '1' });
+    expect(engine.models?.[0]).toEqual({ name: 'reranker', max_batch_tokens: 777, tuned: true });
+    expect(engine.models?.[1]).toMatchObject({ name: 'embedder', tuned: true });
+    expect(line).toMatchObject({ tokens_per_s: expect.stringMatching(/^embedder 1x1@/) as string });
+    await writeFile(paths[1], JSON.stringify({ ...(await readJson(paths[1])), max_batch_tokens: 333 }));
+    expect((await start({ INFERENCE_THREADS: '1' })).engine.models?.map((model) => model.max_batch_tokens)).toEqual([777, 333]);
   });
 
   it('keeps the threads that are configured when its budget is tuned', async () => {

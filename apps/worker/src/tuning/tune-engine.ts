@@ -16,6 +16,8 @@ export interface TuningOptions {
   readonly model: string;
   readonly modelBytes: number;
   readonly sample: TokenSequence;
+  /** Larger batches do not fit into memory. @defaultValue any size fits */
+  readonly mostBatchTokens?: number;
   /** The first is the default, and runs already. */
   readonly splits: readonly [Split, ...Split[]];
   readonly running: readonly BatchRunner[];
@@ -39,9 +41,9 @@ const LOAD_SHARE = 0.3;
 
 /** First the split at the default budget, then the budget at the chosen split. What fails or does not fit into the time is left out. */
 export async function tuneEngine(options: TuningOptions): Promise<TuningRecord> {
-  const { device, splits } = options;
+  const { device, splits, mostBatchTokens = Infinity } = options;
   const begun = performance.now();
-  const standard = DEFAULT_BATCH_TOKENS[device];
+  const standard = Math.min(DEFAULT_BATCH_TOKENS[device], mostBatchTokens);
   const groups = new Map<Split, RunnerGroup>();
   try {
     await startOthers(options, groups, begun + options.timeoutMs * LOAD_SHARE);
@@ -54,15 +56,18 @@ export async function tuneEngine(options: TuningOptions): Promise<TuningRecord> 
             { rounds: ROUNDS.split, deadline: begun + options.timeoutMs * SPLIT_SHARE },
           );
     const split = chooseSplit(bySplit.map(({ shape, rates }) => ({ option: shape.split, rates }))) ?? splits[0];
-    const byBudget = await measure(
-      budgetCandidates(device, split).map((maxBatchTokens) => ({ split, maxBatchTokens })),
-      { rounds: ROUNDS.budget, deadline: begun + options.timeoutMs },
-    );
+    const budgets = budgetCandidates(device, split).filter((maxBatchTokens) => maxBatchTokens <= mostBatchTokens);
+    // Where memory leaves no choice, there is nothing to time.
+    const decided = budgets.length < 2;
+    const byBudget = await measure(decided ? [] : budgets.map((maxBatchTokens) => ({ split, maxBatchTokens })), {
+      rounds: ROUNDS.budget,
+      deadline: begun + options.timeoutMs,
+    });
     const budget = chooseBudget(byBudget.map(({ shape, rates }) => ({ option: shape.maxBatchTokens, rates })));
     return {
       max_batch_tokens: budget ?? standard,
       ...describeSplit(split),
-      tuned: budget !== undefined,
+      tuned: decided || budget !== undefined,
       figures: [...bySplit, ...byBudget].flatMap(figureOf),
     };
   } finally {

@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { z } from 'zod';
+import type { Split } from './engine-shape.js';
 import type { Hardware } from './hardware.js';
+import { readKept, writeKept } from './kept-file.js';
 
 /** Another way to measure or to choose makes old choices void. */
 const TUNING_VERSION = 1;
@@ -12,8 +13,8 @@ export interface TuningKey {
   readonly model: string;
   readonly hardware: Hardware;
   readonly onnxruntime: string;
-  /** Set by configuration, so not up to choice. */
-  readonly pinnedSplit: { readonly sessions: number; readonly intraOpThreads: number } | undefined;
+  /** Set by configuration or chosen for another model, so not up to choice. */
+  readonly pinnedSplit: Split | undefined;
 }
 
 const count = z.int().positive();
@@ -39,29 +40,53 @@ export class TuningCache {
 
   constructor(cacheDirectory: string, key: TuningKey) {
     this.#key = { v: TUNING_VERSION, ...key };
-    const hash = createHash('sha256').update(JSON.stringify(this.#key)).digest('hex');
-    this.path = join(cacheDirectory, 'tuning', `${hash.slice(0, 32)}.json`);
+    this.path = pathOf(cacheDirectory, this.#key, 'json');
   }
 
-  /** Undefined where there is none; a file that cannot be read or is damaged counts as none. */
   async read(): Promise<TuningRecord | undefined> {
-    try {
-      const parsed = recordSchema.safeParse(JSON.parse(await readFile(this.path, 'utf8')));
-      return parsed.success ? parsed.data : undefined;
-    } catch {
-      return undefined;
-    }
+    return await readKept(this.path, recordSchema);
   }
 
-  /** Whole or not at all; workers that start side by side may write the same file. The key is in it for people. */
+  /** The key is in it for people. */
   async write(record: TuningRecord): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
-    const staged = `${this.path}.${randomUUID()}`;
-    try {
-      await writeFile(staged, `${JSON.stringify({ v: TUNING_VERSION, ...record, key: this.#key }, undefined, 2)}\n`);
-      await rename(staged, this.path);
-    } finally {
-      await rm(staged, { force: true });
-    }
+    await writeKept(this.path, { v: TUNING_VERSION, ...record, key: this.#key });
   }
+}
+
+export interface BoundKey {
+  /** sha256 of the model. */
+  readonly model: string;
+  readonly hardware: Hardware;
+  /** What this process may use: with more, the bound is void. */
+  readonly memoryBytes: number;
+}
+
+const boundSchema = z.object({ max_batch_tokens: count });
+
+/**
+ * The budget below which batches of a model fitted into this machine's memory, kept once a larger one did not. It outlives a choice: another onnxruntime,
+ * another split and a new measurement all begin below it.
+ */
+export class MemoryBound {
+  readonly path: string;
+  readonly #key: object;
+
+  constructor(cacheDirectory: string, key: BoundKey) {
+    this.#key = key;
+    this.path = pathOf(cacheDirectory, key, 'bound.json');
+  }
+
+  /** Padded tokens; undefined where nothing ever failed. */
+  async read(): Promise<number | undefined> {
+    return (await readKept(this.path, boundSchema))?.max_batch_tokens;
+  }
+
+  async write(maxBatchTokens: number): Promise<void> {
+    await writeKept(this.path, { max_batch_tokens: maxBatchTokens, key: this.#key });
+  }
+}
+
+function pathOf(cacheDirectory: string, key: object, ending: string): string {
+  const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex');
+  return join(cacheDirectory, 'tuning', `${hash.slice(0, 32)}.${ending}`);
 }
