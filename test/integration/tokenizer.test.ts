@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import type { EncodedSequences } from '@rerank-fleet/worker/pipeline/sequence-encoder';
 import { PairEncoder } from '@rerank-fleet/worker/tokenization/pair-encoder';
+import { followReference } from '@rerank-fleet/worker/tokenization/reference-steps';
 import { TextTokenizer } from '@rerank-fleet/worker/tokenization/text-tokenizer';
 import { TokenizerPool } from '@rerank-fleet/worker/tokenization/tokenizer-pool';
 import fc from 'fast-check';
@@ -65,7 +66,7 @@ const textArbitrary = fc
   // What a request may hold: `textSchema`.
   .filter((text) => text.isWellFormed() && !text.includes('\0'));
 
-/** The reference implementation applies the post-processor itself. Its own declarations do not resolve in Node's way of finding modules. */
+/** The library applies the post-processor itself; its steps are made to follow the reference, which test/golden holds to the original. Its own declarations do not resolve in Node's way of finding modules. */
 interface Reference {
   encode(
     text: string,
@@ -92,6 +93,7 @@ beforeAll(async () => {
     const read = async (name: string): Promise<object> => JSON.parse(await readFile(join(directory, name), 'utf8')) as object;
     const text = TextTokenizer.load(path);
     const oracle = new Tokenizer(await read('tokenizer.json'), await read('tokenizer_config.json'));
+    followReference(oracle);
     loaded.set(layout, { path, text, oracle, pairs: new PairEncoder(text, WINDOW) });
   }
 });

@@ -46,22 +46,26 @@ export function tinyTokenizer(layout: TinyLayout): TinyTokenizer {
 
 type Ids = ReadonlyMap<string, number>;
 
-const numbered = (tokens: readonly string[]): Ids => new Map([...new Set(tokens)].map((token, id) => [token, id]));
+export const numbered = (tokens: readonly string[]): Ids => new Map([...new Set(tokens)].map((token, id) => [token, id]));
 
-function assemble(parts: {
+export function assemble(parts: {
   readonly ids: Ids;
   readonly special: readonly string[];
+  /** Special tokens that take the white space before them. */
+  readonly lstripped?: readonly string[];
+  /** Added tokens that are not special, and are looked for in the normalized text. */
+  readonly plain?: readonly string[];
   readonly stages: Readonly<Record<string, unknown>>;
 }): TinyTokenizer {
-  const { ids, special, stages } = parts;
-  const added = special.map((content) => ({
+  const { ids, special, lstripped = [], plain = [], stages } = parts;
+  const added = [...plain, ...special].map((content) => ({
     id: ids.get(content),
     content,
     single_word: false,
-    lstrip: false,
+    lstrip: lstripped.includes(content),
     rstrip: false,
-    normalized: false,
-    special: true,
+    normalized: plain.includes(content),
+    special: special.includes(content),
   }));
   return {
     ids,
@@ -70,7 +74,7 @@ function assemble(parts: {
 }
 
 /** `[CLS] A [SEP] B:1 [SEP]:1` → pieces of a TemplateProcessing. */
-function template(ids: Ids, single: string, pair: string): object {
+export function template(ids: Ids, single: string, pair: string): object {
   const pieces = (text: string): object[] =>
     text.split(' ').map((piece) => {
       const [id = '', type = '0'] = piece.split(':');
@@ -132,7 +136,7 @@ function unigram(): TinyTokenizer {
 }
 
 /** Bytes as printable characters, the alphabet of byte-level vocabularies: those that print stand for themselves, the rest from U+0100 on. */
-function byteAlphabet(): string[] {
+export function byteAlphabet(): string[] {
   const prints = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(prints(byte) ? byte : next++));
