@@ -26,6 +26,7 @@ export class Gate {
   }
 
   async open(): Promise<void> {
+    if (this.#server.listening) return;
     this.#server = this.#makeServer().listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.#port = (this.#server.address() as AddressInfo).port;
@@ -33,6 +34,7 @@ export class Gate {
 
   /** Connections break; new ones are refused. */
   async close(): Promise<void> {
+    if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();

@@ -188,11 +188,12 @@ function describeKeys(open: OpenBlobs): void {
 
   it.for(refused)('refuses the key %j in every call', async (key, context) => {
     const store = await open(context);
-    const body = Readable.from(['x']);
+    const bodies = [Readable.from(['x']), Readable.from(['x'])] as const;
     const calls = [
       () => store.put(key, 'x'),
-      () => store.put(key, body),
+      () => store.put(key, bodies[0]),
       () => store.create(key, 'x'),
+      () => store.create(key, bodies[1]),
       () => store.get(key),
       () => store.stream(key),
       () => store.size(key),
@@ -202,6 +203,6 @@ function describeKeys(open: OpenBlobs): void {
       () => keysUnder(store, 'a', key),
     ];
     for (const call of calls) await expect(call()).rejects.toThrow('not allowed');
-    expect(body.destroyed).toBe(true);
+    expect(bodies.every(({ destroyed }) => destroyed)).toBe(true);
   });
 }

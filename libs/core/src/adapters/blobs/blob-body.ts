@@ -21,12 +21,19 @@ export class BodySource {
 
   /** Pulled as it is read. */
   async *chunks(): AsyncGenerator<Uint8Array | string> {
-    try {
-      if (this.#body instanceof Readable) yield* this.#body as AsyncIterable<Uint8Array | string>;
-      else yield this.#body;
-    } catch (error) {
-      this.#fault = { error };
-      throw error;
+    if (!(this.#body instanceof Readable)) {
+      yield this.#body;
+      return;
+    }
+    const chunks = this.#body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array | string, undefined>;
+    for (;;) {
+      // Only what is thrown here is of the body: a store that gives up throws into the generator, at the yield.
+      const next = await chunks.next().catch((error: unknown) => {
+        this.#fault = { error };
+        throw error;
+      });
+      if (next.done === true) return;
+      yield next.value;
     }
   }
 

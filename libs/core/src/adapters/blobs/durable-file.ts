@@ -16,8 +16,9 @@ export async function writeDurably(path: string, content: Uint8Array | AsyncIter
 }
 
 /** Gives a file its final name, over what has it. */
-export function replaceFile(staged: string, target: string): Promise<void> {
-  return inFolderOf(target, () => rename(staged, target));
+export async function replaceFile(staged: string, target: string): Promise<true> {
+  await inFolderOf(target, () => rename(staged, target));
+  return true;
 }
 
 /** Gives a file its final name, unless one has it: false. */

@@ -24,20 +24,11 @@ export class FileBlobStore implements BlobStore {
   }
 
   async put(key: string, body: BlobBody): Promise<void> {
-    await this.#write(key, body, async (staged, target) => {
-      await replaceFile(staged, target);
-      return true;
-    });
+    await this.#write(key, body, 'replace');
   }
 
   async create(key: string, body: BlobBody): Promise<boolean> {
-    const target = this.#path(key);
-    // Only spares the writing of what is there; the link decides.
-    if ((await this.size(key)) !== undefined) {
-      new BodySource(body).end();
-      return false;
-    }
-    return await this.#write(key, body, (staged) => placeNewFile(staged, target));
+    return await this.#write(key, body, 'once');
   }
 
   async get(key: string): Promise<Buffer | undefined> {
@@ -89,16 +80,18 @@ export class FileBlobStore implements BlobStore {
     }
   }
 
-  async #write(key: string, body: BlobBody, place: (staged: string, target: string) => Promise<boolean>): Promise<boolean> {
+  async #write(key: string, body: BlobBody, mode: 'replace' | 'once'): Promise<boolean> {
     const source = new BodySource(body);
     const staged = join(this.#root, STAGING, randomUUID());
     try {
       const target = this.#path(key);
+      // Only spares the writing of what is there; the link decides.
+      if (mode === 'once' && (await this.size(key)) !== undefined) return false;
       const made = await mkdir(dirname(staged), { recursive: true, mode: 0o700 });
       await writeDurably(staged, source.bytes ?? source.chunks());
-      const placed = await place(staged, target);
-      if (!placed) await rm(staged, { force: true });
-      await syncFolders(dirname(target), made === undefined ? this.#root : dirname(made));
+      const placed = mode === 'once' ? await placeNewFile(staged, target) : await replaceFile(staged, target);
+      if (placed) await syncFolders(dirname(target), made === undefined ? this.#root : dirname(made));
+      else await rm(staged, { force: true });
       return placed;
     } catch (error) {
       await rm(staged, { force: true }).catch(() => undefined);

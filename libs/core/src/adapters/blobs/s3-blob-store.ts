@@ -61,11 +61,6 @@ export class S3BlobStore implements BlobStore {
   }
 
   async create(key: string, body: BlobBody): Promise<boolean> {
-    // Only spares the sending of a long body; the condition decides.
-    if (body instanceof Readable && (await this.size(key)) !== undefined) {
-      new BodySource(body).end();
-      return false;
-    }
     const write = randomUUID();
     const outcome = await this.#write(key, body, { IfNoneMatch: '*', Metadata: { [WRITE]: write } });
     if (outcome === 'written') return true;
@@ -128,6 +123,8 @@ export class S3BlobStore implements BlobStore {
     try {
       const target = { Bucket: this.#bucket, Key: this.#key(key), ...condition };
       const bytes = source.bytes;
+      // Only spares the sending of a long body; the condition decides.
+      if (bytes === undefined && condition.IfNoneMatch !== undefined && (await this.size(key)) !== undefined) return 'taken';
       if (bytes === undefined) await this.#upload(target, source);
       else await this.#client.send(new PutObjectCommand({ ...target, Body: bytes }));
       return 'written';
