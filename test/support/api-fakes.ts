@@ -4,7 +4,7 @@ import { loadConfig, type Config } from '@rerank-fleet/core/config';
 import type { CorpusTask, TaskBody, TaskOutcome, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import type { CorpusRecord, CorpusRef, CorpusVersion, StoredDocument } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
-import { IngestJobs } from '@rerank-fleet/core/jobs';
+import { IngestJobs, type BatchLedger } from '@rerank-fleet/core/jobs';
 import type { BlobBody, BlobListOptions, BlobRange, BlobStore, DocumentPage, DocumentStore } from '@rerank-fleet/core/ports';
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
@@ -175,6 +175,22 @@ export class MemoryBlobStore implements BlobStore {
   }
 }
 
+const away = (): Promise<never> => Promise.reject(new RerankError('queue_unavailable', 'There is no Redis here.'));
+
+/** That of a fleet without Redis: jobs are kept, and nothing of them is handed out. */
+const NO_LEDGER: BatchLedger = {
+  open: away,
+  pick: async () => [],
+  commit: away,
+  close: away,
+  seal: away,
+  forget: away,
+  state: async () => undefined,
+  overdue: async () => [],
+  due: async () => ({ expired: [], finishable: [] }),
+  pools: async () => [],
+};
+
 export type Answer = (call: TaskCall) => TaskOutcome | Promise<TaskOutcome>;
 
 /** What stands behind the HTTP edge, in memory: a dispatcher that does at once what a worker would, and stores. */
@@ -204,6 +220,10 @@ export class FakeFleet {
       markDemand: async (pool) => void this.demand.push(pool),
     },
     jobs: this.jobs,
+    blobs: this.blobs,
+    batchLedger: NO_LEDGER,
+    queue: { enqueue: away },
+    now: () => Date.now(),
     sequence: { next: async (count = 1) => (this.#seq += count) - count + 1 },
     pingQueue: async () => {
       if (this.pingFault !== undefined) throw this.pingFault;

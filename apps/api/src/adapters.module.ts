@@ -3,14 +3,15 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { openBlobStore } from '@rerank-fleet/core/adapters/blobs/open-blob-store';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
 import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
 import { Sequence } from '@rerank-fleet/core/adapters/redis/sequence';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { Config } from '@rerank-fleet/core/config';
-import { IngestJobs } from '@rerank-fleet/core/jobs';
-import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import { IngestJobs, type BatchLedger } from '@rerank-fleet/core/jobs';
+import type { BlobStore, CandidateStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import { TaskDispatcher } from './dispatch/task-dispatcher.js';
 import type { FleetSource } from '@rerank-fleet/core/requests';
@@ -23,6 +24,11 @@ export interface Adapters {
   readonly dispatcher: Pick<TaskDispatcher, 'call' | 'submit'>;
   readonly fleet: FleetSource;
   readonly jobs: Pick<IngestJobs, 'begin' | 'find'>;
+  readonly blobs: BlobStore;
+  readonly batchLedger: BatchLedger;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
+  /** Epoch milliseconds of Redis TIME. */
+  readonly now: () => number;
   readonly sequence: { next(count?: number): Promise<number> };
   /** Rejects when the queue cannot be reached. */
   readonly pingQueue: () => Promise<unknown>;
@@ -70,6 +76,10 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       fleet,
       dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
       jobs: new IngestJobs(blobs),
+      blobs,
+      batchLedger: new RedisBatchLedger(redis, () => clock.now()),
+      queue,
+      now: () => clock.now(),
       sequence: new Sequence(redis),
       pingQueue: () => redis.ping(),
       close: () => closeAll(closers),

@@ -11,6 +11,7 @@ import { DocumentsService } from './corpora/documents.service.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
 import { ProblemFilter } from './http/problem-filter.js';
+import { BATCH_PROVIDERS } from './jobs/batch-providers.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsService } from './jobs/jobs.service.js';
 import { ModelsController } from './models/models.controller.js';
@@ -98,6 +99,7 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: LOGGER, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
+        ...BATCH_PROVIDERS,
         ...SERVICES,
       ],
     };

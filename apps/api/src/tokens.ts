@@ -4,6 +4,11 @@ export const LOGGER = Symbol('Logger');
 /** Everything behind the HTTP edge. */
 export const ADAPTERS = Symbol('Adapters');
 
+/** Batch jobs: `BatchJobs`, `BatchDispatcher` and `BatchKeeper`; the ledger and the blob store are among the adapters. */
+export const BATCH_JOBS = Symbol('BatchJobs');
+export const BATCH_DISPATCHER = Symbol('BatchDispatcher');
+export const BATCH_KEEPER = Symbol('BatchKeeper');
+
 export const FLEET_VIEW = Symbol('FleetView');
 export const REQUEST_ROUTER = Symbol('RequestRouter');
 export const CORPORA_SERVICE = Symbol('CorporaService');

@@ -3,7 +3,7 @@ import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-regi
 import type { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import type { Config } from '@rerank-fleet/core/config';
 import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import { BatchDispatcher, BatchJobs, BatchKeeper } from '@rerank-fleet/core/jobs';
+import { BatchDispatcher, BatchJobs, BatchKeeper, slotsOf } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
 import type { BlobStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
 import { poolsOf } from '@rerank-fleet/core/requests';
@@ -13,8 +13,6 @@ import type { TaskHandlers } from '../tasks/task-processor.js';
 
 /** Rows of a slice that run at once: enough to fill batches, few enough to bound the memory. */
 const ROWS_AT_ONCE = 16;
-/** How often the window's room is looked at, beyond what each ended slice does by itself. */
-const SLOTS_FRESH_MS = 1_000;
 
 export interface BatchStartParts {
   readonly config: Config;
@@ -57,18 +55,4 @@ export function startBatch(parts: BatchStartParts): BatchWork {
     rowsAtOnce: ROWS_AT_ONCE,
   });
   return { handler, jobs, keeper };
-}
-
-/** Slices that the live workers of a pool take at once, as they announce it. */
-export function slotsOf(registry: Pick<FleetRegistry, 'live'>): (pool: string) => Promise<number> {
-  let latest: { readonly at: number; readonly workers: Promise<readonly WorkerAnnouncement[]> } | undefined;
-  return async (pool) => {
-    if (latest === undefined || performance.now() - latest.at > SLOTS_FRESH_MS)
-      latest = { at: performance.now(), workers: registry.live() };
-    const workers = await latest.workers.catch((error: unknown) => {
-      latest = undefined;
-      throw error;
-    });
-    return workers.filter((worker) => worker.pool === pool).reduce((sum, { batch_slots: slots = 0 }) => sum + slots, 0);
-  };
 }

@@ -5,3 +5,4 @@ export * from './batch-layout.js';
 export * from './batch-ledger.js';
 export * from './batch-record.js';
 export * from './batch-upload.js';
+export * from './slots-of.js';
