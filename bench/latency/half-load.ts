@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lindleySojourns, poissonArrivals } from '../support/ideal-queue.ts';
+import { median, printTable, quantile } from '../support/report.ts';
+import { rerankOverHttp, type LatencyBench } from './rerank-over-http.ts';
+
+/** So many requests take turns, each with a service time of its own. */
+const DISTINCT = 40;
+/** The bare call of each is timed so often before the run and again after it; the median of all counts. */
+const REPEATS = 2;
+/** In flight while the capacity is measured: enough that no session idles. */
+const IN_FLIGHT = 6;
+const LOAD = 0.5;
+const GOAL_MS = 20;
+
+export interface HalfLoadOptions {
+  readonly arrivals: number;
+  readonly seed: number;
+}
+
+/** Open-loop arrivals at half of what the stack can do. Returns whether the goal is met. */
+export async function measureHalfLoad(bench: LatencyBench, { arrivals: count, seed }: HalfLoadOptions): Promise<boolean> {
+  const requests = pick(bench.requests, DISTINCT);
+  const picked = { ...bench, requests };
+  const [cut] = (await bench.calls.rankCuts(requests)) as [string];
+  const times = requests.map((): number[] => []);
+  await timeBare(picked, cut, times);
+  const perSecond = await measureCapacity(picked);
+  const arrivals = poissonArrivals(count, 1_000 / (perSecond * LOAD), seed);
+  bench.load.begin();
+  const measured = await play(picked, arrivals);
+  const foreign = bench.load.share();
+  await timeBare(picked, cut, times);
+  const services = arrivals.map((_, at) => median(times[at % requests.length]!));
+  console.log(
+    `half load: ${count} requests of ${requests[0]!.documents.length} documents, ${(perSecond * LOAD).toFixed(2)}/s of ${perSecond.toFixed(2)}/s, seed ${seed}; ` +
+      `others took ${(foreign * 100).toFixed(1)} % of the cores meanwhile\n` +
+      `service time: the bare call with all sessions (${cut}), median of ${REPEATS * 2}: ${median(services).toFixed(1)} ms\n`,
+  );
+  return report(measured, lindleySojourns(arrivals, services));
+}
+
+/** Spread over the whole set. */
+function pick<T>(items: readonly T[], count: number): T[] {
+  return Array.from(
+    { length: Math.min(count, items.length) },
+    (_, at) => items[Math.floor((at * items.length) / Math.min(count, items.length))]!,
+  );
+}
+
+async function timeBare({ calls, requests }: LatencyBench, cut: string, times: readonly number[][]): Promise<void> {
+  for (let repeat = 0; repeat < REPEATS; repeat += 1)
+    for (const [at, request] of requests.entries()) times[at]!.push(await calls.ms(request, cut));
+}
+
+/** Requests per second with several in flight. */
+async function measureCapacity({ url, requests }: LatencyBench): Promise<number> {
+  let next = 0;
+  const client = async (): Promise<void> => {
+    for (let at = next++; at < requests.length; at = next++) await rerankOverHttp(url, requests[at]!, 1);
+  };
+  const started = performance.now();
+  await Promise.all(Array.from({ length: IN_FLIGHT }, client));
+  return requests.length / ((performance.now() - started) / 1_000);
+}
+
+/** Milliseconds from each arrival to its answer: a request that the client sends late waited nonetheless. */
+async function play({ url, requests }: LatencyBench, arrivals: readonly number[]): Promise<number[]> {
+  const started = performance.now();
+  return await Promise.all(
+    arrivals.map(async (at, index) => {
+      await sleep(at);
+      await rerankOverHttp(url, requests[index % requests.length]!, 2 + Math.floor(index / requests.length));
+      return performance.now() - started - at;
+    }),
+  );
+}
+
+function report(measured: readonly number[], ideal: readonly number[]): boolean {
+  const row = (name: string, of: (values: readonly number[]) => number): [string, ...string[]] => [
+    name,
+    of(measured).toFixed(1),
+    of(ideal).toFixed(1),
+    (of(measured) - of(ideal)).toFixed(1),
+  ];
+  printTable(
+    ['half load, ms', 'stack', 'ideal queue', 'difference'],
+    [
+      row('mean', (values) => values.reduce((sum, value) => sum + value, 0) / values.length),
+      row('p50', median),
+      row('p90', (values) => quantile(values, 0.9)),
+      row('p99', (values) => quantile(values, 0.99)),
+      row('worst', (values) => Math.max(...values)),
+    ],
+  );
+  const difference = quantile(measured, 0.99) - quantile(ideal, 0.99);
+  const met = difference <= GOAL_MS;
+  console.log(`\np99 − p99 of the ideal queue: ${difference.toFixed(1)} ms (goal: at most ${GOAL_MS}): ${met ? 'met' : 'NOT met'}\n`);
+  return met;
+}
