@@ -139,6 +139,18 @@ describe('startStack', () => {
     expect(written).toMatch(/worker {3}\| ended \(SIGKILL\)/);
   });
 
+  it('starts a worker that ends to give its memory back again at once, time and again: that is no failure', async () => {
+    const stack = await start({ restarts: { minDelayMs: 600_000, maxDelayMs: 600_000, firstStarts: 1 } });
+    for (let turn = 1; turn <= 3; turn += 1) {
+      const before = pid(stack, 'worker');
+      process.kill(before, 'SIGUSR2');
+      await until('a new worker', () => isAlive(pid(stack, 'worker')) && pid(stack, 'worker') !== before);
+      await until('its readiness', async () => (await events()).filter((event) => event.startsWith('worker started')).length === turn + 1);
+    }
+    expect(written.match(/worker {3}\| ended to give its memory back; starting again$/gm)).toHaveLength(3);
+    expect(written).not.toContain('starting again in');
+  });
+
   it('keeps data, port and password between runs', async () => {
     const first = await start();
     await redis(first.redisUrl, 'SET kept yes');

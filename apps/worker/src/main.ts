@@ -1,7 +1,8 @@
-import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
+import { ConfigError, EXIT_CONFIG, EXIT_RECYCLE, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { createLogger, type Logger } from '@rerank-fleet/core/observability';
 import { startWorker, type RunningWorker } from './composition/start-worker.js';
+import { MemoryWatch } from './inference/memory-watch.js';
 
 /** Time beyond the drain for closing models, stores and connections. */
 const CLOSE_MS = 4_000;
@@ -9,6 +10,7 @@ const CLOSE_MS = 4_000;
 const ORPHAN_MS = 2_000;
 /** Faults that a restart does not mend. */
 const CONFIGURATION_FAULTS = new Set(['model_not_found', 'model_unavailable']);
+const CONFIGURATION_ERRORS = new Set(['UnfitRedisError', 'OpsAddressError']);
 
 function readConfig(): Config {
   try {
@@ -23,7 +25,7 @@ function readConfig(): Config {
 function refuse(log: Logger, error: unknown): never {
   const detail = error instanceof RerankError ? error.detail : error instanceof Error ? error.message : String(error);
   const configuration =
-    error instanceof RerankError ? CONFIGURATION_FAULTS.has(error.code) : error instanceof Error && error.name === 'UnfitRedisError';
+    error instanceof RerankError ? CONFIGURATION_FAULTS.has(error.code) : error instanceof Error && CONFIGURATION_ERRORS.has(error.name);
   // What the user can mend is told in a sentence, without the place in the code.
   log.fatal(configuration ? {} : { err: error }, `The worker cannot start: ${detail}`);
   process.exit(configuration ? EXIT_CONFIG : 1);
@@ -46,8 +48,8 @@ class Lifecycle {
     this.#worker = worker;
   }
 
-  /** A later call with less time shortens an earlier one. */
-  end(withinMs: number): void {
+  /** A later call with less time shortens an earlier one. `status` is what the process exits with if it stops in order. */
+  end(withinMs: number, status = 0): void {
     if (this.#worker === undefined) process.exit(0);
     setTimeout(() => {
       this.log.warn(`The worker did not stop within ${withinMs} ms and was cut off; what it had in hand goes to another.`);
@@ -57,7 +59,7 @@ class Lifecycle {
     this.#stopping = true;
     this.log.info('Stopping: tasks in hand are ended first.');
     this.#worker.stop().then(
-      () => process.exit(0),
+      () => process.exit(status),
       (error: unknown) => {
         this.log.error({ err: error }, 'The worker did not stop in order.');
         process.exit(1);
@@ -87,4 +89,15 @@ log.info(
   },
   'The worker is ready.',
 );
+const memory = new MemoryWatch({
+  maxRssBytes: config.worker.maxRssBytes,
+  onExceeded: (reading) => {
+    log.warn(reading, 'The memory of this worker has grown too far; it ends its tasks, for a new one to take its place.');
+    lifecycle.end(config.worker.drainMs + CLOSE_MS, EXIT_RECYCLE);
+  },
+  onUnfit: (reading) =>
+    log.warn(reading, 'WORKER_MAX_RSS_BYTES is less than the models alone take, so a new process would not help; the default is used.'),
+});
+// A worker that stops anyway is not told to stop.
+process.once('SIGTERM', () => memory.stop());
 process.send?.({ type: 'ready' });

@@ -5,6 +5,8 @@ import type { RestartPolicy } from './stack-options.js';
 
 /** Status of a process that refuses its configuration: starting it again cannot help. */
 const EXIT_CONFIG = 78;
+/** Status of a worker that ended in order because its memory had grown: no failure. */
+const EXIT_RECYCLE = 75;
 const TAIL_SHOWN = 8;
 
 export interface SupervisedOptions {
@@ -86,6 +88,11 @@ export class SupervisedProcess {
     while (!this.stopping) {
       const error = await this.runOnce();
       if (this.stopping) return;
+      if (error === undefined && this.child?.exitCode === EXIT_RECYCLE) {
+        this.failures = 0;
+        this.options.log.line('ended to give its memory back; starting again');
+        continue;
+      }
       const gaveUp = this.judge(error);
       if (gaveUp !== undefined) {
         this.stopping = true;
