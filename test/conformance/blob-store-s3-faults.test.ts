@@ -11,8 +11,8 @@ import { Gate } from './blob-gate.js';
 
 const MIB = 1024 * 1024;
 const START_MS = 180_000;
-/** Of a call to a server that is away: far above what the attempts and their pauses take, far below a wait without end. */
-const BOUND_MS = 20_000;
+/** Of a call to a frozen server; a server that works may well take longer on a busy machine. */
+const IMPATIENT_MS = 300;
 
 describe('S3BlobStore, where something is wrong', () => {
   let server: S3Server | undefined;
@@ -79,37 +79,28 @@ describe('S3BlobStore, where something is wrong', () => {
     ['sweep', (store) => store.sweep(0)],
   ];
 
-  it.for<(typeof calls)[number]>(calls)(
-    'says within its time that the server refuses connections, and works when it is back: %s',
-    async ([, call]) => {
-      const store = openStore({ timeoutMs: 1_000 });
-      await store.put('a/b', 'old');
-      await gate.close();
-      await expect(call(store)).rejects.toMatchObject({ code: 'blob_store_unavailable', retryAfterS: 5 });
-      await gate.open();
-      expect(await read(store, 'a/b')).toBe('old');
-      await call(store);
-    },
-    BOUND_MS,
-  );
+  it.each(calls)('says that the server refuses connections, and works when it is back: %s', async (_name, call) => {
+    const store = openStore();
+    await store.put('a/b', 'old');
+    await gate.close();
+    await expect(call(store)).rejects.toMatchObject({ code: 'blob_store_unavailable', retryAfterS: 5 });
+    await gate.open();
+    expect(await read(store, 'a/b')).toBe('old');
+    await call(store);
+  });
 
-  it.for<(typeof calls)[number]>(calls)(
-    'says within its time that the server is silent, and works when it speaks again: %s',
-    async ([, call]) => {
-      const store = openStore({ timeoutMs: 300 });
-      await store.put('a/b', 'old');
-      server?.freeze();
-      await expect(call(store))
-        .rejects.toMatchObject({ code: 'blob_store_unavailable' })
-        .finally(() => server?.thaw());
-      // What the server had taken in before it froze, it may still do.
-      await expect.poll(() => call(store).then(() => 'done')).toBe('done');
-    },
-    BOUND_MS,
-  );
+  it.each(calls)('says within its time that the server is silent, and works when it speaks again: %s', async (_name, call) => {
+    const [impatient, patient] = [openStore({ timeoutMs: IMPATIENT_MS }), openStore()];
+    await patient.put('a/b', 'old');
+    server?.freeze();
+    await expect(call(impatient))
+      .rejects.toMatchObject({ code: 'blob_store_unavailable' })
+      .finally(() => server?.thaw());
+    await call(patient);
+  });
 
   it('ends the body of a call that failed', async () => {
-    const store = openStore({ timeoutMs: 300 });
+    const store = openStore();
     await gate.close();
     for (const write of [(body: Readable) => store.put('a/b', body), (body: Readable) => store.create('a/b', body)]) {
       const body = Readable.from(numberedChunks(100 * MIB), { objectMode: false });
@@ -121,7 +112,7 @@ describe('S3BlobStore, where something is wrong', () => {
   });
 
   it('takes no more of a body than it can send', async () => {
-    const store = openStore({ timeoutMs: 1_000 });
+    const store = openStore({ timeoutMs: IMPATIENT_MS });
     let taken = 0;
     const endless = function* () {
       for (;;) {
