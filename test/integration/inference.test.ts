@@ -165,6 +165,40 @@ describe('a model that fails', () => {
     await expect(run).rejects.toMatchObject({ code: 'score_not_finite' });
   });
 
+  it('finds a batch that memory has room for, and scores every pair, when onnxruntime cannot allocate', async () => {
+    await addModel('greedy', { kind: 'cross-encoder', layout: 'bert', roomForTokens: 100, maxLength: 64 });
+    const { pool, sha256, run } = await start('greedy');
+    const sequences = encode(
+      'greedy',
+      Array.from({ length: 24 }, (_, index) => `apple ${index}`),
+    );
+    await expect(run(sequences)).rejects.toMatchObject({ code: 'out_of_memory' });
+    const budgets: number[] = [];
+    const scheduler = new BatchScheduler({
+      models: [{ sha256, maxBatchTokens: 1_024, maxLength: 64 }],
+      runners: pool.runners,
+      maxBatchDelayMs: 0,
+      onBudgetLowered: (_, budget) => budgets.push(budget),
+    });
+    const rows = await scheduler.run(sha256, sequences, { priority: 'sync', alone: false });
+    const expected: number[] = [];
+    for (const sequence of sequences) expected.push(...(await run([sequence])).values);
+    expect(rows.map(([score]) => score)).toEqual(closeTo(expected));
+    expect(budgets.at(-1)).toBeLessThanOrEqual(100);
+    expect(budgets.at(-1)).toBeGreaterThan(25);
+    expect(onThreadDeath).not.toHaveBeenCalled();
+  });
+
+  it('errs with out_of_memory for a pair that memory has no room for even alone', async () => {
+    await addModel('tight', { kind: 'cross-encoder', layout: 'bert', roomForTokens: 20, maxLength: 64 });
+    const { scheduler, sha256 } = await start('tight');
+    const submit = (passages: readonly string[]) => scheduler.run(sha256, encode('tight', passages), { priority: 'sync', alone: false });
+    const bad = submit(['tree '.repeat(40)]);
+    const good = submit(['apple', 'pie']);
+    await expect(bad).rejects.toMatchObject({ code: 'out_of_memory' });
+    expect(await good).toHaveLength(2);
+  });
+
   it('reports a batch that runs longer than its timeout', async () => {
     await addModel('slow', { kind: 'cross-encoder', layout: 'bert', slowTurns: 300_000, seed: 9 });
     const hung = vi.fn();
@@ -203,6 +237,47 @@ describe('inference threads', () => {
     child.on('message', (message) => messages.push(message));
     const [code] = (await once(child, 'exit')) as [number | null];
     expect({ code, messages }).toEqual({ code: 0, messages: [{ late: 'rejected' }] });
+  });
+
+  it('come back after they died with nothing in hand, and take the next batch', async () => {
+    const workers: Worker[] = [];
+    const remember = (worker: Worker): unknown => workers.push(worker);
+    process.on('worker', remember);
+    try {
+      const { run } = await start('bert');
+      const sequences = encode('bert', ['apple']);
+      const expected = (await run(sequences)).values;
+      await workers[0]?.terminate();
+      expect((await run(sequences)).values).toEqual(expected);
+      expect(onThreadDeath).toHaveBeenCalledOnce();
+    } finally {
+      process.off('worker', remember);
+    }
+  });
+
+  it('that die time and again wait longer each time before they come back, and the pair under them errs alone', async () => {
+    const started: number[] = [];
+    const kill = (worker: Worker): void => {
+      started.push(performance.now());
+      // Under its first batch, whatever that is.
+      worker.on('message', (message: object) => {
+        if ('ready' in message) setImmediate(() => void worker.terminate());
+      });
+    };
+    process.on('worker', kill);
+    try {
+      const { scheduler, sha256 } = await start('bert');
+      const submit = (passage: string) => scheduler.run(sha256, encode('bert', [passage]), { priority: 'sync', alone: false });
+      await expect(submit(`${TINY_FAULTS.slow} apple`)).rejects.toMatchObject({ code: 'internal_error' });
+      process.off('worker', kill);
+      await expect.poll(() => submit('apple').catch(() => undefined), { timeout: 10_000 }).toHaveLength(1);
+      const gaps = started.slice(1).map((at, index) => at - started[index]!);
+      expect(gaps.length).toBeGreaterThanOrEqual(2);
+      expect(gaps[1]).toBeGreaterThanOrEqual(100);
+      expect(onHang).not.toHaveBeenCalled();
+    } finally {
+      process.off('worker', kill);
+    }
   });
 
   it('are replaced when they die under a batch, and the batch is tried again', async () => {

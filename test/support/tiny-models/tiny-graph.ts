@@ -17,6 +17,8 @@ export interface TinyGraphOptions {
   readonly notANumber: readonly number[];
   /** Id → turns of an idle loop that a batch with it makes. */
   readonly turns: ReadonlyMap<number, bigint>;
+  /** A batch of more padded tokens asks for more memory than any machine has. */
+  readonly roomForTokens?: number | undefined;
 }
 
 const BATCH: readonly string[] = ['batch', 'sequence'];
@@ -26,10 +28,15 @@ const BATCH: readonly string[] = ['batch', 'sequence'];
  * types and, as the tanh comes before the mean, on their order.
  */
 export function tinyGraph(options: TinyGraphOptions): OnnxGraph {
-  const { kind, labels, tokenTypes } = options;
+  const { kind, labels, tokenTypes, roomForTokens } = options;
   const names = ['input_ids', 'attention_mask', ...(tokenTypes ? ['token_type_ids'] : [])];
   const inputs = names.map((name): OnnxValue => ({ name, element: 'int64', shape: BATCH }));
-  const nodes = [...loopNodes(), ...hiddenNodes(tokenTypes, kind === 'embedder' ? 'last_hidden_state' : 'hidden')];
+  const greedy = roomForTokens === undefined ? [] : greedyNodes();
+  const nodes = [
+    ...greedy,
+    ...loopNodes(greedy.length === 0 ? 'still' : 'allocated'),
+    ...hiddenNodes(tokenTypes, kind === 'embedder' ? 'last_hidden_state' : 'hidden'),
+  ];
   if (kind === 'embedder') {
     const output: OnnxValue = { name: 'last_hidden_state', element: 'float', shape: [...BATCH, TINY_WIDTH] };
     return { inputs, nodes, outputs: [output, maskOutput()], constants: constants(options) };
@@ -47,7 +54,17 @@ function maskOutput(): OnnxValue {
   return { name: 'mask_seen', element: 'int64', shape: BATCH };
 }
 
-function constants({ words, positions, tokenTypes, labels, seed, notANumber, turns, kind }: TinyGraphOptions): OnnxConstant[] {
+function constants({
+  words,
+  positions,
+  tokenTypes,
+  labels,
+  seed,
+  notANumber,
+  turns,
+  kind,
+  roomForTokens,
+}: TinyGraphOptions): OnnxConstant[] {
   const random = randomWeights(seed);
   const table = random(words * TINY_WIDTH, 1);
   for (const id of notANumber) table.fill(Number.NaN, id * TINY_WIDTH, (id + 1) * TINY_WIDTH);
@@ -65,6 +82,14 @@ function constants({ words, positions, tokenTypes, labels, seed, notANumber, tur
     { name: 'still', dims: [1], values: Float32Array.of(0) },
     whole('zero', [0n], []),
     whole('one', [1n], []),
+    ...(roomForTokens === undefined
+      ? []
+      : [
+          whole('room', [BigInt(roomForTokens)], [1]),
+          whole('none', [0n], [1]),
+          whole('some', [1n], [1]),
+          whole('too_many', [1n << 46n], [1]),
+        ]),
   ];
   if (kind === 'embedder') return shared;
   return [
@@ -76,8 +101,22 @@ function constants({ words, positions, tokenTypes, labels, seed, notANumber, tur
   ];
 }
 
+/** Zeros without effect: none for a batch that there is room for, else 2^48 bytes, which is beyond the address space of a process. */
+function greedyNodes(): OnnxNode[] {
+  return [
+    { op: 'Size', inputs: ['input_ids'], outputs: ['tokens_padded'] },
+    { op: 'Sub', inputs: ['tokens_padded', 'room'], outputs: ['tokens_beyond'] },
+    { op: 'Max', inputs: ['tokens_beyond', 'none'], outputs: ['tokens_over'] },
+    { op: 'Min', inputs: ['tokens_over', 'some'], outputs: ['is_over'] },
+    { op: 'Mul', inputs: ['is_over', 'too_many'], outputs: ['zeros_wanted'] },
+    { op: 'ConstantOfShape', inputs: ['zeros_wanted'], outputs: ['zeros'] },
+    { op: 'ReduceSum', inputs: ['zeros'], outputs: ['zeros_sum'], attributes: { keepdims: 1 } },
+    { op: 'Add', inputs: ['still', 'zeros_sum'], outputs: ['allocated'] },
+  ];
+}
+
 /** A loop without effect whose length is that of the slowest word in the batch. */
-function loopNodes(): OnnxNode[] {
+function loopNodes(start: string): OnnxNode[] {
   const scalar = (name: string, element: 'int64' | 'bool'): OnnxValue => ({ name, element, shape: [] });
   const value = (name: string): OnnxValue => ({ name, element: 'float', shape: [1] });
   const body: OnnxGraph = {
@@ -92,7 +131,7 @@ function loopNodes(): OnnxNode[] {
   return [
     { op: 'Gather', inputs: ['turns', 'input_ids'], outputs: ['turns_each'] },
     { op: 'ReduceMax', inputs: ['turns_each'], outputs: ['turns_most'], attributes: { keepdims: 0 } },
-    { op: 'Loop', inputs: ['turns_most', '', 'still'], outputs: ['idle'], attributes: { body } },
+    { op: 'Loop', inputs: ['turns_most', '', start], outputs: ['idle'], attributes: { body } },
   ];
 }
 

@@ -13,6 +13,8 @@ export interface TinyModelOptions {
   readonly maxLength?: number;
   /** Turns of the idle loop for the word `slow`, a few microseconds each. @defaultValue 50,000 */
   readonly slowTurns?: number;
+  /** Padded tokens of the largest batch that it has memory for; beyond, onnxruntime fails to allocate. @defaultValue any */
+  readonly roomForTokens?: number;
   /** Other weights, so another revision. @defaultValue 1 */
   readonly seed?: number;
 }
@@ -38,6 +40,7 @@ export async function writeTinyModel(directory: string, options: TinyModelOption
     kind,
     labels,
     seed,
+    roomForTokens: options.roomForTokens,
     words: tokenizer.ids.size - (throwing ? 1 : 0),
     positions: maxLength,
     tokenTypes: layout === 'bert',

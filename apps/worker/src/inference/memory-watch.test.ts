@@ -16,8 +16,8 @@ function watch(maxRssMib: number | undefined, readings: readonly number[]) {
   let at = 0;
   const memory = new MemoryWatch({
     maxRssBytes: maxRssMib === undefined ? undefined : maxRssMib * MIB,
-    onExceeded: ({ rssBytes, limitBytes }) => exceeded(rssBytes / MIB, limitBytes / MIB),
-    onUnfit: ({ baselineBytes, limitBytes }) => unfit(baselineBytes / MIB, limitBytes / MIB),
+    onExceeded: ({ rssBytes, limitBytes }) => void exceeded(rssBytes / MIB, limitBytes / MIB),
+    onUnfit: ({ baselineBytes, limitBytes }) => void unfit(baselineBytes / MIB, limitBytes / MIB),
     readRssBytes: () => readings[Math.min(at++, readings.length - 1)]! * MIB,
     periodMs: 10,
   });
