@@ -10,7 +10,7 @@ import { inferenceModel, resolveConfigured } from './composition/resolve-configu
 import { assertDevice } from './inference/assert-device.js';
 import { InferencePool } from './inference/inference-pool.js';
 import { runtimeVersion } from './inference/runtime-version.js';
-import { TokenizerPool } from './tokenization/tokenizer-pool.js';
+import { TextPool } from './tokenization/text-pool.js';
 import { benchEngine } from './tuning/bench-engine.js';
 import { SAMPLE_TOKENS } from './tuning/sample-sequence.js';
 
@@ -30,7 +30,7 @@ async function bench(config: Config): Promise<void> {
   const { device, batchTimeoutMs, inferenceThreads, rerankModels } = config.worker;
   if (device !== 'cpu') await assertDevice(device, inferenceThreads);
   const model = await resolveConfigured(config, flags.model ?? rerankModels[0] ?? '', 'cross-encoder');
-  const encoder = await TokenizerPool.start([model], 1);
+  const encoder = await TextPool.start({ models: [model], threads: 1 });
   const report = await benchEngine({
     model,
     device,

@@ -4,17 +4,15 @@ import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
 import type { Embedder, PairScore } from '@rerank-fleet/core/ports';
-import { chunkText } from '@rerank-fleet/core/retrieval';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { assertDevice } from '../inference/assert-device.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import { CachingCrossEncoder, type CacheStats } from '../pipeline/caching-cross-encoder.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
-import type { CutWindows } from '../pipeline/window-passages.js';
 import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
-import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
+import { TextPool } from '../tokenization/text-pool.js';
 import { DEFAULT_BATCH_TOKENS } from '../tuning/engine-shape.js';
 import { resolveConfigured } from './resolve-configured.js';
 import { startEngine } from './start-engine.js';
@@ -23,6 +21,7 @@ import { startEngine } from './start-engine.js';
 export interface RunningModels {
   readonly encoders: CrossEncoders;
   readonly embedder: Embedder;
+  readonly texts: TextPool;
   readonly scheduler: BatchScheduler;
   /** As the registry announces them; the first cross-encoder is the default. */
   readonly revisions: readonly ModelRevision[];
@@ -45,10 +44,14 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
   const models = [...new Map([...rerankers, embedding].map((model) => [model.sha256, model])).values()];
   const [reranker] = rerankers;
   invariant(reranker, 'A worker has at least one reranker.');
-  const tokenizer = await TokenizerPool.start(models, worker.tokenizerThreads);
-  const { inference, shape } = await startEngine({ config, log, onHang, models, reranker, encoder: tokenizer }).catch(
+  const texts = await TextPool.start({
+    models,
+    threads: worker.tokenizerThreads,
+    onThreadDeath: (detail) => log.error({ detail }, 'A text thread died; another takes its place.'),
+  });
+  const { inference, shape } = await startEngine({ config, log, onHang, models, reranker, encoder: texts }).catch(
     async (error: unknown) => {
-      await tokenizer.close();
+      await texts.close();
       throw error;
     },
   );
@@ -60,27 +63,26 @@ export async function startModels(config: Config, log: Logger, onHang: (detail: 
     runners: inference.runners,
     maxBatchDelayMs: worker.maxBatchDelayMs,
   });
-  const scorers = rerankers.map((model) => new PairScorer(model, { encoder: tokenizer, scheduler, cutWindows }));
+  const scorers = rerankers.map((model) => new PairScorer(model, { encoder: texts, scheduler }));
   const cache = worker.scoreCachePairs === 0 ? undefined : new LRUCache<string, PairScore>({ max: worker.scoreCachePairs });
   const cached = cache === undefined ? undefined : scorers.map((scorer) => new CachingCrossEncoder(scorer, cache));
   const widths = new Map<string, number>();
-  for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, tokenizer, scheduler));
+  for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, texts, scheduler));
   const dimensions = widths.get(embedding.sha256) ?? 0;
   return {
     encoders: new CrossEncoders(cached ?? scorers),
-    embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, tokenizer, scheduler),
+    embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, texts, scheduler),
+    texts,
     scheduler,
     engine: shape,
     cacheStats: () => sumStats(cached ?? []),
     revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
     close: async () => {
       await inference.close();
-      await tokenizer.close();
+      await texts.close();
     },
   };
 }
-
-const cutWindows: CutWindows = (text, limits, countTokens) => chunkText(text, { mode: 'sentences', ...limits }, countTokens);
 
 function sumStats(encoders: readonly CachingCrossEncoder[]): CacheStats {
   const stats = encoders.map((encoder) => encoder.stats);
@@ -88,8 +90,8 @@ function sumStats(encoders: readonly CachingCrossEncoder[]): CacheStats {
 }
 
 /** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */
-async function warmUp(sha256: string, tokenizer: TokenizerPool, scheduler: BatchScheduler): Promise<number> {
-  const encoded = await tokenizer.encodeTexts(sha256, Array<string>(8).fill('warm up '.repeat(24)), '');
+async function warmUp(sha256: string, texts: TextPool, scheduler: BatchScheduler): Promise<number> {
+  const encoded = await texts.encodeTexts(sha256, Array<string>(8).fill('warm up '.repeat(24)), '');
   const [row] = await scheduler.run(sha256, splitSequences(encoded), { priority: 'batch', alone: false });
   invariant(row, 'A model answered nothing to its warm-up.');
   return row.length;

@@ -11,8 +11,8 @@ import type { Config } from '@rerank-fleet/core/config';
 import { INGEST_QUEUE, TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
-import { BM25_LANGUAGES, Bm25Encoder, chunkText } from '@rerank-fleet/core/retrieval';
-import type { Bm25Constants, CorpusVersion } from '@rerank-fleet/core/domain';
+import { BM25_LANGUAGES } from '@rerank-fleet/core/retrieval';
+import type { CorpusVersion } from '@rerank-fleet/core/domain';
 import { corpusTask } from '../ingest/corpus-task.js';
 import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
 import { meterHandlers } from '../ops/meter-handlers.js';
@@ -21,6 +21,7 @@ import { WorkerStats } from '../ops/worker-stats.js';
 import { rerankTask } from '../tasks/rerank-task.js';
 import { searchTask } from '../tasks/search-task.js';
 import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
+import { Bm25Encoders } from '../tokenization/bm25-encoders.js';
 import { consumeTasks } from './consume-tasks.js';
 import { openStores, type Stores } from './open-stores.js';
 import { startBatch } from './start-batch.js';
@@ -125,11 +126,11 @@ interface HandlerParts {
 function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHandlers, 'batch'> {
   const { encoders, embedder } = models;
   const { candidates, documents } = stores;
-  const encoderOf = bm25Encoders();
+  const bm25Encoders = new Bm25Encoders();
   const retrieval = {
     store: candidates,
     embedder,
-    encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => encoderOf(bm25).encodeQuery(query),
+    encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => bm25Encoders.of(bm25).encodeQuery(query),
   };
   const scoring = { encoders, deterministic: config.worker.deterministic };
   const known = new Set([embedder.name, config.worker.embeddingModel]);
@@ -141,8 +142,7 @@ function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHand
       documents,
       candidates,
       embedder,
-      chunk: (text, { chunking }, countTokens) => chunkText(text, chunking, countTokens),
-      encodeSparsePassage: (text, { bm25 }) => encoderOf(bm25).encodePassage(text),
+      cutDocuments: (texts, version, signal) => models.texts.cutDocuments(embedder.sha256, texts, version, { priority: 'batch', signal }),
     }),
     corpus: corpusTask({
       documents,
@@ -152,17 +152,6 @@ function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHand
       mostPassageTokens: embedder.maxLength - FRAMING_TOKENS,
       languages: BM25_LANGUAGES,
     }),
-  };
-}
-
-/** An encoder remembers stems, so versions with the same constants share one. */
-function bm25Encoders(): (constants: Bm25Constants) => Bm25Encoder {
-  const encoders = new Map<string, Bm25Encoder>();
-  return (constants) => {
-    const key = JSON.stringify(constants);
-    const encoder = encoders.get(key) ?? new Bm25Encoder(constants);
-    encoders.set(key, encoder);
-    return encoder;
   };
 }
 

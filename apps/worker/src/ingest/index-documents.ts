@@ -11,12 +11,12 @@ import type { Embedder } from '@rerank-fleet/core/ports';
 
 export interface IndexingParts {
   readonly embedder: Embedder;
-  readonly chunk: (
-    text: string,
+  /** The passages of each document with their BM25 vectors, as the version wants them. */
+  readonly cutDocuments: (
+    documents: readonly StoredDocument[],
     version: CorpusVersion,
-    countTokens: (texts: readonly string[]) => Promise<readonly number[]>,
-  ) => Promise<readonly Passage[]>;
-  readonly encodeSparsePassage: (text: string, version: CorpusVersion) => SparseVector;
+    signal: AbortSignal,
+  ) => Promise<readonly { readonly passages: readonly Passage[]; readonly bm25: readonly SparseVector[] }[]>;
 }
 
 /**
@@ -37,27 +37,13 @@ export async function indexDocuments(
       { retryAfterS: 30 },
     );
   }
-  const pace = new Pace(signal);
-  const chunked: (readonly Passage[])[] = [];
-  for (const { text } of documents) {
-    chunked.push(await parts.chunk(text, version, (texts) => parts.embedder.countTokens(texts)));
-    await pace.turn();
-  }
-  const contents = documents.flatMap((document, position) =>
-    chunked[position]!.map((passage) => passageContent(document.title, passage.text)),
-  );
+  const cuts = await parts.cutDocuments(documents, version, signal);
+  const contents = documents.flatMap(({ title }, position) => cuts[position]!.passages.map(({ text }) => passageContent(title, text)));
   const vectors = await parts.embedder.embed({ texts: contents, as: 'passage', priority: 'batch', signal });
-  const bm25: SparseVector[] = [];
-  for (const content of contents) {
-    bm25.push(parts.encodeSparsePassage(content, version));
-    await pace.turn();
-  }
   let next = 0;
   return documents.map((document, position) => {
-    const passages = chunked[position]!.map((passage) => {
-      const index = next++;
-      return { ...passage, dense: vectors[index]!, bm25: bm25[index]! };
-    });
+    const { passages: cut, bm25 } = cuts[position]!;
+    const passages = cut.map((passage, index) => ({ ...passage, dense: vectors[next++]!, bm25: bm25[index]! }));
     return {
       documentId: document.id,
       seq: document.seq,
@@ -66,22 +52,4 @@ export async function indexDocuments(
       ...(document.metadata === undefined ? {} : { metadata: document.metadata }),
     };
   });
-}
-
-/** Longest stretch on the main thread, whose loop renews locks and hands batches to the models. */
-const STRETCH_MS = 20;
-
-/** Lets the loop turn when the work at hand has held it for a while. */
-class Pace {
-  #since = performance.now();
-
-  constructor(private readonly signal: AbortSignal) {}
-
-  /** @throws the signal's reason when it aborts */
-  async turn(): Promise<void> {
-    if (performance.now() - this.#since < STRETCH_MS) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    this.signal.throwIfAborted();
-    this.#since = performance.now();
-  }
 }

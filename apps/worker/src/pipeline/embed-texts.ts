@@ -45,7 +45,7 @@ export class TextEmbedder implements Embedder {
     const sequences: TokenSequence[] = [];
     for (const group of inTurns(texts)) {
       signal?.throwIfAborted();
-      sequences.push(...splitSequences(await this.#encoder.encodeTexts(this.#model.sha256, group, prefix)));
+      sequences.push(...splitSequences(await this.#encoder.encodeTexts(this.#model.sha256, group, prefix, { priority, signal })));
     }
     // A query's vector must not depend on the searches beside it (dynamic int8), or the same search finds other candidates each time.
     const alone = as === 'query';
@@ -56,9 +56,9 @@ export class TextEmbedder implements Embedder {
     });
   }
 
-  async countTokens(texts: readonly string[]): Promise<readonly number[]> {
+  async countTokens(texts: readonly string[], signal?: AbortSignal): Promise<readonly number[]> {
     const counts: number[] = [];
-    for (const group of inTurns(texts)) counts.push(...(await this.#encoder.countTokens(this.#model.sha256, group)));
+    for (const group of inTurns(texts)) counts.push(...(await this.#encoder.countTokens(this.#model.sha256, group, { signal })));
     return counts;
   }
 }

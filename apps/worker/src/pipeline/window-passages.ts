@@ -1,21 +1,25 @@
-import type { Passage } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { TextSpan } from '@rerank-fleet/core/ports';
-import type { EncodedPairs, EncodePairsRequest, SequenceEncoder } from './sequence-encoder.js';
+import type { EncodePairsRequest } from './sequence-encoder.js';
+
+/** Where a window lies: in UTF-16 units (`from`, `to`) and in Unicode code points (`start`, `end`) of its passage; ends are exclusive. */
+export interface WindowSpan {
+  readonly from: number;
+  readonly to: number;
+  readonly start: number;
+  readonly end: number;
+}
 
 /** Cuts a text into windows of whole sentences; see `chunkText`. */
 export type CutWindows = (
   text: string,
   limits: { readonly maxTokens: number; readonly overlapTokens: number },
-  countTokens: (texts: readonly string[]) => Promise<readonly number[]>,
-) => Promise<readonly Passage[]>;
+) => Promise<readonly WindowSpan[]>;
 
 /** A stretch of a passage that is scored as a pair of its own. */
-export interface PassageWindow {
+export interface PassageWindow extends WindowSpan {
   /** Position among the request's passages. */
   readonly passage: number;
   readonly text: string;
-  readonly span: TextSpan;
 }
 
 export interface WindowedPassages {
@@ -29,37 +33,30 @@ const OVERLAP = 1 / 8;
 /** Pairs that one request may become. */
 const MOST_WINDOWS = 10_000;
 
-export interface WindowOptions {
-  readonly model: string;
-  readonly encoder: SequenceEncoder;
-  readonly cutWindows: CutWindows;
-}
-
 /**
- * Windows of the passages that did not fit. `encoded` is the request as it was framed with `truncate`.
+ * Windows of the passages that did not fit.
  *
+ * @param long positions of these passages
+ * @param room tokens that the model's window leaves to a passage beside the query
  * @throws RerankError `too_many_candidates` beyond 10,000 windows
  */
 export async function windowPassages(
-  options: WindowOptions,
-  request: EncodePairsRequest,
-  encoded: EncodedPairs,
+  { passages, maxPassageTokens }: EncodePairsRequest,
+  { long, room, cutWindows }: { readonly long: readonly number[]; readonly room: number; readonly cutWindows: CutWindows },
 ): Promise<WindowedPassages> {
-  const { model, encoder, cutWindows } = options;
-  const countTokens = async (texts: readonly string[]): Promise<readonly number[]> => Array.from(await encoder.countTokens(model, texts));
-  const limits = { maxTokens: encoded.room, overlapTokens: Math.floor(encoded.room * OVERLAP) };
+  const limits = { maxTokens: room, overlapTokens: Math.floor(room * OVERLAP) };
   const mostWindows = Math.max(
     1,
-    Math.ceil(((request.maxPassageTokens ?? Infinity) - limits.overlapTokens) / (limits.maxTokens - limits.overlapTokens)),
+    Math.ceil(((maxPassageTokens ?? Infinity) - limits.overlapTokens) / (limits.maxTokens - limits.overlapTokens)),
   );
   const windows: PassageWindow[] = [];
   const cut = new Set<number>();
-  for (const [passage, text] of request.passages.entries()) {
-    if (encoded.truncated[passage] !== 1) continue;
-    const parts = await cutWindows(text, limits, countTokens);
-    if (parts.length > mostWindows) cut.add(passage);
-    if (windows.length + Math.min(parts.length, mostWindows) > MOST_WINDOWS) throw tooManyWindows();
-    windows.push(...parts.slice(0, mostWindows).map(({ start, end, text: part }) => ({ passage, text: part, span: { start, end } })));
+  for (const passage of long) {
+    const text = passages[passage]!;
+    const spans = await cutWindows(text, limits);
+    if (spans.length > mostWindows) cut.add(passage);
+    if (windows.length + Math.min(spans.length, mostWindows) > MOST_WINDOWS) throw tooManyWindows();
+    for (const span of spans.slice(0, mostWindows)) windows.push({ ...span, passage, text: text.slice(span.from, span.to) });
   }
   return { windows, cut };
 }

@@ -20,5 +20,5 @@ export interface Embedder {
   /** One vector a text, in order, each `[dimensions]`. */
   embed(request: EmbedRequest): Promise<readonly Float32Array[]>;
   /** Tokens of each text, without special tokens, uncut. */
-  countTokens(texts: readonly string[]): Promise<readonly number[]>;
+  countTokens(texts: readonly string[], signal?: AbortSignal): Promise<readonly number[]>;
 }

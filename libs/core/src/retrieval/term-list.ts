@@ -46,8 +46,10 @@ export class TermList {
     const terms = this.#terms.subarray(0, this.#length);
     if (terms.length <= STRETCH) return terms.sort();
     const ends = new Uint32Array(BUCKETS);
-    for (const term of terms) ends[term >>> 24]! += 1;
-    yield;
+    for (let at = 0; at < terms.length; at += 1) {
+      ends[terms[at]! >>> 24]! += 1;
+      if (at % STRETCH === STRETCH - 1) yield;
+    }
     for (let bucket = 1; bucket < BUCKETS; bucket += 1) ends[bucket]! += ends[bucket - 1]!;
     const spread = new Uint32Array(terms.length);
     const next = Uint32Array.from(ends, (_, bucket) => ends[bucket - 1] ?? 0);
