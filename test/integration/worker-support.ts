@@ -147,7 +147,7 @@ export class WorkerStack {
     await expect.poll(fences, { timeout: 15_000, interval: 5 }).toBe(count);
   }
 
-  keys(kind: 'fence' | 'body'): Promise<string[]> {
+  keys(kind: 'fence' | 'body' | 'score'): Promise<string[]> {
     return this.#connection.keys(`{rf}:${kind}:*`);
   }
 }

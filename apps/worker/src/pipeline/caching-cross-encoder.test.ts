@@ -1,6 +1,6 @@
-import type { CrossEncoder, PairRequest, PairScores } from '@rerank-fleet/core/ports';
+import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 import { describe, expect, it } from 'vitest';
-import { CachingCrossEncoder } from './caching-cross-encoder.js';
+import { CachingCrossEncoder, type CacheStats, type CacheTier, type SharedScoreCache } from './caching-cross-encoder.js';
 
 /** Scores a pair by the lengths of its texts, and remembers what it was asked. */
 class LengthScorer implements CrossEncoder {
@@ -13,6 +13,21 @@ class LengthScorer implements CrossEncoder {
     this.asked.push(passages);
     const scores = passages.map((passage) => ({ logit: query.length * 100 + passage.length, tokens: passage.length, truncated: false }));
     return Promise.resolve({ scores, timingsMs: { tokenize: 1, score: 2 } });
+  }
+}
+
+/** What workers share, in this process' memory. */
+class MapTier implements SharedScoreCache {
+  readonly scores = new Map<string, PairScore>();
+  readonly asked: (readonly string[])[] = [];
+
+  getMany(keys: readonly string[]): Promise<readonly (PairScore | undefined)[]> {
+    this.asked.push(keys);
+    return Promise.resolve(keys.map((key) => this.scores.get(key)));
+  }
+
+  setMany(entries: readonly (readonly [string, PairScore])[]): void {
+    for (const [key, score] of entries) this.scores.set(key, score);
   }
 }
 
@@ -31,7 +46,7 @@ const logits = async (scores: Promise<PairScores>): Promise<number[]> => (await 
 describe(CachingCrossEncoder, () => {
   it('scores only what it has not seen, and answers in the order of the request', async () => {
     const scorer = new LengthScorer();
-    const cached = new CachingCrossEncoder(scorer, new Map());
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
     expect(await logits(cached.score(request()))).toEqual([101, 102, 103]);
     expect(await logits(cached.score(request({ passages: ['dddd', 'bb', 'a', 'eeeee'] })))).toEqual([104, 102, 101, 105]);
     expect(scorer.asked).toEqual([
@@ -43,7 +58,7 @@ describe(CachingCrossEncoder, () => {
 
   it('asks nothing when it knows every pair', async () => {
     const scorer = new LengthScorer();
-    const cached = new CachingCrossEncoder(scorer, new Map());
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
     await cached.score(request());
     await cached.score(request());
     expect(scorer.asked).toHaveLength(1);
@@ -57,7 +72,7 @@ describe(CachingCrossEncoder, () => {
     ['another limit', { maxPassageTokens: 9 }],
   ])('never answers for %s', async (_, difference) => {
     const scorer = new LengthScorer();
-    const cached = new CachingCrossEncoder(scorer, new Map());
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
     await cached.score(request());
     await cached.score(request(difference));
     expect(scorer.asked).toHaveLength(2);
@@ -66,22 +81,57 @@ describe(CachingCrossEncoder, () => {
   it('never answers for another file of the model', async () => {
     const cache = new Map();
     const other = new LengthScorer('b');
-    await new CachingCrossEncoder(new LengthScorer('a'), cache).score(request());
-    await new CachingCrossEncoder(other, cache).score(request());
+    await new CachingCrossEncoder(new LengthScorer('a'), { memory: cache }).score(request());
+    await new CachingCrossEncoder(other, { memory: cache }).score(request());
     expect(other.asked).toHaveLength(1);
+  });
+
+  it('never answers for another variant of the model, as on another device', async () => {
+    const memory = new Map();
+    const other = new LengthScorer();
+    await new CachingCrossEncoder(new LengthScorer(), { memory, variant: 'cpu' }).score(request());
+    await new CachingCrossEncoder(other, { memory, variant: 'cuda' }).score(request());
+    expect(other.asked).toHaveLength(1);
+  });
+
+  it('asks the shared tier for what memory lacks, keeps what it tells, and hands it what was scored', async () => {
+    const shared = new MapTier();
+    await new CachingCrossEncoder(new LengthScorer(), { shared }).score(request({ passages: ['a', 'bb'] }));
+    const scorer = new LengthScorer();
+    const looked: unknown[] = [];
+    const observer = { lookedUp: (tier: CacheTier, counts: CacheStats) => looked.push([tier, counts]) };
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map(), shared, observer });
+    expect(await logits(cached.score(request({ passages: ['bb', 'ccc', 'a'] })))).toEqual([102, 103, 101]);
+    expect(await logits(cached.score(request({ passages: ['a', 'dddd'] })))).toEqual([101, 104]);
+    expect(scorer.asked).toEqual([['ccc'], ['dddd']]);
+    expect(shared.scores.size).toBe(4);
+    expect(shared.asked.map((keys) => keys.length)).toEqual([2, 3, 1]);
+    expect(looked).toEqual([
+      ['memory', { hits: 0, misses: 3 }],
+      ['redis', { hits: 2, misses: 1 }],
+      ['memory', { hits: 1, misses: 1 }],
+      ['redis', { hits: 0, misses: 1 }],
+    ]);
+    expect(cached.stats).toEqual({ hits: 3, misses: 2 });
+  });
+
+  it('hands the shared tier digests only', async () => {
+    const shared = new MapTier();
+    await new CachingCrossEncoder(new LengthScorer(), { shared }).score(request({ query: 'secret', passages: ['secret passage'] }));
+    for (const key of shared.scores.keys()) expect(key).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   });
 
   it('keeps nothing of a request that does not ask for it', async () => {
     const cache = new Map();
     const { cacheFor: _, ...uncached } = request();
-    await new CachingCrossEncoder(new LengthScorer(), cache).score(uncached);
+    await new CachingCrossEncoder(new LengthScorer(), { memory: cache }).score(uncached);
     expect(cache.size).toBe(0);
   });
 
   it('keeps nothing of a request that failed', async () => {
     const cache = new Map();
     const failing: CrossEncoder = { name: 'x', sha256: 'x', score: () => Promise.reject(new Error('no')) };
-    await expect(new CachingCrossEncoder(failing, cache).score(request())).rejects.toThrow('no');
+    await expect(new CachingCrossEncoder(failing, { memory: cache }).score(request())).rejects.toThrow('no');
     expect(cache.size).toBe(0);
   });
 });

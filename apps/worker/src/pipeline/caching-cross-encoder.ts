@@ -1,13 +1,38 @@
 import { createHash } from 'node:crypto';
 import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 
+/** Raised with every change of what a score of the same texts is: how passages are cut, which window counts. */
+const SCORING_VERSION = 1;
+
 /** Scores of earlier pairs; an LRU in the worker's memory. */
 export interface ScoreCache {
   get(key: string): PairScore | undefined;
   set(key: string, score: PairScore): unknown;
 }
 
-/** Running totals since start. */
+/** Scores that workers share. It never rejects and never takes long: what it cannot tell in time is unknown. */
+export interface SharedScoreCache {
+  getMany(keys: readonly string[]): Promise<readonly (PairScore | undefined)[]>;
+  setMany(entries: readonly (readonly [key: string, score: PairScore])[]): void;
+}
+
+export type CacheTier = 'memory' | 'redis';
+
+/** Told of each look-up. It must not throw. */
+export interface CacheObserver {
+  lookedUp(tier: CacheTier, counts: CacheStats): void;
+}
+
+/** Asked in this order; either may be missing. */
+export interface CacheTiers {
+  readonly memory?: ScoreCache | undefined;
+  readonly shared?: SharedScoreCache | undefined;
+  readonly observer?: CacheObserver | undefined;
+  /** What decides scores besides the file of the model, where workers differ in it: device, tokenizer, label. */
+  readonly variant?: string | undefined;
+}
+
+/** Running totals. */
 export interface CacheStats {
   readonly hits: number;
   readonly misses: number;
@@ -19,13 +44,13 @@ export interface CacheStats {
  */
 export class CachingCrossEncoder implements CrossEncoder {
   readonly #scorer: CrossEncoder;
-  readonly #cache: ScoreCache;
+  readonly #tiers: CacheTiers;
   #hits = 0;
   #misses = 0;
 
-  constructor(scorer: CrossEncoder, cache: ScoreCache) {
+  constructor(scorer: CrossEncoder, tiers: CacheTiers) {
     this.#scorer = scorer;
-    this.#cache = cache;
+    this.#tiers = tiers;
   }
 
   get name(): string {
@@ -36,6 +61,7 @@ export class CachingCrossEncoder implements CrossEncoder {
     return this.#scorer.sha256;
   }
 
+  /** Of pairs, whatever the tier. */
   get stats(): CacheStats {
     return { hits: this.#hits, misses: this.#misses };
   }
@@ -43,8 +69,10 @@ export class CachingCrossEncoder implements CrossEncoder {
   async score(request: PairRequest): Promise<PairScores> {
     if (request.cacheFor === undefined) return await this.#scorer.score(request);
     const keys = this.#keys(request, request.cacheFor);
-    const known = keys.map((key) => this.#cache.get(key));
-    const missing = [...known.keys()].filter((index) => known[index] === undefined);
+    const known: (PairScore | undefined)[] = keys.map((key) => this.#tiers.memory?.get(key));
+    if (this.#tiers.memory !== undefined) this.#note('memory', known);
+    await this.#lookUpShared(keys, known);
+    const missing = unknownIn(known);
     this.#hits += keys.length - missing.length;
     this.#misses += missing.length;
     if (missing.length === 0) return { scores: known as PairScore[], timingsMs: { tokenize: 0, score: 0 } };
@@ -52,16 +80,39 @@ export class CachingCrossEncoder implements CrossEncoder {
     missing.forEach((index, position) => {
       const score = fresh.scores[position]!;
       known[index] = score;
-      this.#cache.set(keys[index]!, score);
+      this.#tiers.memory?.set(keys[index]!, score);
     });
+    this.#tiers.shared?.setMany(missing.map((index) => [keys[index]!, known[index]!]));
     return { scores: known as PairScore[], timingsMs: fresh.timingsMs };
+  }
+
+  /** Fills gaps in `known`, and memory with them. */
+  async #lookUpShared(keys: readonly string[], known: (PairScore | undefined)[]): Promise<void> {
+    const gaps = unknownIn(known);
+    if (this.#tiers.shared === undefined || gaps.length === 0) return;
+    const found = await this.#tiers.shared.getMany(gaps.map((index) => keys[index]!));
+    this.#note('redis', found);
+    found.forEach((score, position) => {
+      if (score === undefined) return;
+      known[gaps[position]!] = score;
+      this.#tiers.memory?.set(keys[gaps[position]!]!, score);
+    });
+  }
+
+  #note(tier: CacheTier, found: readonly (PairScore | undefined)[]): void {
+    const misses = unknownIn(found).length;
+    this.#tiers.observer?.lookedUp(tier, { hits: found.length - misses, misses });
   }
 
   /** The scope is JSON, so it ends where it says; what follows is the passage. */
   #keys({ query, passages, longDocument, maxPassageTokens, deterministic }: PairRequest, tenant: string): string[] {
+    const model = [SCORING_VERSION, this.sha256, this.#tiers.variant ?? ''];
     const scope = createHash('sha256').update(
-      JSON.stringify([tenant, this.sha256, deterministic, longDocument, maxPassageTokens ?? null, query]),
+      JSON.stringify([...model, tenant, deterministic, longDocument, maxPassageTokens ?? null, query]),
     );
     return passages.map((passage) => scope.copy().update(passage).digest('base64'));
   }
 }
+
+const unknownIn = (scores: readonly (PairScore | undefined)[]): number[] =>
+  [...scores.keys()].filter((index) => scores[index] === undefined);

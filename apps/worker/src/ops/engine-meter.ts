@@ -1,0 +1,79 @@
+import type { ModelKind } from '@rerank-fleet/core/domain';
+import type { BatchObserver, BatchReport } from '../pipeline/batch-scheduler.js';
+import type { WorkerInstruments } from './worker-metrics.js';
+
+export interface MeteredModel {
+  readonly name: string;
+  readonly kind: ModelKind;
+  readonly sha256: string;
+}
+
+/** Running totals over all models since the warm-up. */
+export interface EngineTotals {
+  /** Of cross-encoders only. */
+  readonly pairs: number;
+  readonly batches: number;
+  readonly tokens: number;
+  readonly paddedTokens: number;
+  /** Padded tokens that the batches might have had. */
+  readonly budgetTokens: number;
+}
+
+interface ModelMeter extends MeteredModel {
+  tokens: number;
+  paddedTokens: number;
+}
+
+/** Counts what the model runs. */
+export class EngineMeter implements BatchObserver {
+  readonly #instruments: WorkerInstruments;
+  readonly #models: ReadonlyMap<string, ModelMeter>;
+  readonly #totals = { pairs: 0, batches: 0, tokens: 0, paddedTokens: 0, budgetTokens: 0 };
+  #counting = false;
+
+  constructor(instruments: WorkerInstruments, models: readonly MeteredModel[]) {
+    this.#instruments = instruments;
+    this.#models = new Map(models.map(({ name, kind, sha256 }) => [sha256, { name, kind, sha256, tokens: 0, paddedTokens: 0 }]));
+  }
+
+  get totals(): EngineTotals {
+    return { ...this.#totals };
+  }
+
+  /** Warm-up and tuning are no work: nothing is counted before. */
+  start(): void {
+    this.#counting = true;
+  }
+
+  batchRan({ model: sha256, sequences, paddedTokens, budget, runMs }: BatchReport): void {
+    const model = this.#models.get(sha256);
+    if (!this.#counting || model === undefined) return;
+    const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
+    model.tokens += tokens;
+    model.paddedTokens += paddedTokens;
+    this.#totals.batches += 1;
+    this.#totals.tokens += tokens;
+    this.#totals.paddedTokens += paddedTokens;
+    this.#totals.budgetTokens += budget;
+    if (model.kind === 'cross-encoder') this.#totals.pairs += sequences.length;
+    this.#export(model, sequences);
+    const { batches, batchFill, batchTokens, batchPaddedTokens, paddingWaste, modelRun } = this.#instruments;
+    const label = { model: model.name };
+    batches.add(1, label);
+    batchFill.observe(paddedTokens / budget, label);
+    batchTokens.add(tokens, label);
+    batchPaddedTokens.add(paddedTokens, label);
+    paddingWaste.set(1 - model.tokens / model.paddedTokens, label);
+    modelRun.observeMs(runMs, label);
+  }
+
+  #export({ name: model, kind }: ModelMeter, sequences: BatchReport['sequences']): void {
+    const { pairsScored, textsEmbedded, plannerWait } = this.#instruments;
+    const counted = kind === 'cross-encoder' ? pairsScored : textsEmbedded;
+    for (const priority of ['sync', 'batch'] as const) {
+      const count = sequences.reduce((sum, sequence) => sum + Number(sequence.priority === priority), 0);
+      if (count > 0) counted.add(count, { model, priority });
+    }
+    for (const { priority, waitMs } of sequences) plannerWait.observeMs(waitMs, { model, priority });
+  }
+}
