@@ -6,3 +6,4 @@ export * from './batch-ledger.js';
 export * from './batch-record.js';
 export * from './batch-upload.js';
 export * from './slots-of.js';
+export * from './describe-batch-job.js';
