@@ -1,0 +1,78 @@
+import { TaskDispatcher } from '@rerank-fleet/api/dispatch/task-dispatcher';
+import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
+import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
+import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
+import type { Scored, TextList } from './peer-process.ts';
+
+const TIMEOUT_MS = 600_000;
+
+interface ModelPin {
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** Our worker, asked through Redis as the API asks it: one task a query, all of them at once. */
+export class OwnWorker {
+  readonly #dispatcher: TaskDispatcher;
+  readonly #model: ModelPin;
+  readonly #stop: () => Promise<void>;
+  #turns = 0;
+
+  private constructor(dispatcher: TaskDispatcher, model: ModelPin, stop: () => Promise<void>) {
+    this.#dispatcher = dispatcher;
+    this.#model = model;
+    this.#stop = stop;
+  }
+
+  static async connect(redisUrl: string, model: ModelPin): Promise<OwnWorker> {
+    const redis = await connectRedis(redisUrl, { role: 'producer', name: 'bench' });
+    const inbox = await ResultInbox.start(redis, await connectRedis(redisUrl, { role: 'consumer', name: 'bench-inbox' }));
+    const queue = await BullmqJobQueue.open({ url: redisUrl });
+    const clock = await RedisClock.start(redis);
+    const dispatcher = new TaskDispatcher({ queue, inbox, fleet: new FleetRegistry(redis), clock, bodies: new TaskBodies(redis) });
+    return new OwnWorker(dispatcher, model, async () => {
+      clock.stop();
+      inbox.stop();
+      await queue.close();
+      redis.disconnect();
+    });
+  }
+
+  async score(lists: readonly TextList[]): Promise<Scored> {
+    this.#turns += 1;
+    const started = performance.now();
+    const logits = await Promise.all(lists.map((list) => this.#scoreList(list)));
+    return { seconds: (performance.now() - started) / 1_000, logits };
+  }
+
+  async stop(): Promise<void> {
+    await this.#stop();
+  }
+
+  async #scoreList({ query, documents }: TextList): Promise<number[]> {
+    const { results } = await this.#dispatcher.call({
+      queue: 'sync',
+      tenant: 'bench',
+      requestId: 'bench-peers',
+      pool: 'default',
+      timeoutMs: TIMEOUT_MS,
+      signal: new AbortController().signal,
+      body: {
+        kind: 'rerank',
+        stages: [{ model: this.#model }],
+        query,
+        // The worker keeps the tokens of passages that it has seen, the peers do not. Spaces change no token, and make a text that no turn has sent before.
+        documents: documents.map((text) => text + ' '.repeat(this.#turns)),
+        top_n: documents.length,
+        long_document: 'truncate',
+        deterministic: false,
+      },
+    });
+    const logits = documents.map(() => Number.NaN);
+    for (const { index, logit } of results) logits[index] = logit;
+    return logits;
+  }
+}
