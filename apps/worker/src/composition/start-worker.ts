@@ -1,14 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { CancelWatch } from '@rerank-fleet/core/adapters/redis/cancel-watch';
-import { FleetRegistry, HEARTBEAT_MS } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
 import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { ResultBoard } from '@rerank-fleet/core/adapters/redis/result-board';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { Config } from '@rerank-fleet/core/config';
-import { INGEST_QUEUE, TASK_VERSION, type TaskPayload, type WorkerAnnouncement } from '@rerank-fleet/core/contracts';
+import { INGEST_QUEUE, TASK_VERSION, type TaskPayload } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { BM25_LANGUAGES } from '@rerank-fleet/core/retrieval';
@@ -17,12 +15,13 @@ import { corpusTask } from '../ingest/corpus-task.js';
 import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
 import { meterHandlers } from '../ops/meter-handlers.js';
 import { WorkerOps } from '../ops/worker-ops.js';
-import { WorkerStats } from '../ops/worker-stats.js';
 import { rerankTask } from '../tasks/rerank-task.js';
 import { searchTask } from '../tasks/search-task.js';
 import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
 import { Bm25Encoders } from '../tokenization/bm25-encoders.js';
+import { announceWorker, describeWorker } from './announce-worker.js';
 import { consumeTasks } from './consume-tasks.js';
+import { every } from './every.js';
 import { openStores, type Stores } from './open-stores.js';
 import { startBatch } from './start-batch.js';
 import { startModels, type RunningModels } from './start-models.js';
@@ -46,14 +45,16 @@ export interface RunningWorker {
 /**
  * The worker's composition root: steps 4 to 10 of a request.
  *
- * @throws RerankError `queue_unavailable`, `model_unavailable`, …; UnfitRedisError
+ * @throws RerankError `queue_unavailable`, `model_unavailable`, …; UnfitRedisError; OpsAddressError
  */
 export async function startWorker(config: Config, log: Logger, onHang: (detail: string) => void): Promise<RunningWorker> {
+  // First, so that probes see a worker that loads its models.
+  const ops = await WorkerOps.start(config, log);
   const { url } = config.redis;
   const onFault = (error: Error): void => log.warn({ detail: error.message }, 'The connection to Redis has a fault.');
   const redis = await connectRedis(url, { role: 'consumer', name: 'worker', onFault });
   await assertRedisFit(redis);
-  const models = await startModels(config, log, onHang);
+  const models = await startModels(config, log, onHang, ops.metrics);
   const stores = await openStores(config, log);
   const cancels = await CancelWatch.start(redis, await connectRedis(url, { role: 'consumer', name: 'cancels', onFault }));
   const clock = await RedisClock.start(redis);
@@ -80,12 +81,12 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     cancels,
     clock,
     log,
-    handlers: { ...requestHandlers, batch: batch.handler },
+    handlers: meterHandlers({ ...requestHandlers, batch: batch.handler }, ops.metrics.instruments),
     giveUpIngest: (tenant, body, error) => giveUpSlice(jobs, tenant, body, error),
   });
   const consumers = await consumeTasks({ config, queue, processor, jobs, log });
-  const heartbeat = every(HEARTBEAT_MS, log, () => registry.announce(withStats(announcement, models)));
-  await registry.announce(announcement);
+  ops.enter('ready');
+  const announcer = await announceWorker({ announcement, models, ops, registry, clock, log });
   const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });
   const sweep = every(SWEEP_MS, log, requeue);
   const quickKeeping = every(KEEP_MS, log, () => batch.keeper.sweep());
@@ -99,19 +100,20 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     workerId: announcement.worker_id,
     models,
     stop: async () => {
-      clearInterval(heartbeat);
+      ops.enter('draining');
       for (const timer of [sweep, quickKeeping, thoroughKeeping]) clearInterval(timer);
       clearInterval(retention);
-      await registry.announce({ ...announcement, state: 'draining' }).catch(() => undefined);
+      await announcer.tell().catch(() => undefined);
       await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
       await processor.giveBack();
-      await registry.withdraw(announcement.worker_id).catch(() => undefined);
+      await announcer.withdraw().catch(() => undefined);
       await models.close();
       await stores.close();
       clock.stop();
       cancels.stop();
       await queue.close();
       redis.disconnect();
+      await ops.close();
     },
   };
 }
@@ -132,7 +134,8 @@ function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHand
     embedder,
     encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => bm25Encoders.of(bm25).encodeQuery(query),
   };
-  const scoring = { encoders, deterministic: config.worker.deterministic };
+  const { deterministic, scoreCacheDocuments: cacheDocuments } = config.worker;
+  const scoring = { encoders, deterministic, cacheDocuments };
   const known = new Set([embedder.name, config.worker.embeddingModel]);
   return {
     rerank: rerankTask(scoring),
@@ -152,36 +155,6 @@ function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHand
       mostPassageTokens: embedder.maxLength - FRAMING_TOKENS,
       languages: BM25_LANGUAGES,
     }),
-  };
-}
-
-function describeWorker({ worker }: Config, models: RunningModels): WorkerAnnouncement {
-  return {
-    worker_id: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
-    pool: worker.pool,
-    state: 'ready',
-    device: worker.device,
-    models: [...models.revisions],
-    started_at: Date.now(),
-    engine: models.engine,
-    batch_slots: worker.batchConcurrency,
-  };
-}
-
-function withStats(announcement: WorkerAnnouncement, models: RunningModels): WorkerAnnouncement {
-  const { scheduler, cacheStats } = models;
-  const { hits, misses } = cacheStats();
-  const { sequences, batches, tokens, paddedTokens } = scheduler.stats;
-  return {
-    ...announcement,
-    engine: models.engine,
-    stats: {
-      pairs_scored: sequences,
-      batches,
-      padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens,
-      cache_hits: hits,
-      cache_misses: misses,
-    },
   };
 }
 
@@ -208,16 +181,4 @@ async function requeueSlices({ jobs, queue, clock, log }: SweepParts): Promise<v
     };
     await queue.enqueue(INGEST_QUEUE, { id, payload, retries: SLICE_RETRIES });
   }
-}
-
-/** Work that takes longer than its period is not begun a second time beside itself. */
-function every(ms: number, log: Logger, work: () => Promise<void>): NodeJS.Timeout {
-  let running = false;
-  return setInterval(() => {
-    if (running) return;
-    running = true;
-    void work()
-      .catch((error: unknown) => log.warn({ err: error }, 'Periodic work failed; it is tried again.'))
-      .finally(() => (running = false));
-  }, ms);
 }
