@@ -68,7 +68,8 @@ export class S3Server {
 
   /** Of its bucket, for a store whose objects stand under `prefix`. */
   location(prefix: string, overrides: Partial<S3Location> = {}): S3Location {
-    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+    // Frozen, as configuration is.
+    const credentials = Object.freeze({ accessKeyId: 'test', secretAccessKey: 'test' });
     const location = { kind: 's3', bucket: BUCKET, prefix, region: 'us-east-1', endpoint: this.url, pathStyle: true, credentials } as const;
     return { ...location, timeoutMs: 10_000, ...overrides };
   }

@@ -13,7 +13,8 @@ export function connectS3({ region, endpoint, pathStyle, credentials, timeoutMs 
     ...(endpoint === undefined
       ? {}
       : { endpoint, requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' }),
-    ...(credentials === undefined ? {} : { credentials }),
+    // A copy: the SDK writes into what it is given, and the configuration is frozen.
+    ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
     forcePathStyle: pathStyle,
     maxAttempts: ATTEMPTS,
     // Bodies are in memory and can be sent again, and a connection that waits for leave is not used twice.
