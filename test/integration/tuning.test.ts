@@ -154,6 +154,50 @@ describe('the engine of a worker', () => {
   });
 });
 
+describe('a budget that memory has no room for', () => {
+  const ROOM = 600;
+  let greedy: string;
+  beforeAll(async () => {
+    greedy = await writeTinyModel(join(root, 'greedy'), { kind: 'cross-encoder', layout: 'bert', roomForTokens: ROOM });
+  });
+
+  /** Starts, scores a hundred pairs of sixteen tokens, and says how the engine was before and after. */
+  async function scoreMany(settings: NodeJS.ProcessEnv) {
+    const config = loadConfig({ XDG_CACHE_HOME: cacheHome, RERANK_MODELS: greedy, EMBEDDING_MODEL: embedder, ...settings });
+    const models = await startModels(config, log, (detail) => {
+      throw new Error(detail);
+    });
+    try {
+      const before = models.engine;
+      const sequence = { ids: new Int32Array(16).fill(5), typeIds: new Uint8Array(16) };
+      const rows = await models.scheduler.run(models.revisions[0]!.sha256, Array<typeof sequence>(100).fill(sequence), {
+        priority: 'sync',
+        alone: false,
+      });
+      expect(rows).toHaveLength(100);
+      return { before, after: models.engine };
+    } finally {
+      await models.close();
+    }
+  }
+
+  it('is lowered for good: it is announced, logged once, and later starts begin with it, timed anew or not', async () => {
+    const warn = vi.spyOn(log, 'warn').mockReturnValue();
+    const pinned = { MAX_BATCH_TOKENS: '1024', INFERENCE_THREADS: '1' };
+    const { before, after } = await scoreMany(pinned);
+    const lowered = after.max_batch_tokens;
+    expect(before.max_batch_tokens).toBe(1_024);
+    expect(lowered).toBeLessThanOrEqual(ROOM);
+    expect(after.models?.map((model) => model.max_batch_tokens)).toEqual([lowered, 1_024]);
+    expect(warn.mock.calls.map(([fields]) => (fields as { max_batch_tokens: number }).max_batch_tokens)).toEqual([lowered]);
+    expect((await scoreMany(pinned)).before.max_batch_tokens).toBe(lowered);
+    const tuned = await scoreMany({ INFERENCE_THREADS: '1' });
+    expect(tuned.before.max_batch_tokens).toBeLessThanOrEqual(lowered);
+    expect(warn).toHaveBeenCalledOnce();
+    warn.mockRestore();
+  });
+});
+
 describe('a worker', () => {
   it('tells the fleet in which shape it runs', async () => {
     const redis = await RedisServer.start();

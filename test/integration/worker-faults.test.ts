@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TINY_FAULTS } from '../support/tiny-models/index.js';
+import { tinyTokenizer } from '../support/tiny-models/tiny-tokenizers.js';
+import type { WorkerExit } from '../support/worker-process.js';
 import { WorkerStack } from './worker-support.js';
 
 /** Runs for a tenth of a second each when alone. */
@@ -10,6 +13,10 @@ const ALONE = { deterministic: true } as const;
 const REDELIVERED_MS = 12_000;
 
 let stack: WorkerStack;
+
+/** In bytes. */
+const rssOf = async (pid: number): Promise<number> =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
 
 beforeEach(async () => {
   stack = await WorkerStack.start();
@@ -59,6 +66,60 @@ describe('a request whose worker', () => {
     }
     expect(await outcome).toMatchObject({ code: 'internal_error', detail: expect.stringContaining('twice') as string });
     expect((await stack.call(await stack.rerankBody(['apple']))).results).toHaveLength(1);
+  });
+});
+
+describe('a text that crashes the process of a worker', () => {
+  /** Its word ends any worker that runs it. */
+  const CRASHING = 'shears';
+  const crashing = (): Readonly<Record<string, string>> => ({
+    NODE_OPTIONS: `--import ${new URL('inference-programs/crash-on-word.mjs', import.meta.url).href}`,
+    CRASH_TOKEN: String(tinyTokenizer('bert').ids.get(CRASHING)),
+  });
+
+  it('takes a worker down twice, the second time alone, and is given up; requests beside it are answered', async () => {
+    let worker = await stack.startWorker(crashing());
+    const long = { timeoutMs: 5 * REDELIVERED_MS };
+    // In one batch with the crashing one, or waiting for it.
+    const innocents = [0, 1, 2].map(async (n) => await stack.call(await stack.rerankBody([`apple ${n}`, `pie ${n}`]), long));
+    const poison = stack.call(await stack.rerankBody(['apple', CRASHING, 'pie']), long).catch((error: unknown) => error);
+    const exits: WorkerExit[] = [];
+    for (const turn of [1, 2]) {
+      exits.push(await worker.exited);
+      worker = await stack.startWorker(crashing());
+      expect(turn).toBe(exits.length);
+    }
+    expect(exits).toEqual(Array(2).fill({ code: null, signal: 'SIGSEGV' }));
+    expect(await poison).toMatchObject({ code: 'internal_error', detail: expect.stringContaining('twice') as string });
+    for (const innocent of innocents) expect((await innocent).results).toHaveLength(2);
+    expect((await stack.call(await stack.rerankBody(['apple']))).results).toHaveLength(1);
+  });
+});
+
+describe('a worker whose memory grows', () => {
+  it('ends the tasks in hand, exits with status 75, and leaves the fleet', async () => {
+    const settings = { MAX_BATCH_TOKENS: '4000000', DRAIN_MS: '60000' };
+    const plain = await stack.startWorker(settings);
+    const limit = (await rssOf(plain.pid)) + 24 * 2 ** 20;
+    await plain.end();
+    const worker = await stack.startWorker({ ...settings, WORKER_MAX_RSS_BYTES: String(limit) });
+    let grown = false;
+    void worker.logged(({ message }) => String(message).includes('has grown too far')).then(() => (grown = true));
+    // One batch of a hundred thousand tokens: far more than the limit leaves.
+    const large = Array.from({ length: 800 }, () => 'apple tree '.repeat(100));
+    const calls = [stack.call(await stack.rerankBody(large), { timeoutMs: 40_000 })];
+    const slow = await stack.rerankBody(SLOW.slice(0, 2), ALONE);
+    while (!grown) {
+      const call = stack.call(slow, { timeoutMs: 10_000 });
+      calls.push(call);
+      await call.catch(() => undefined);
+    }
+    const answered = (await Promise.allSettled(calls)).filter(({ status }) => status === 'fulfilled').length;
+    // The last one may have come too late to be taken; what was taken was answered.
+    expect(answered).toBeGreaterThanOrEqual(calls.length - 1);
+    await stack.taken(answered);
+    expect(await worker.exited).toEqual({ code: 75, signal: null });
+    expect(await stack.api.fleet.live()).toEqual([]);
   });
 });
 
