@@ -1,4 +1,5 @@
 export * from './choose-stages.js';
+export * from './estimate-row.js';
 export * from './fleet-view.js';
 export * from './minimum-logit.js';
 export * from './read-job-row.js';

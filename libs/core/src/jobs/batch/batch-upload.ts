@@ -1,10 +1,9 @@
-import { PassThrough } from 'node:stream';
-import { once } from 'node:events';
 import type { StoredResultLine } from '../../contracts/index.js';
 import type { BlobStore } from '../../ports/index.js';
 import { newJobId } from '../job-id.js';
 import { rejectedKey, requestsKey, slicesKey, uploadFolder } from './batch-layout.js';
 import { SLICE_BOUNDS, type SliceEntry } from './batch-record.js';
+import { BlobWriter } from './blob-writer.js';
 
 export interface UploadedRow {
   /** Counts from 1. */
@@ -27,44 +26,14 @@ export interface UploadTotals {
   readonly bytes: number;
 }
 
-/** A blob that is written piece by piece; nothing of it can be seen before `end`. */
-class BlobWriter {
-  readonly #stream = new PassThrough({ highWaterMark: 1_048_576 });
-  readonly #written: Promise<void>;
-  bytes = 0;
-
-  constructor(blobs: BlobStore, key: string) {
-    this.#written = blobs.put(key, this.#stream);
-    // Told by whoever writes next.
-    this.#written.catch(() => undefined);
-  }
-
-  /** Waits while the store is behind. @throws what the store throws */
-  async write(piece: string | Buffer): Promise<void> {
-    this.bytes += Buffer.byteLength(piece);
-    if (this.#stream.write(piece)) return;
-    await Promise.race([once(this.#stream, 'drain'), this.#written]);
-    if (this.#stream.destroyed) await this.#written;
-  }
-
-  async end(): Promise<void> {
-    this.#stream.end();
-    await this.#written;
-  }
-
-  async abandon(): Promise<void> {
-    this.#stream.destroy(new Error('The upload was abandoned.'));
-    await this.#written.catch(() => undefined);
-  }
-}
-
 /** The rows of a job on their way into the blob store: held a buffer at a time, whatever their number. */
 export class BatchUpload {
   readonly id = newJobId(Date.now());
   readonly #blobs: BlobStore;
   readonly #folder: string;
   readonly #requests: BlobWriter;
-  readonly #rejected: BlobWriter;
+  /** Most uploads have no bad row, and then no such blob. */
+  #rejected: BlobWriter | undefined;
   readonly #slices: SliceEntry[] = [];
   #open: { start: number; first_row: number; rows: number; pairs: number } | undefined;
   #total = 0;
@@ -76,7 +45,6 @@ export class BatchUpload {
     this.#blobs = blobs;
     this.#folder = uploadFolder(tenant, this.id);
     this.#requests = new BlobWriter(blobs, requestsKey(this.#folder));
-    this.#rejected = new BlobWriter(blobs, rejectedKey(this.#folder));
   }
 
   /** Rows so far, bad ones included. */
@@ -90,11 +58,15 @@ export class BatchUpload {
 
   /** Bytes that the upload takes in the blob store so far. */
   get bytes(): number {
-    return this.#requests.bytes + this.#rejected.bytes;
+    return this.#requests.bytes + (this.#rejected?.bytes ?? 0);
   }
 
-  /** @throws RerankError `storage_full`, `blob_store_unavailable` */
-  async add({ row, json, pairs, tokens }: UploadedRow): Promise<void> {
+  /**
+   * Takes a row. A promise, to be waited for before the next row, only when the store is behind.
+   *
+   * @throws RerankError `storage_full`, `blob_store_unavailable`
+   */
+  add({ row, json, pairs, tokens }: UploadedRow): Promise<void> | undefined {
     this.#total += 1;
     this.#pairs += pairs;
     this.#tokens += tokens;
@@ -103,23 +75,32 @@ export class BatchUpload {
     this.#open ??= { start: this.#requests.bytes, first_row: row, rows: 0, pairs: 0 };
     this.#open.rows += 1;
     this.#open.pairs += pairs;
-    await this.#requests.write(`{"row":${row},"request":`);
-    await this.#requests.write(json);
-    await this.#requests.write('}\n');
+    this.#requests.write(`{"row":${row},"request":`);
+    this.#requests.write(json);
+    this.#requests.write('}\n');
+    return this.#requests.room();
   }
 
-  /** @throws RerankError `storage_full`, `blob_store_unavailable` */
-  async reject(line: StoredResultLine): Promise<void> {
+  /**
+   * Takes a row that is none; otherwise as `add`.
+   *
+   * @throws RerankError `storage_full`, `blob_store_unavailable`
+   */
+  reject(line: StoredResultLine): Promise<void> | undefined {
     this.#total += 1;
     this.#rejectedCount += 1;
-    await this.#rejected.write(`${JSON.stringify(line)}\n`);
+    this.#rejected ??= new BlobWriter(this.#blobs, rejectedKey(this.#folder));
+    this.#rejected.write(`${JSON.stringify(line)}\n`);
+    return this.#rejected.room();
   }
 
   /** Makes the rows durable; the job is still to be written. */
   async finish(): Promise<UploadTotals> {
     this.#closeSlice();
     const index = JSON.stringify(this.#slices);
-    await Promise.all([this.#requests.end(), this.#rejected.end(), this.#blobs.put(slicesKey(this.#folder), index)]);
+    const written = [this.#requests.end(), this.#rejected?.end(), this.#blobs.put(slicesKey(this.#folder), index)];
+    // All come to rest before anybody clears away what one that failed has left.
+    for (const outcome of await Promise.allSettled(written)) if (outcome.status === 'rejected') throw outcome.reason;
     return {
       upload: this.#folder,
       total: this.#total,
@@ -133,7 +114,7 @@ export class BatchUpload {
 
   /** Leaves nothing behind. */
   async abandon(): Promise<void> {
-    await Promise.all([this.#requests.abandon(), this.#rejected.abandon()]);
+    await Promise.all([this.#requests.abandon(), this.#rejected?.abandon()]);
     await this.#blobs.deleteUnder(this.#folder);
   }
 
