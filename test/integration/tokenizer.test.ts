@@ -6,7 +6,8 @@ import type { EncodedSequences } from '@rerank-fleet/worker/pipeline/sequence-en
 import { PairEncoder } from '@rerank-fleet/worker/tokenization/pair-encoder';
 import { followReference } from '@rerank-fleet/worker/tokenization/reference-steps';
 import { TextTokenizer } from '@rerank-fleet/worker/tokenization/text-tokenizer';
-import { TokenizerPool } from '@rerank-fleet/worker/tokenization/tokenizer-pool';
+import { TokenCache } from '@rerank-fleet/worker/tokenization/token-cache';
+import { finish } from '@rerank-fleet/core/retrieval';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TINY_WORDS, writeTinyModel, type TinyLayout } from '../support/tiny-models/index.js';
@@ -163,22 +164,36 @@ describe.each(LAYOUTS)('tokenizing with the %s layout', (layout) => {
     expect(encoded.truncated[0]).toBe(1);
   });
 
-  it('takes the first tokens of a long text without tokenizing it whole, and they are those of the whole text', () => {
-    const { text: tokenizer, oracle } = of(layout);
+  it('takes the first tokens of a long text piece by piece, and they are those of the whole text', () => {
+    const { path, oracle } = of(layout);
+    const tokenizers = [8, 30, 200].map((least) => TextTokenizer.load(path, { least, most: 4_096 }));
     fc.assert(
       fc.property(textArbitrary, fc.integer({ min: 1, max: 40 }), (text, maxTokens) => {
         const whole = oracle.encode(text, { add_special_tokens: false }).ids;
-        const { ids, cut } = tokenizer.tokenize(text, maxTokens);
-        expect({ ids: Array.from(ids), cut }).toEqual({ ids: whole.slice(0, maxTokens), cut: whole.length > maxTokens });
+        for (const tokenizer of tokenizers) {
+          const { ids, cut } = tokenizer.tokenize(text, maxTokens);
+          expect({ ids: Array.from(ids), cut }).toEqual({ ids: whole.slice(0, maxTokens), cut: whole.length > maxTokens });
+          expect(tokenizer.count(text)).toBe(whole.length);
+          expect(Math.min(finish(tokenizer.countSteps(text, maxTokens)), maxTokens + 1)).toBe(Math.min(whole.length, maxTokens + 1));
+        }
       }),
       { numRuns: 400 },
     );
   });
 
+  it('tokenizes no more of a long text than it takes, a piece a step', () => {
+    const { text: tokenizer } = of(layout);
+    const long = 'prune the tree '.repeat(100_000);
+    expect([...tokenizer.tokenizeSteps(long, 40)]).toHaveLength(0);
+    expect([...tokenizer.countSteps(long, Infinity)].length).toBeGreaterThan(300);
+    expect([...tokenizer.tokenizeSteps('x'.repeat(500_000), 40)].length).toBeLessThan(100);
+  });
+
   it.each(['\f', '\v', '\ufeff', '\u00a0', '\u2028', '\n', '\t', ' '])(
     'does not take %j within a long word for an end of the word that it may be no end of',
     (gap) => {
-      const { text: tokenizer, oracle } = of(layout);
+      const { path, oracle } = of(layout);
+      const tokenizer = TextTokenizer.load(path, { least: 180, most: 4_096 });
       // The cut is looked for from character 180 on, and the word around it starts within the first tokens.
       const text = `${'prune         '.repeat(6)}${'x'.repeat(97)}${gap}${'x'.repeat(30)}`;
       const whole = oracle.encode(text, { add_special_tokens: false }).ids;
@@ -238,34 +253,14 @@ describe('a query or pair that does not fit', () => {
   });
 });
 
-describe('TokenizerPool', () => {
-  it('answers in threads what a tokenizer answers itself, and passes on its errors', async () => {
-    const { path, pairs } = of('bert');
-    const pool = await TokenizerPool.start([{ sha256: 'model', tokenizerPath: path, maxLength: WINDOW }], 2);
-    try {
-      const request = { query: 'apple', passages: ['prune the tree', 'stock price'], policy: 'truncate' } as const;
-      const answers = await Promise.all(Array.from({ length: 8 }, () => pool.encodePairs('model', request)));
-      for (const answer of answers) expect(answer).toEqual(pairs.encodePairs(request));
-      expect(await pool.countTokens('model', ['prune the tree'])).toEqual(Int32Array.of(3));
-      await expect(pool.encodePairs('model', { ...request, query: 'tree '.repeat(100) })).rejects.toMatchObject({ code: 'query_too_long' });
-      await expect(pool.encodePairs('another', request)).rejects.toMatchObject({ code: 'internal_error' });
-    } finally {
-      await pool.close();
+describe(TokenCache.name, () => {
+  it('takes no more memory than it was given, whatever the texts', () => {
+    const maxBytes = 20_000;
+    const cache = new TokenCache(of('bert').text, { maxTokens: WINDOW, maxBytes });
+    for (let text = 0; text < 200; text += 1) {
+      finish(cache.first(`tree ${text} `.repeat(1 + (text % 40)), WINDOW));
+      expect(cache.bytes).toBeLessThanOrEqual(maxBytes);
     }
-  });
-
-  it('says nothing of its inside to clients when it fails', async () => {
-    const pool = await TokenizerPool.start([{ sha256: 'model', tokenizerPath: of('bert').path, maxLength: WINDOW }], 1);
-    try {
-      const failure = await pool.encodeTexts('another', ['text'], '').catch((error: unknown) => error);
-      expect(failure).toMatchObject({ code: 'internal_error', detail: expect.not.stringMatching(/bug|Error|another/) as string });
-    } finally {
-      await pool.close();
-    }
-  });
-
-  it('rejects at start if a tokenizer cannot be loaded', async () => {
-    const broken = { sha256: 'model', tokenizerPath: join(root, 'nowhere', 'tokenizer.json'), maxLength: WINDOW };
-    await expect(TokenizerPool.start([broken], 1)).rejects.toThrow(/ENOENT/);
+    expect(cache.bytes).toBeGreaterThan(maxBytes / 2);
   });
 });
