@@ -1,5 +1,6 @@
 import type { SearchOutcome, SearchTask, TaskStage } from '@rerank-fleet/core/contracts';
 import { passageContent, type Candidate } from '@rerank-fleet/core/domain';
+import { RerankError } from '@rerank-fleet/core/errors';
 import type { Embedder } from '@rerank-fleet/core/ports';
 import { packContext } from '../pipeline/pack-context.js';
 import { firstOfEachGroup } from '../pipeline/rank-results.js';
@@ -19,7 +20,7 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
       body.stages === undefined
         ? firstStageOutcome(body, candidates, timings)
         : await rerankedOutcome(body, candidates, { stages: body.stages, scoring, context, timings });
-    return body.context_tokens === undefined ? outcome : await packed(outcome, body.context_tokens, retrieval.embedder);
+    return body.context_tokens === undefined ? outcome : await packed(outcome, body.context_tokens, retrieval.embedder, context.signal);
   };
 }
 
@@ -52,6 +53,8 @@ async function rerankedOutcome(
     passages: candidates.map(({ title, passage }) => passageContent(title, passage.text)),
     context,
     ...(body.group_by === 'none' ? {} : { groupKey: documentOf(candidates) }),
+  }).catch((error: unknown) => {
+    throw named(error, candidates);
   });
   return {
     kind: 'search',
@@ -62,8 +65,21 @@ async function rerankedOutcome(
   };
 }
 
-async function packed(outcome: SearchOutcome, budget: number, embedder: Embedder): Promise<SearchOutcome> {
-  const tokens = await embedder.countTokens(outcome.results.map(({ title, passage }) => passageContent(title, passage.text)));
+/** A search has no documents to point at: it names the one that is too long, and points at what would take it. */
+function named(error: unknown, candidates: readonly Candidate[]): unknown {
+  if (!(error instanceof RerankError) || error.code !== 'pair_too_long') return error;
+  const [fault] = error.errors;
+  const candidate = candidates[Number(fault?.pointer.slice(fault.pointer.lastIndexOf('/') + 1))];
+  if (fault === undefined || candidate === undefined) return error;
+  const detail = `A passage of the document "${candidate.documentId}" ${fault.detail} beside the query`;
+  return new RerankError('pair_too_long', `${detail}. Send long_document "truncate" or "chunk".`, {
+    errors: [{ pointer: '/long_document', detail }],
+  });
+}
+
+async function packed(outcome: SearchOutcome, budget: number, embedder: Embedder, signal: AbortSignal): Promise<SearchOutcome> {
+  const texts = outcome.results.map(({ title, passage }) => passageContent(title, passage.text));
+  const tokens = await embedder.countTokens(texts, signal);
   const chosen = packContext(tokens, budget);
   return {
     ...outcome,
