@@ -1,5 +1,6 @@
 import type { OnnxConstant, OnnxGraph, OnnxNode, OnnxValue } from './onnx-file.js';
 import { randomWeights } from './random-weights.js';
+import { quantizeGraph } from './quantize-graph.js';
 
 /** Width of the hidden state. */
 export const TINY_WIDTH = 16;
@@ -19,6 +20,8 @@ export interface TinyGraphOptions {
   readonly turns: ReadonlyMap<number, bigint>;
   /** A batch of more padded tokens asks for more memory than any machine has. */
   readonly roomForTokens?: number | undefined;
+  /** Positions and output layer as onnxruntime's dynamic quantization leaves them. */
+  readonly quantized: boolean;
 }
 
 const BATCH: readonly string[] = ['batch', 'sequence'];
@@ -28,6 +31,11 @@ const BATCH: readonly string[] = ['batch', 'sequence'];
  * types and, as the tanh comes before the mean, on their order.
  */
 export function tinyGraph(options: TinyGraphOptions): OnnxGraph {
+  const graph = floatGraph(options);
+  return options.quantized ? quantizeGraph(graph, { tables: ['positions'], weights: ['weight'] }) : graph;
+}
+
+function floatGraph(options: TinyGraphOptions): OnnxGraph {
   const { kind, labels, tokenTypes, roomForTokens } = options;
   const names = ['input_ids', 'attention_mask', ...(tokenTypes ? ['token_type_ids'] : [])];
   const inputs = names.map((name): OnnxValue => ({ name, element: 'int64', shape: BATCH }));

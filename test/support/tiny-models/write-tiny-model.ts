@@ -17,6 +17,8 @@ export interface TinyModelOptions {
   readonly roomForTokens?: number;
   /** Other weights, so another revision. @defaultValue 1 */
   readonly seed?: number;
+  /** int8 as onnxruntime's dynamic quantization makes it: a score depends on its batch mates. @defaultValue false */
+  readonly quantized?: boolean;
 }
 
 /** Position numbers of these start behind the padding index, so two rows of the table are no tokens. */
@@ -30,7 +32,7 @@ const FOREVER = 1n << 50n;
  * same bytes. In the BERT layout, words of `TINY_FAULTS` make it throw, give a score that is no number, run slowly or never end.
  */
 export async function writeTinyModel(directory: string, options: TinyModelOptions): Promise<string> {
-  const { kind, layout, labels = 1, maxLength = 128, slowTurns = 50_000, seed = 1 } = options;
+  const { kind, layout, labels = 1, maxLength = 128, slowTurns = 50_000, seed = 1, quantized = false } = options;
   const tokenizer = tinyTokenizer(layout);
   const id = (word: string): number | undefined => tokenizer.ids.get(word);
   const present = <T>(entries: readonly (readonly [number | undefined, T])[]): (readonly [number, T])[] =>
@@ -40,6 +42,7 @@ export async function writeTinyModel(directory: string, options: TinyModelOption
     kind,
     labels,
     seed,
+    quantized,
     roomForTokens: options.roomForTokens,
     words: tokenizer.ids.size - (throwing ? 1 : 0),
     positions: maxLength,
