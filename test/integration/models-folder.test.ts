@@ -150,6 +150,31 @@ describe('MODELS_DIR', () => {
     expect((await resolveModel('own', { ...options, modelsDirectory: join(home, 'models') })).name).toBe('own');
   });
 
+  it.each([
+    ['cpu', ['int8', 'fp32', 'fp16']],
+    ['cuda', ['fp16', 'fp32', 'int8']],
+    ['webgpu', ['fp16', 'fp32', 'int8']],
+  ] as const)('gives %s what suits it best of what there is: %j', async (device, order) => {
+    const modelsDirectory = join(home, 'models');
+    const resolve = async (): Promise<string> => (await resolveModel('own', { ...options, modelsDirectory, device })).precision;
+    const names = { int8: 'model_quantized.onnx', fp16: 'model_fp16.onnx', fp32: 'model.onnx' };
+    for (const precision of order.toReversed()) {
+      await folder(`models/own@${precision}`, { [names[precision]]: PLAIN, 'config.json': CROSS_ENCODER });
+      expect(await resolve()).toBe(precision);
+    }
+  });
+
+  it.each([undefined, 'cuda'] as const)('refuses a precision that it does not have, and says which it has (device %s)', async (device) => {
+    await folder('models/own@int8', { 'model.onnx': QUANTIZED, 'config.json': CROSS_ENCODER });
+    const asked = { ...options, modelsDirectory: join(home, 'models'), ...(device === undefined ? {} : { device }) };
+    expect((await resolveModel('own', asked)).precision).toBe('int8');
+    const error = await failure(resolveModel('own@fp16', asked));
+    expect(error.code).toBe('model_unavailable');
+    expect(error.detail).toContain('has own in int8, not in fp16');
+    const byPath = await failure(resolveModel(`${join(home, 'models/own@int8')}@fp16`, asked));
+    expect(byPath.detail).toContain('no ONNX model of fp16');
+  });
+
   it('does not lead out of itself', async () => {
     await folder('secret', { 'model.onnx': PLAIN, 'config.json': CROSS_ENCODER });
     const { code } = await failure(resolveModel('sub/../../secret', { ...options, modelsDirectory: join(home, 'models') }));
@@ -167,6 +192,21 @@ describe('MODELS_DIR', () => {
 describe('a name', () => {
   it('that nobody knows is not found', async () => {
     expect((await failure(resolveModel('no-such-model', options))).code).toBe('model_not_found');
+  });
+
+  it('with a precision that the model does not come in is refused, naming the others', async () => {
+    const error = await failure(resolveModel('gte-small@fp16', { ...options, device: 'cuda' }));
+    expect(error.code).toBe('model_unavailable');
+    expect(error.detail).toContain('gte-small has no fp16 file; it has int8, fp32');
+  });
+
+  it.each([
+    ['cpu', 'int8'],
+    ['cuda', 'fp16'],
+    ['webgpu', 'fp16'],
+  ] as const)('without a precision means, on %s, the %s file', async (device, precision) => {
+    const error = await failure(resolveModel('ms-marco-MiniLM-L-6-v2', { ...options, device }));
+    expect(error.detail).toContain(`rerank models pull ms-marco-MiniLM-L-6-v2@${precision}`);
   });
 
   it('whose model is not here says how to pull it', async () => {

@@ -27,6 +27,8 @@ describe('choosePrecision', () => {
     const plain = entry({ int8: hub, fp32: hub });
     expect(choosePrecision(all, undefined, precisionPreference('cpu'))).toBe('int8');
     expect(choosePrecision(all, undefined, precisionPreference('cuda'))).toBe('fp16');
+    expect(choosePrecision(all, undefined, precisionPreference('webgpu'))).toBe('fp16');
+    expect(choosePrecision(entry({ fp16: hub, fp32: hub }), undefined, precisionPreference('cpu'))).toBe('fp32');
     expect(choosePrecision(plain, undefined, precisionPreference('cuda'))).toBe('fp32');
     expect(choosePrecision(all, 'fp32', precisionPreference('cpu'))).toBe('fp32');
   });

@@ -152,6 +152,16 @@ async function fromModelsDirectory(lookup: Lookup): Promise<ResolvedModel | unde
   return undefined;
 }
 
+/** A model that only MODELS_DIR knows is there, but not in the precision that was asked for. */
+async function refuseOtherPrecision(lookup: Lookup): Promise<void> {
+  const other = await fromModelsDirectory({ ...lookup, preference: precisionPreference() });
+  if (other === undefined) return;
+  throw new RerankError(
+    'model_unavailable',
+    `${other.directory} has ${lookup.name} in ${other.precision}, not in ${lookup.preference.join(', ')}: ask for it without a precision, or add the file.`,
+  );
+}
+
 async function fromCache(entry: ManifestEntry, precision: Precision, options: ResolveOptions): Promise<ResolvedModel> {
   const check = await checkPulledModel(entry, precision, options);
   if (check.state === 'whole') return fromRecord(entry.name, check.directory, check.record, traitsOf(entry));
@@ -183,11 +193,13 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions):
   if (looksLikePath(nameOrPath)) return fromPath((await isDirectory(nameOrPath)) ? nameOrPath : reference.base, preference, options);
   const entry = findManifestEntry(reference.base, options.manifest ?? MODEL_MANIFEST);
   const short = entry?.name ?? reference.base;
-  let model = await fromModelsDirectory({ name: short, preference, options, entry });
+  const lookup: Lookup = { name: short, preference, options, entry };
+  let model = await fromModelsDirectory(lookup);
   if (model === undefined && entry === undefined && reference.base.includes('/') && (await isDirectory(reference.base))) {
     return fromPath(reference.base, preference, options);
   }
   if (model === undefined) {
+    if (entry === undefined) await refuseOtherPrecision(lookup);
     const known = requireManifestEntry(reference.base, options);
     model = await fromCache(known, choosePrecision(known, wanted, preference), options);
   }
