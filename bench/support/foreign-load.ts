@@ -48,6 +48,12 @@ export class ForeignLoad {
   }
 }
 
+/** How a goal is judged: figures made while others had the cores decide nothing, whichever way they point. */
+export function verdict(met: boolean, wasQuiet: boolean): 'met' | 'NOT met' | 'not decided, others had the cores' {
+  if (!wasQuiet) return 'not decided, others had the cores';
+  return met ? 'met' : 'NOT met';
+}
+
 /** Whether a turn counts: others took at most this share, or nobody can know. */
 export function isQuiet(share: number, most: number): boolean {
   return !(share > most);
