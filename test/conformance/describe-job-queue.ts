@@ -94,6 +94,20 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
       expect(inbox.taken[0]?.payload).toEqual({ version: 1 });
     });
 
+    it('shows the task that goes next, and takes nothing by it', async () => {
+      expect(await queue.peek(lane)).toBeUndefined();
+      await queue.enqueue(lane, { id: 'patient', payload: { of: 'patient' }, priority: 5 });
+      expect(await queue.peek(lane)).toEqual({ id: 'patient', payload: { of: 'patient' } });
+      await queue.enqueue(lane, { id: 'urgent', payload: {}, priority: 1 });
+      expect((await queue.peek(lane))?.id).toBe('urgent');
+      await queue.enqueue(lane, { id: 'sooner', payload: {} });
+      expect((await queue.peek(lane))?.id).toBe('sooner');
+      await queue.enqueue(lane, { id: 'later', payload: {} });
+      expect((await queue.peek(lane))?.id).toBe('sooner');
+      expect(await queue.depth(lane)).toEqual({ waiting: 4, active: 0 });
+      expect(await (await collect()).first(4)).toEqual(['sooner', 'later', 'urgent', 'patient']);
+    });
+
     it('takes an id anew once its task is done', async () => {
       await queue.enqueue(lane, { id: 'again', payload: {} });
       const inbox = await collect();

@@ -60,5 +60,7 @@ export interface JobQueue {
   discard(queue: string, taskId: string): Promise<boolean>;
   consume(queue: string, handler: TaskHandler, options: ConsumeOptions): Promise<QueueConsumer>;
   depth(queue: string): Promise<QueueDepth>;
+  /** The task that would be handed out next; undefined where none waits. Retries that wait for their time are passed over. */
+  peek(queue: string): Promise<Pick<QueuedTask, 'id' | 'payload'> | undefined>;
   close(): Promise<void>;
 }

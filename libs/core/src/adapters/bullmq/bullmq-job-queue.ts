@@ -104,6 +104,15 @@ export class BullmqJobQueue implements JobQueue {
     return { waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0) + (counts['delayed'] ?? 0), active: counts['active'] ?? 0 };
   }
 
+  async peek(queue: string): Promise<Pick<QueuedTask, 'id' | 'payload'> | undefined> {
+    // BullMQ empties `waiting` before it looks at `prioritized`.
+    for (const state of ['waiting', 'prioritized'] as const) {
+      const [job] = await orQueueUnavailable(this.#queue(queue).getJobs([state], 0, 0, true));
+      if (job !== undefined) return { id: job.id ?? '', payload: job.data as unknown };
+    }
+    return undefined;
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
     this.#producer.disconnect();

@@ -85,6 +85,11 @@ export class MemoryJobQueue implements JobQueue {
     return Promise.resolve({ waiting: lane.waiting.length + lane.delayed.size, active: lane.active });
   }
 
+  peek(queue: string): Promise<Pick<QueuedTask, 'id' | 'payload'> | undefined> {
+    const [first] = this.#lane(queue).waiting;
+    return Promise.resolve(first === undefined ? undefined : { id: first.id, payload: structuredClone(first.payload) });
+  }
+
   close(): Promise<void> {
     for (const timer of [...this.#lanes.values()].flatMap(({ delayed }) => [...delayed.values()])) clearTimeout(timer);
     this.#lanes.clear();
