@@ -222,7 +222,7 @@ export class FakeFleet {
     jobs: this.jobs,
     blobs: this.blobs,
     batchLedger: NO_LEDGER,
-    queue: { enqueue: away },
+    queue: { enqueue: away, depth: away, peek: away },
     now: () => Date.now(),
     sequence: { next: async (count = 1) => (this.#seq += count) - count + 1 },
     pingQueue: async () => {

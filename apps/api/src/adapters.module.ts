@@ -26,7 +26,7 @@ export interface Adapters {
   readonly jobs: Pick<IngestJobs, 'begin' | 'find'>;
   readonly blobs: BlobStore;
   readonly batchLedger: BatchLedger;
-  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly queue: Pick<JobQueue, 'enqueue' | 'depth' | 'peek'>;
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
   readonly sequence: { next(count?: number): Promise<number> };

@@ -2,6 +2,8 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Config } from '@rerank-fleet/core/config';
 import type { Logger } from 'pino';
+import { WorkersController } from './admin/workers.controller.js';
+import { WorkersService } from './admin/workers.service.js';
 import { AdaptersModule, type Adapters } from './adapters.module.js';
 import { COMPAT_CONTROLLERS } from './compat/compat-controllers.js';
 import { CorporaController } from './corpora/corpora.controller.js';
@@ -66,6 +68,11 @@ const SERVICES: Provider[] = [
   { provide: tokens.JOBS_SERVICE, inject: [ADAPTERS], useFactory: ({ jobs }: Adapters) => new JobsService(jobs) },
   { provide: tokens.MODELS_SERVICE, inject: [FLEET_VIEW], useFactory: (fleet: FleetView) => new ModelsService(fleet) },
   {
+    provide: tokens.WORKERS_SERVICE,
+    inject: [ADAPTERS],
+    useFactory: ({ fleet, now }: Adapters) => new WorkersService({ fleet, now }),
+  },
+  {
     provide: tokens.HEALTH_SERVICE,
     inject: [ADAPTERS, LOGGER],
     useFactory: ({ pingQueue, documentStore }: Adapters, logger: Logger) =>
@@ -86,6 +93,7 @@ const SERVICES: Provider[] = [
     DocumentsController,
     JobsController,
     ModelsController,
+    WorkersController,
     HealthController,
     OpenApiController,
   ],

@@ -7,15 +7,21 @@ import { AppModule, type AppParts } from './app.module.js';
 import { ApiKeyRing } from './auth/api-key-ring.js';
 import { createFastifyAdapter, installHttpEdge } from './http/http-edge.js';
 import { NestLogger } from './http/nest-logger.js';
+import { createApiMetrics, meterDispatcher, meterRequests, type ApiMetrics } from './metrics/api-metrics.js';
 import { openApiDocument } from './openapi/openapi-document.js';
 
 /** The application, ready to listen or to be injected into. The caller closes it, then the adapters. */
-export async function createApp(parts: AppParts): Promise<NestFastifyApplication> {
+export async function createApp(
+  { adapters, ...parts }: AppParts,
+  metrics: ApiMetrics = createApiMetrics(),
+): Promise<NestFastifyApplication> {
   const edge = { http: parts.config.http, ring: new ApiKeyRing(parts.config.auth.keys), logger: parts.logger };
   const adapter = createFastifyAdapter(edge);
   installHttpEdge(adapter.getInstance<FastifyInstance>(), edge);
+  meterRequests(adapter.getInstance<FastifyInstance>(), metrics);
+  const metered: AppParts = { ...parts, adapters: { ...adapters, dispatcher: meterDispatcher(adapters.dispatcher, metrics) } };
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares its options as a class, and takes literals
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(parts), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(metered), adapter, {
     bodyParser: false,
     logger: new NestLogger(parts.logger),
     abortOnError: false,

@@ -2,9 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
-import { createLogger, type Logger } from '@rerank-fleet/core/observability';
+import { createLogger, OpsAddressError, type Logger } from '@rerank-fleet/core/observability';
 import { openAdapters, type OpenAdapters } from './adapters.module.js';
 import { createApp } from './create-app.js';
+import type { HealthService } from './health/health.service.js';
+import { createApiMetrics } from './metrics/api-metrics.js';
+import { collectFleet } from './metrics/collect-fleet.js';
+import { startApiOps } from './metrics/start-api-ops.js';
+import { HEALTH_SERVICE } from './tokens.js';
 
 /** How long a process waits at its start for Redis and the stores, which may be starting too. */
 const BOOT_PATIENCE_MS = 30_000;
@@ -87,10 +92,15 @@ class Lifecycle {
 async function start(config: Config, logger: Logger): Promise<void> {
   const lifecycle = new Lifecycle(logger);
   const adapters = await openWithPatience(config, logger);
-  const app = await createApp({ config, logger, adapters });
+  const metrics = createApiMetrics();
+  metrics.addProcessMetrics();
+  collectFleet(metrics, adapters);
+  const app = await createApp({ config, logger, adapters }, metrics);
+  const ops = await startApiOps({ config, logger, metrics, health: app.get<HealthService>(HEALTH_SERVICE) });
   lifecycle.whenStopped(async () => {
     await app.close();
     await adapters.close();
+    await ops?.close();
   });
   const url = await listen(app, config.http);
   logger.info({ url }, `listening on ${url}, documentation on ${url}/docs`);
@@ -110,7 +120,10 @@ async function main(): Promise<void> {
   try {
     await start(config, logger);
   } catch (error) {
-    const refused = error instanceof RefusedStartError || (error instanceof Error && error.name === 'UnfitRedisError');
+    const refused =
+      error instanceof RefusedStartError ||
+      error instanceof OpsAddressError ||
+      (error instanceof Error && error.name === 'UnfitRedisError');
     const message = error instanceof RerankError ? error.detail : error instanceof Error ? error.message : 'The start failed.';
     logger.fatal(refused || error instanceof RerankError ? {} : { err: error }, message);
     process.stderr.write(`${message}\n`);

@@ -16,5 +16,6 @@ export const DOCUMENTS_SERVICE = Symbol('DocumentsService');
 export const HEALTH_SERVICE = Symbol('HealthService');
 export const JOBS_SERVICE = Symbol('JobsService');
 export const MODELS_SERVICE = Symbol('ModelsService');
+export const WORKERS_SERVICE = Symbol('WorkersService');
 export const RERANK_SERVICE = Symbol('RerankService');
 export const SEARCH_SERVICE = Symbol('SearchService');

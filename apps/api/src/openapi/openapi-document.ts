@@ -17,6 +17,7 @@ const TAGS: Readonly<Record<Operation['tag'], string>> = {
   corpora: 'Named sets of documents.',
   jobs: 'Work that goes on after the answer.',
   models: 'What the workers hold.',
+  admin: 'The fleet, for its operators.',
   health: 'For probes.',
 };
 

@@ -16,6 +16,7 @@ import {
   searchRequestSchema,
   searchResponseSchema,
   storedDocumentSchema,
+  workerListSchema,
 } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
@@ -170,6 +171,16 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Models that workers hold, and those of pools that sleep',
     scope: 'search',
     answers: { 200: { description: 'Models.', schema: modelListSchema } },
+    errors: ['queue_unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/admin/workers',
+    id: 'listWorkers',
+    tag: 'admin',
+    summary: 'Live workers: what they hold, how they run it, and what they do',
+    scope: 'operator',
+    answers: { 200: { description: 'Workers, by pool.', schema: workerListSchema } },
     errors: ['queue_unavailable'],
   },
   {

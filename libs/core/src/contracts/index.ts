@@ -1,3 +1,4 @@
+export * from './admin.js';
 export * from './compat/index.js';
 export * from './corpora.js';
 export * from './filter.js';

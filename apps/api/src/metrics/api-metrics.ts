@@ -1,0 +1,40 @@
+import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
+import type { FastifyInstance } from 'fastify';
+import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
+
+export type ApiMetrics = MetricSet<typeof API_METRICS>;
+
+export function createApiMetrics(): ApiMetrics {
+  return new MetricSet(API_METRICS);
+}
+
+/** Counts every answer, by the route's pattern: a path may hold a document id. */
+export function meterRequests(instance: FastifyInstance, { instruments }: ApiMetrics): void {
+  const { httpRequests, httpDuration, errors } = instruments;
+  instance.addHook('onResponse', async (request, reply) => {
+    const labels = { route: request.routeOptions.url ?? 'unknown', method: request.method };
+    httpRequests.add(1, { ...labels, status: String(reply.statusCode) });
+    httpDuration.observeMs(performance.now() - request.arrivedAt, labels);
+    if (request.failure !== null) errors.add(1, { code: request.failure });
+  });
+}
+
+type Dispatcher = Pick<TaskDispatcher, 'call' | 'submit'>;
+
+/** The same dispatcher; what it waits for is counted. */
+export function meterDispatcher(dispatcher: Dispatcher, { instruments: { syncOutstanding } }: ApiMetrics): Dispatcher {
+  let outstanding = 0;
+  const add = (change: number): void => syncOutstanding.set((outstanding += change));
+  add(0);
+  return {
+    call: async (call) => {
+      add(1);
+      try {
+        return await dispatcher.call(call);
+      } finally {
+        add(-1);
+      }
+    },
+    submit: (task) => dispatcher.submit(task),
+  };
+}

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { engineSchema, modelRevisionSchema } from './fleet.js';
+
+export const workerSchema = z
+  .object({
+    id: z.string(),
+    pool: z.string(),
+    state: z.enum(['ready', 'draining']),
+    device: z.string().meta({ description: 'Execution provider.', examples: ['cpu'] }),
+    models: z.array(
+      z.object({
+        id: z.string(),
+        kind: modelRevisionSchema.shape.kind,
+        precision: modelRevisionSchema.shape.precision,
+        sha256: z.string(),
+        max_length: z.int(),
+      }),
+    ),
+    engine: engineSchema.optional(),
+    started_at: z.number().meta({ description: 'Epoch seconds.' }),
+    heartbeat_age_ms: z.number().optional().meta({ description: 'Since its last heartbeat; after 15 s it is taken for dead.' }),
+    rss_bytes: z.number().optional(),
+    pairs_scored: z.number().optional(),
+    pairs_per_s: z.number().optional().meta({ description: 'Over about the last half minute.' }),
+    pairs_waiting: z.number().optional(),
+    batches: z.number().optional(),
+    batch_fill: z.number().optional().meta({ description: 'Padded tokens ÷ budget, over all batches.' }),
+    padding_waste: z.number().optional().meta({ description: 'Padding ÷ padded tokens, over all batches.' }),
+    cache_hit_rate: z.number().optional().meta({ description: 'Of the pairs that were looked for in the score cache.' }),
+  })
+  .meta({ id: 'Worker' });
+
+export const workerListSchema = z.object({ object: z.literal('list'), data: z.array(workerSchema) }).meta({ id: 'WorkerList' });
+
+export type WorkerBody = z.infer<typeof workerSchema>;
+export type WorkerListBody = z.infer<typeof workerListSchema>;
