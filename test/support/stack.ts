@@ -10,7 +10,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a shell of the user may hold, and would make a test talk to something else than its own stack. */
-const NOT_OURS = ['REDIS_URL', 'QDRANT_URL', 'QDRANT_API_KEY', 'BLOB_URL', 'API_KEYS', 'HOST', 'PORT', 'RERANK_STATE_DIR', 'MODEL_ALIASES'];
+const NOT_OURS = [
+  'REDIS_URL',
+  'QDRANT_URL',
+  'QDRANT_API_KEY',
+  'BLOB_URL',
+  'API_KEYS',
+  'HOST',
+  'PORT',
+  'OPS_PORT',
+  'RERANK_STATE_DIR',
+  'MODEL_ALIASES',
+];
 const GONE_WITHIN_MS = 10_000;
 
 /** The environment that stacks under test start from: the user's own caches and proxies, nothing of a user's own stack. Nothing is tuned, so starts are alike. */

@@ -65,6 +65,7 @@ async function up(flags: UpFlags, demo: Demo | undefined): Promise<void> {
       redisUrl: config.redis.given ? config.redis.url : undefined,
       host: flags.host ?? config.http.host,
       port: flags.port === undefined ? config.http.port : wholeNumber('--port', flags.port, 0, 65_535),
+      opsPort: config.ops.port,
       workers: wholeNumber('--workers', flags.workers, 1, 64),
       drainMs: config.worker.drainMs + DRAIN_MARGIN_MS,
       signal: ending.signal,

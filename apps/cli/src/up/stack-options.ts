@@ -26,6 +26,8 @@ export interface StackOptions {
   readonly host?: string | undefined;
   /** 0 picks a free one. */
   readonly port?: number | undefined;
+  /** Of the API's metrics and probes; the workers get those after it. 0 lets each pick a free one. @defaultValue there are none */
+  readonly opsPort?: number | undefined;
   /** @defaultValue 1 */
   readonly workers?: number | undefined;
   /** Program of the API. @defaultValue the built one of this checkout */

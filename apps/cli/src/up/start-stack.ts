@@ -17,6 +17,11 @@ const REDIS_STOP_MS = 10_000;
 
 const builtEntry = (app: string): string => fileURLToPath(new URL(`../../../${app}/dist/main.js`, import.meta.url));
 
+/** Processes on one machine cannot share a port. */
+function opsPort({ opsPort: first }: StackOptions, position: number): { readonly OPS_PORT?: string } {
+  return first === undefined ? {} : { OPS_PORT: String(first === 0 ? 0 : first + position) };
+}
+
 /** Starts the processes, in order, and ends them in the other. */
 class Stack implements RunningStack {
   private redis: SupervisedProcess | undefined;
@@ -77,14 +82,14 @@ class Stack implements RunningStack {
   private startPrograms(): void {
     const { options } = this;
     const count = options.workers ?? 1;
-    this.api = this.supervise('api', options.apiEntry ?? builtEntry('api'));
+    this.api = this.supervise('api', options.apiEntry ?? builtEntry('api'), opsPort(options, 0));
     for (let number = 1; number <= count; number += 1) {
       const name = count === 1 ? 'worker' : `worker-${number}`;
-      this.workers.set(name, this.supervise(name, options.workerEntry ?? builtEntry('worker')));
+      this.workers.set(name, this.supervise(name, options.workerEntry ?? builtEntry('worker'), opsPort(options, number)));
     }
   }
 
-  private supervise(name: string, entry: string): SupervisedProcess {
+  private supervise(name: string, entry: string, ops: NodeJS.ProcessEnv): SupervisedProcess {
     const { options } = this;
     const log = this.logs(name);
     const environment = {
@@ -93,6 +98,7 @@ class Stack implements RunningStack {
       RERANK_STATE_DIR: resolve(options.stateDirectory),
       ...(options.host === undefined ? {} : { HOST: options.host }),
       ...(options.port === undefined ? {} : { PORT: String(options.port) }),
+      ...ops,
     };
     const program = { entry, environment, log, readyTimeoutMs: options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS };
     return new SupervisedProcess({
