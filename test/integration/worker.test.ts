@@ -1,4 +1,4 @@
-import type { SearchTask } from '@rerank-fleet/core/contracts';
+import type { CorpusTask, SearchTask } from '@rerank-fleet/core/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TINY_FAULTS } from '../support/tiny-models/index.js';
 import { TENANT, WorkerStack } from './worker-support.js';
@@ -77,6 +77,36 @@ describe('a worker', () => {
     expect(first.results[0]?.score).toBeUndefined();
     const reranked = await stack.call({ ...search, stages: [{ model: await stack.pin() }] });
     expect(reranked.results.map(({ score }) => typeof score?.logit)).toEqual(first.results.map(() => 'number'));
+  });
+
+  it('names the document that is too long for a search to score whole', async () => {
+    await stack.startWorker();
+    const settings = { chunking: { mode: 'none', max_tokens: 256, overlap_tokens: 0 } } as const;
+    await stack.call<CorpusTask>({ kind: 'corpus', corpus: 'garden', change: { op: 'put', settings } });
+    const record = (await stack.api.documentStore.findCorpus({ tenant: TENANT, corpus: 'garden' }))!;
+    const documents = [
+      { id: 'short', text: 'How to prune the apple tree.' },
+      { id: 'long', text: 'How to prune the apple tree in winter. '.repeat(300) },
+    ];
+    await stack.finished(await stack.ingest({ name: 'garden', id: record.corpusId }, documents));
+    const search: SearchTask = {
+      kind: 'search',
+      version: record.versions[0]!,
+      query: 'prune apple tree',
+      mode: 'hybrid',
+      top_k: 10,
+      top_n: 5,
+      group_by: 'document',
+      long_document: 'error',
+      deterministic: false,
+      stages: [{ model: await stack.pin() }],
+    };
+    await expect(stack.call(search)).rejects.toMatchObject({
+      code: 'pair_too_long',
+      detail: expect.stringContaining('"long"') as string,
+      errors: [{ pointer: '/long_document', detail: expect.stringContaining('"long"') as string }],
+    });
+    expect((await stack.call({ ...search, long_document: 'chunk' })).results).toHaveLength(2);
   });
 
   it('ends a job whose corpus was deleted before its documents were stored', async () => {
