@@ -18,6 +18,9 @@ import {
 } from '@rerank-fleet/core/requests';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
 
+/** Of the search contract. */
+const DEFAULT_TOP_K = 50;
+
 export interface RowParts {
   readonly handlers: Pick<TaskHandlers, 'rerank' | 'search'>;
   readonly documents: Pick<DocumentStore, 'findCorpus'>;
@@ -32,8 +35,7 @@ export interface RowParts {
  * @throws RerankError whose catalogue entry says `backoff`; the signal's reason
  */
 export async function runRow(parts: RowParts, record: BatchRecord, row: BatchRow, context: TaskContext): Promise<StoredResultLine> {
-  const custom = row.request['custom_id'];
-  const head = { row: row.row, ...(typeof custom === 'string' ? { custom_id: custom } : {}) };
+  const head = headOf(row);
   try {
     const read = readJobRow(row.request, record.defaults);
     if (!read.ok) throw new RerankError('invalid_request', 'The request no longer has the form that it was accepted with.');
@@ -44,6 +46,20 @@ export async function runRow(parts: RowParts, record: BatchRecord, row: BatchRow
     if (!(error instanceof RerankError) || ERROR_CATALOGUE[error.code].retry === 'backoff') throw error;
     return { ...head, status: 'errored', error: errorOf(error) };
   }
+}
+
+/** What every result line of the row begins with. */
+export function headOf({ row, request }: BatchRow): Pick<StoredResultLine, 'row' | 'custom_id'> {
+  const custom = request['custom_id'];
+  return { row, ...(typeof custom === 'string' ? { custom_id: custom } : {}) };
+}
+
+/** Pairs that the row is taken for: its documents, or the candidates that it asks for. */
+export function pairsOf({ request }: BatchRow, { defaults = {} }: Pick<BatchRecord, 'defaults'>): number {
+  const documents = request['documents'];
+  if (Array.isArray(documents)) return Math.max(1, documents.length);
+  const topK = request['top_k'] ?? defaults['top_k'];
+  return typeof topK === 'number' ? topK : DEFAULT_TOP_K;
 }
 
 export function errorOf({ code, detail, errors }: RerankError): NonNullable<StoredResultLine['error']> {

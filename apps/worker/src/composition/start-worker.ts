@@ -20,7 +20,7 @@ import { searchTask } from '../tasks/search-task.js';
 import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
 import { Bm25Encoders } from '../tokenization/bm25-encoders.js';
 import { announceWorker, describeWorker } from './announce-worker.js';
-import { consumeTasks } from './consume-tasks.js';
+import { consumeTasks, type GiveUpSlice } from './consume-tasks.js';
 import { every } from './every.js';
 import { openStores, type Stores } from './open-stores.js';
 import { startBatch } from './start-batch.js';
@@ -70,6 +70,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     queue,
     registry,
     documents: stores.documents,
+    cancels,
     clock,
     announcement,
     handlers: requestHandlers,
@@ -84,7 +85,9 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     handlers: meterHandlers({ ...requestHandlers, batch: batch.handler }, ops.metrics.instruments),
     giveUpIngest: (tenant, body, error) => giveUpSlice(jobs, tenant, body, error),
   });
-  const consumers = await consumeTasks({ config, queue, processor, jobs, log });
+  const giveUp: GiveUpSlice = (tenant, body, error) =>
+    body.kind === 'ingest' ? giveUpSlice(jobs, tenant, body, error) : batch.giveUp(tenant, body, error);
+  const consumers = await consumeTasks({ config, queue, processor, giveUp, log });
   ops.enter('ready');
   const announcer = await announceWorker({ announcement, models, ops, registry, clock, log });
   const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });

@@ -24,6 +24,8 @@ export interface TaskContext {
   readonly priority?: 'sync' | 'batch';
   /** Given to long work that a worker died under: runs a part of it with nothing else in hand, so that calls wait for a part only. */
   readonly isolate?: <T>(part: () => Promise<T>) => Promise<T>;
+  /** Workers that died under the task; none where it is left out. */
+  readonly deaths?: number;
 }
 
 export type TaskHandlers = {
@@ -70,8 +72,8 @@ export class GivenBackError extends Error {
 interface Holding {
   readonly fence: number;
   readonly controller: AbortController;
-  /** A worker died under it before. */
-  readonly suspect: boolean;
+  /** Workers that died under it before. */
+  readonly deaths: number;
 }
 
 /**
@@ -137,20 +139,21 @@ export class TaskProcessor {
     // The worker before this one may have ended between its answer and its farewell to the queue.
     if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
     const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) : 0;
-    const suspect = deaths > 0;
-    if (deaths > DEATHS_ALLOWED) await this.#giveUp(payload, fence);
+    const holding = { fence, controller, deaths };
+    // A slice of a batch finds the one row that is to blame, however many deaths that takes.
+    if (deaths > DEATHS_ALLOWED && payload.body?.kind !== 'batch') await this.#giveUp(payload, fence);
     // A slice takes minutes: calls would all miss their deadlines behind it, so only its parts run alone.
-    else if (suspect && payload.body?.kind === 'ingest') await this.#run(payload, { fence, controller, suspect });
-    else await this.#gate.pass(suspect, () => this.#run(payload, { fence, controller, suspect }));
+    else if (deaths > 0 && isSlice(payload)) await this.#run(payload, holding);
+    else await this.#gate.pass(deaths > 0, () => this.#run(payload, holding));
   }
 
-  async #run(payload: TaskPayload, { fence, controller, suspect }: Holding): Promise<void> {
+  async #run(payload: TaskPayload, { fence, controller, deaths }: Holding): Promise<void> {
     const remainingMs = payload.deadline_ms === undefined ? undefined : payload.deadline_ms - this.#parts.clock.now();
     if (remainingMs !== undefined && remainingMs <= 0) return;
     const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
     try {
       await this.#parts.cancels.follow(payload.id, controller);
-      const result = await this.#outcome(payload, controller.signal, suspect);
+      const result = await this.#outcome(payload, controller.signal, deaths);
       await this.#publish(payload, fence, result);
     } finally {
       clearTimeout(timer);
@@ -158,7 +161,7 @@ export class TaskProcessor {
     }
   }
 
-  async #outcome(payload: TaskPayload, signal: AbortSignal, suspect: boolean): Promise<TaskResult> {
+  async #outcome(payload: TaskPayload, signal: AbortSignal, deaths: number): Promise<TaskResult> {
     try {
       signal.throwIfAborted();
       const body = await this.#body(payload);
@@ -168,7 +171,7 @@ export class TaskProcessor {
         requestId: payload.request_id,
         queueMs: Math.max(0, this.#parts.clock.now() - payload.enqueued_ms),
         signal,
-        ...(suspect && body.kind === 'ingest' ? { isolate: (part) => this.#gate.pass(true, part) } : {}),
+        ...(deaths > 0 && isSlice(payload) ? { deaths, isolate: (part) => this.#gate.pass(true, part) } : {}),
       };
       return { status: 'succeeded', outcome: await this.#dispatch(body, context) };
     } catch (error) {
@@ -203,6 +206,11 @@ export class TaskProcessor {
 
   async #publish(payload: TaskPayload, fence: number, result: TaskResult): Promise<void> {
     if (this.#stopped) return;
+    // Its results lie in the blob store; nobody waits for this one.
+    if (payload.body?.kind === 'batch') {
+      await this.#parts.board.forget(payload.id);
+      return;
+    }
     const ttlMs = payload.deadline_ms === undefined ? RESULT_TTL_MS : payload.deadline_ms - this.#parts.clock.now() + RESULT_GRACE_MS;
     const written = await this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs);
     if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
@@ -225,6 +233,11 @@ export class TaskProcessor {
     const ours = !(error instanceof RerankError) || ERROR_CATALOGUE[error.code].status >= 500;
     if (ours) this.#parts.log.error({ task: payload.id, request: payload.request_id, err: error }, 'A task failed.');
   }
+}
+
+/** Work of minutes, on which a whole job depends. */
+function isSlice({ body }: TaskPayload): boolean {
+  return body?.kind === 'ingest' || body?.kind === 'batch';
 }
 
 function deadlinePassed(): RerankError {

@@ -60,6 +60,18 @@ const aliases = z
   })
   .pipe(z.record(z.string(), modelNameSchema));
 
+const weights = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue('must be a JSON object of tenant to weight');
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(tenantSchema, z.number().min(0.01).max(1_000)));
+
 export const FIELDS = {
   http: {
     host: field({
@@ -328,6 +340,14 @@ export const FIELDS = {
       unit: 'ms',
       description: 'Time that tasks in hand have to end after SIGTERM; the rest goes back to the queue.',
       schema: int(0, 3_600_000).default(20_000),
+    }),
+  },
+  jobs: {
+    tenantWeights: field({
+      env: 'TENANT_WEIGHTS',
+      description:
+        'JSON object of tenant to weight: the share of a busy fleet that its batch jobs get, against 1 of a tenant that is not named.',
+      schema: weights.optional().transform((value) => value ?? {}),
     }),
   },
   webhooks: {

@@ -6,18 +6,18 @@ export class TaskCancelledError extends Error {
   override readonly name = 'TaskCancelledError';
 }
 
-/** The worker's side of cancelling: aborts the signal of a task in hand. */
+/** The worker's side of cancelling: aborts the signals of what is in hand. */
 export class CancelWatch {
   readonly #redis: Redis;
   readonly #subscriber: Redis;
-  readonly #inHand = new Map<string, AbortController>();
+  readonly #inHand = new Map<string, Set<AbortController>>();
 
   private constructor(redis: Redis, subscriber: Redis) {
     this.#redis = redis;
     this.#subscriber = subscriber;
-    subscriber.on('message', (_channel: string, taskId: string) =>
-      this.#inHand.get(taskId)?.abort(new TaskCancelledError('Nobody waits for the task.')),
-    );
+    subscriber.on('message', (_channel: string, id: string) => {
+      for (const controller of this.#inHand.get(id) ?? []) controller.abort(new TaskCancelledError('Nobody waits for the task.'));
+    });
   }
 
   /** `subscriber` becomes the watch's own. */
@@ -27,15 +27,17 @@ export class CancelWatch {
     return watch;
   }
 
-  /** Aborts at once if the task was cancelled before it was taken. */
-  async follow(taskId: string, controller: AbortController): Promise<void> {
-    this.#inHand.set(taskId, controller);
-    if ((await this.#redis.exists(cancelKey(taskId))) === 1) controller.abort(new TaskCancelledError('Nobody waits for the task.'));
+  /** Aborts at once if the task, or job, was cancelled before. A job is followed by each of its slices. */
+  async follow(id: string, controller: AbortController): Promise<void> {
+    const followers = this.#inHand.get(id) ?? new Set();
+    this.#inHand.set(id, followers.add(controller));
+    if ((await this.#redis.exists(cancelKey(id))) === 1) controller.abort(new TaskCancelledError('Nobody waits for the task.'));
   }
 
-  /** A task that was handed out anew to the same worker is followed on. */
-  release(taskId: string, controller: AbortController): void {
-    if (this.#inHand.get(taskId) === controller) this.#inHand.delete(taskId);
+  release(id: string, controller: AbortController): void {
+    const followers = this.#inHand.get(id);
+    followers?.delete(controller);
+    if (followers?.size === 0) this.#inHand.delete(id);
   }
 
   stop(): void {

@@ -1,0 +1,105 @@
+import type { RowStatus, StoredResultLine } from '@rerank-fleet/core/contracts';
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { BatchRecord, BatchRow } from '@rerank-fleet/core/jobs';
+import type { TaskContext } from '../tasks/task-processor.js';
+import type { BatchParts } from './batch-parts.js';
+import { errorOf, headOf, pairsOf, runRow } from './run-row.js';
+
+export interface SliceRun {
+  readonly record: BatchRecord;
+  readonly slice: number;
+  readonly context: TaskContext;
+  /** Aborts when the job was closed. */
+  readonly cancelled: AbortSignal;
+}
+
+export interface SliceLines {
+  readonly rows: readonly BatchRow[];
+  /** One a row, in their order. */
+  readonly lines: readonly StoredResultLine[];
+  /** Of the rows that ran. */
+  readonly pairs: number;
+}
+
+/**
+ * Runs the rows of a slice, all at once as far as other tenants leave room; one by one, with nothing beside them, after a worker died under it. When the job is
+ * closed meanwhile, rows that have not ended say so.
+ *
+ * @throws what a row throws that is no fault of its own: nothing of the slice is kept then
+ */
+export async function runSlice(parts: BatchParts, run: SliceRun): Promise<SliceLines> {
+  const rows = await parts.jobs.rows(run.record, run.slice);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([run.context.signal, run.cancelled, failed.signal]);
+  const context: TaskContext = { ...run.context, priority: 'batch', signal };
+  try {
+    const lines =
+      context.isolate === undefined ? await together(parts, run, { rows, context }) : await oneByOne(parts, run, { rows, context });
+    return { rows, lines, pairs: rows.reduce((sum, row) => sum + pairsOf(row, run.record), 0) };
+  } catch (error) {
+    failed.abort(error);
+    throw error;
+  }
+}
+
+interface RowsToRun {
+  readonly rows: readonly BatchRow[];
+  readonly context: TaskContext;
+}
+
+function together(parts: BatchParts, run: SliceRun, { rows, context }: RowsToRun): Promise<StoredResultLine[]> {
+  const ended = endedBy(parts, run);
+  const { tenant } = run.record;
+  return Promise.all(
+    rows.map((row) =>
+      ended(row, () =>
+        parts.fairRows.run({ tenant, pairs: pairsOf(row, run.record), signal: context.signal }, () =>
+          runRow(parts, run.record, row, context),
+        ),
+      ),
+    ),
+  );
+}
+
+/** A row that a worker died under while it ran alone is not run again. */
+async function oneByOne(parts: BatchParts, run: SliceRun, { rows, context }: RowsToRun): Promise<StoredResultLine[]> {
+  const { suspects } = parts;
+  const { taskId } = context;
+  const isolate: NonNullable<TaskContext['isolate']> = context.isolate ?? ((part) => part());
+  const ended = endedBy(parts, run);
+  const convicted = await suspects.convicted(taskId);
+  const runAlone = (row: BatchRow): Promise<StoredResultLine> =>
+    isolate(async () => {
+      await suspects.enter(taskId, row.row);
+      try {
+        return await runRow(parts, run.record, row, context);
+      } finally {
+        await suspects.leave(taskId);
+      }
+    });
+  const lines: StoredResultLine[] = [];
+  for (const row of rows)
+    lines.push(
+      convicted.has(row.row) ? { ...headOf(row), status: 'errored', error: errorOf(DEADLY) } : await ended(row, () => runAlone(row)),
+    );
+  return lines;
+}
+
+const DEADLY = new RerankError('internal_error', 'The workers that ran this request ended under it, twice; it was given up.');
+
+type EndedRow = (row: BatchRow, work: () => Promise<StoredResultLine>) => Promise<StoredResultLine>;
+
+/** Rows that the closing of the job kept from running end as it does. */
+function endedBy({ ledger }: BatchParts, { record, cancelled }: SliceRun): EndedRow {
+  let status: Promise<RowStatus> | undefined;
+  const ask = async (): Promise<RowStatus> => ((await ledger.state(record.id))?.closing === 'expired' ? 'expired' : 'cancelled');
+  return async (row: BatchRow, work: () => Promise<StoredResultLine>): Promise<StoredResultLine> => {
+    try {
+      cancelled.throwIfAborted();
+      return await work();
+    } catch (error) {
+      if (!cancelled.aborted) throw error;
+      return { ...headOf(row), status: await (status ??= ask()) };
+    }
+  };
+}
