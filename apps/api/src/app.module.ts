@@ -14,6 +14,7 @@ import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
 import { ProblemFilter } from './http/problem-filter.js';
 import { BATCH_PROVIDERS } from './jobs/batch-providers.js';
+import { JobSubmissionController } from './jobs/job-submission.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsService } from './jobs/jobs.service.js';
 import { ModelsController } from './models/models.controller.js';
@@ -91,6 +92,7 @@ const SERVICES: Provider[] = [
     SearchController,
     CorporaController,
     DocumentsController,
+    JobSubmissionController,
     JobsController,
     ModelsController,
     WorkersController,

@@ -3,6 +3,8 @@ import { bodyBytes, type BodySource } from './body-bytes.js';
 import { findJsonFault } from './json-fault.js';
 import { findShapeFault } from './json-shape.js';
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * Reads a whole JSON body; undefined if there is none.
  *
@@ -23,7 +25,7 @@ export async function readJsonBody(raw: BodySource, maxBytes: number): Promise<u
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = UTF8.decode(bytes);
   } catch {
     throw new RerankError('invalid_request', 'The text is not valid UTF-8.');
   }

@@ -21,8 +21,13 @@ export function describeIssues(issues: readonly Issue[]): readonly FieldError[] 
 export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown, whole = 'The body'): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = describeIssues(parsed.error.issues);
-  throw new RerankError('invalid_request', summarize(errors, whole), { errors });
+  throw refusalOf(parsed.error.issues, whole);
+}
+
+/** What a client is told of a value that is not valid. */
+export function refusalOf(issues: readonly Issue[], whole: string): RerankError {
+  const errors = describeIssues(issues);
+  return new RerankError('invalid_request', summarize(errors, whole), { errors });
 }
 
 function summarize(errors: readonly FieldError[], whole: string): string {

@@ -1,8 +1,16 @@
 import type { Provider } from '@nestjs/common';
-import { BatchDispatcher, BatchJobs, BatchKeeper, slotsOf } from '@rerank-fleet/core/jobs';
+import type { Config } from '@rerank-fleet/core/config';
+import { BatchDispatcher, BatchJobs, BatchKeeper, IdempotencyKeys, slotsOf } from '@rerank-fleet/core/jobs';
+import type { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
 import type { Logger } from 'pino';
 import type { Adapters } from '../adapters.module.js';
-import { ADAPTERS, BATCH_DISPATCHER, BATCH_JOBS, BATCH_KEEPER, LOGGER } from '../tokens.js';
+import * as tokens from '../tokens.js';
+import { JobIntake } from './job-intake.js';
+import { JobSubmissionService } from './job-submission.service.js';
+import { JobView } from './job-view.js';
+import { secondsOf } from './seconds-of.js';
+
+const { ADAPTERS, BATCH_DISPATCHER, BATCH_JOBS, BATCH_KEEPER, CONFIG, FLEET_VIEW, LOGGER, REQUEST_ROUTER } = tokens;
 
 /** What batch jobs are kept with, one of each a process. */
 export const BATCH_PROVIDERS: Provider[] = [
@@ -18,5 +26,30 @@ export const BATCH_PROVIDERS: Provider[] = [
     inject: [ADAPTERS, BATCH_JOBS, BATCH_DISPATCHER, LOGGER],
     useFactory: ({ batchLedger: ledger, now }: Adapters, jobs: BatchJobs, dispatcher: BatchDispatcher, log: Logger) =>
       new BatchKeeper({ jobs, ledger, dispatcher, onEnded: () => Promise.resolve(), log, now }),
+  },
+  {
+    provide: tokens.JOB_VIEW,
+    inject: [ADAPTERS, BATCH_JOBS],
+    useFactory: ({ batchLedger: ledger, now }: Adapters, jobs: BatchJobs) => new JobView({ jobs, ledger, now }),
+  },
+  {
+    provide: tokens.JOB_INTAKE,
+    inject: [CONFIG, ADAPTERS, FLEET_VIEW, REQUEST_ROUTER],
+    useFactory: ({ http }: Config, { documentStore: documents }: Adapters, fleet: FleetView, router: RequestRouter) =>
+      new JobIntake({ documents, fleet, router, http }),
+  },
+  {
+    provide: tokens.JOB_SUBMISSION_SERVICE,
+    inject: [ADAPTERS, BATCH_JOBS, BATCH_KEEPER, tokens.JOB_INTAKE, LOGGER],
+    useFactory: ({ blobs, fleet, now }: Adapters, jobs: BatchJobs, keeper: BatchKeeper, intake: JobIntake, logger: Logger) =>
+      new JobSubmissionService({
+        jobs,
+        keeper,
+        keys: new IdempotencyKeys(blobs),
+        intake,
+        secondsOf: (pool, work) => secondsOf(fleet, pool, work),
+        now,
+        logger,
+      }),
   },
 ];

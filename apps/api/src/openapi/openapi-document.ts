@@ -71,7 +71,13 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
     security: scope === undefined ? [] : [{ apiKey: [] }],
     ...(params === undefined
       ? {}
-      : { requestParams: { ...(params.path && { path: params.path }), ...(params.query && { query: params.query }) } }),
+      : {
+          requestParams: {
+            ...(params.path && { path: params.path }),
+            ...(params.query && { query: params.query }),
+            ...(params.header && { header: params.header }),
+          },
+        }),
     ...(body === undefined ? {} : { requestBody: { required: body.required, content: contentOf(body.content) } }),
     responses: { ...answersOf(operation), ...errorsOf(operation) },
   };

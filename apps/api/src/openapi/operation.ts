@@ -16,7 +16,7 @@ export interface Operation {
   readonly description?: string;
   /** Absent: open to all. */
   readonly scope?: Scope;
-  readonly params?: { readonly path?: z.ZodObject; readonly query?: z.ZodObject };
+  readonly params?: { readonly path?: z.ZodObject; readonly query?: z.ZodObject; readonly header?: z.ZodObject };
   readonly body?: { readonly required: boolean; readonly content: Readonly<Record<string, z.ZodType>> };
   readonly answers: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType }>>;
   /** Errors of the route itself; those of every route are added. */

@@ -21,6 +21,7 @@ import {
 import { z } from 'zod';
 import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
 import { ingestQuerySchema } from '../corpora/ingest-query.js';
+import { SUBMISSION_OPERATIONS } from '../jobs/submission-operations.js';
 import { BODY, json, QUEUED, SCORED, STORED, type Operation } from './operation.js';
 
 const corpusPath = z.object({ name: corpusNameSchema });
@@ -150,6 +151,7 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 200: { description: 'How many went.', schema: deletedSchema } },
     errors: [...BODY, ...QUEUED, ...STORED, 'corpus_not_found'],
   },
+  ...SUBMISSION_OPERATIONS,
   {
     method: 'get',
     path: '/v1/jobs/{id}',

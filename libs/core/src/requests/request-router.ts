@@ -3,6 +3,13 @@ import type { FleetView, PoolView } from './fleet-view.js';
 import { defaultForPeers } from './peer-models.js';
 import { routeRequest, type RouteChoice, type RouteNeeds } from './route-request.js';
 
+export interface RouteLimits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** No other pool will do. */
+  readonly pool?: string;
+}
+
 /** Finds the pool for a request in the fleet as it is. */
 export class RequestRouter {
   readonly #fleet: FleetView;
@@ -18,14 +25,16 @@ export class RequestRouter {
    *
    * @throws RerankError `model_not_found`, `model_unavailable`, `queue_unavailable`; the signal's reason when it aborts
    */
-  async route(needs: RouteNeeds, limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<RouteChoice> {
+  async route(needs: RouteNeeds, limits: RouteLimits): Promise<RouteChoice> {
+    const { pool: only } = limits;
+    const among = (all: readonly PoolView[]): readonly PoolView[] => (only === undefined ? all : all.filter(({ pool }) => pool === only));
     const pools = await this.#fleet.awaitPools(limits);
     try {
-      return this.#choose(pools, needs);
+      return this.#choose(among(pools), needs);
     } catch (error) {
       if (!(error instanceof RerankError)) throw error;
       this.#fleet.forget();
-      return this.#choose(await this.#fleet.pools(), needs);
+      return this.#choose(among(await this.#fleet.pools()), needs);
     }
   }
 

@@ -40,7 +40,8 @@ export class BatchDispatcher {
     const running = this.#filling.get(pool);
     if (running !== undefined) {
       running.again = true;
-      await running.done; return;
+      await running.done;
+      return;
     }
     const entry = { again: false, done: Promise.resolve() };
     entry.done = this.#fillWhileAsked(pool, entry).finally(() => this.#filling.delete(pool));

@@ -152,15 +152,22 @@ export class BatchJobs {
     await this.#blobs.delete(layout.openKey(tenant, id));
   }
 
+  /** What `create` wrote of a job before it failed. */
+  async forgetStillborn({ tenant, id }: { readonly tenant: string; readonly id: string }): Promise<void> {
+    await this.#blobs.delete(layout.indexKey(tenant, id));
+    await this.forgetOpen({ tenant, id });
+  }
+
   /** Ids of a tenant's jobs, newest first; `after` is the id where an earlier listing ended. */
   async *list(tenant: string, after?: string): AsyncGenerator<string, void, undefined> {
     const options = after === undefined ? {} : { after: layout.indexKey(tenant, after) };
     for await (const key of this.#blobs.list(layout.indexFolder(tenant), options)) yield layout.jobOfIndexKey(key);
   }
 
-  /** Removes a job with its rows and results. */
+  /** Removes a job with its rows and results. Its idempotency key goes first: it must not stand for a job that is no more. */
   async remove(record: BatchRecord): Promise<void> {
-    const { tenant, id } = record;
+    const { tenant, id, idempotency } = record;
+    if (idempotency !== undefined) await this.#blobs.delete(layout.idempotencyKey(tenant, idempotency));
     await this.#blobs.delete(layout.indexKey(tenant, id));
     await this.#blobs.deleteUnder(record.upload);
     await this.#blobs.deleteUnder(layout.jobFolder(tenant, id));

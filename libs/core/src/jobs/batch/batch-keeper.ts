@@ -18,7 +18,7 @@ export interface BatchKeeperParts {
 /** A slice that is out for so long is queued again, in case its task was lost; one that is still there is left as it is. */
 const OVERDUE_MS = 60_000;
 /** Workers are told at once to leave a closed job; after so long it ends without those that do not answer. */
-const CLOSING_MS = 20_000;
+const CLOSING_MS = 10_000;
 /** An entry of a job that never came to be is forgotten after this. */
 const STILLBORN_MS = 24 * 3_600_000;
 const HEADERS_AT_ONCE = 16;
@@ -95,9 +95,15 @@ export class BatchKeeper {
 
   async #restore(record: BatchRecord): Promise<void> {
     const { jobs, ledger, dispatcher } = this.#parts;
-    if ((await jobs.done(record)) !== undefined) { await this.finish(record.tenant, record.id); return; }
+    if ((await jobs.done(record)) !== undefined) {
+      await this.finish(record.tenant, record.id);
+      return;
+    }
     await ledger.open(ledgerJobOf(record), await this.#done(record));
-    if (await jobs.isCancelled(record)) { await this.close(record, 'cancelled'); return; }
+    if (await jobs.isCancelled(record)) {
+      await this.close(record, 'cancelled');
+      return;
+    }
     await dispatcher.fill(record.pool);
   }
 

@@ -19,6 +19,8 @@ export const batchRecordSchema = z.object({
   metadata: jobMetadataSchema.optional(),
   webhook: z.object({ url: z.string(), secret: z.string() }).optional(),
   retry_of: z.string().optional(),
+  /** SHA-256 of the idempotency key that stands for the job. */
+  idempotency: z.string().optional(),
   created_ms: z.number(),
   expires_ms: z.number(),
   /** Rows, bad ones included. */

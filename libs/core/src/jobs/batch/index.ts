@@ -5,5 +5,6 @@ export * from './batch-layout.js';
 export * from './batch-ledger.js';
 export * from './batch-record.js';
 export * from './batch-upload.js';
+export * from './idempotency-keys.js';
 export * from './slots-of.js';
 export * from './describe-batch-job.js';
