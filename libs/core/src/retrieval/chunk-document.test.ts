@@ -109,6 +109,20 @@ describe(chunkText.name, () => {
     );
   });
 
+  test('a sentence that is looked at in many parts is packed as in one', async () => {
+    const text = Array.from({ length: 40_000 }, (_, i) => String.fromCharCode(0x4e00 + ((i * 7_919) % 4_000))).join('');
+    const expected: string[] = [];
+    let tokens = Infinity;
+    for (const { segment } of new Intl.Segmenter('en', { granularity: 'word' }).segment(text)) {
+      tokens += tokensOf(segment);
+      if (tokens > 9) {
+        expected.push(segment);
+        tokens = tokensOf(segment);
+      } else expected.push((expected.pop() ?? '') + segment);
+    }
+    expect((await chunkText(text, sentences(9, 2), count)).map((passage) => passage.text)).toEqual(expected);
+  });
+
   test('needs to know of a count only whether it is beyond the limit, and may rest at any step', async () => {
     const noFurther = async (texts: readonly string[], enough: number) =>
       (await count(texts)).map((tokens) => Math.min(tokens, enough + 1));

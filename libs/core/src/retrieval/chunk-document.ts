@@ -1,6 +1,6 @@
 import type { Chunking, Passage } from '../domain/index.js';
 import { finish, type Pace, type Steps } from './steps.js';
-import { counted, halves, sentenceSpans, wordSpans, type CountTokens, type CountedSpan, type Span } from './text-units.js';
+import { counted, halves, sentenceSpans, wordsFrom, type CountTokens, type CountedSpan, type Span } from './text-units.js';
 
 /** Where a passage begins and ends; ends are exclusive. */
 export interface PassageSpan {
@@ -17,7 +17,7 @@ export interface PassageSpan {
  * sentences up to `maxTokens` and repeats up to `overlapTokens` of whole sentences; a sentence that is too long is cut between words, a
  * word that is too long between code points. Tokens of a window are the sum over its parts.
  *
- * @param countTokens called once for the sentences, and again only where some are too long
+ * @param countTokens called for the sentences, some thousand at once, and again only where some are too long
  */
 export async function chunkText(text: string, chunking: Chunking, countTokens: CountTokens): Promise<Passage[]> {
   return passagesOf(text, await passageSpans(text, chunking, countTokens));
@@ -51,19 +51,34 @@ interface CutOptions {
 }
 
 async function cutLongUnits(text: string, sentences: readonly CountedSpan[], options: CutOptions): Promise<CountedSpan[]> {
-  const isLong = ({ tokens }: Span & { tokens: number }) => tokens > options.maxTokens;
-  const longOnes = sentences.filter(isLong);
-  if (longOnes.length === 0) return [...sentences];
-  const spans: Span[] = [];
-  for (const sentence of longOnes) for (const span of await options.pace(wordSpans(text, sentence))) spans.push(span);
-  const words = await cutLongWords(text, await counted(text, spans, options), options);
-  let next = 0;
-  return sentences.flatMap((sentence) => {
-    if (!isLong(sentence)) return [sentence];
-    const first = next;
-    while (next < words.length && words[next]!.end <= sentence.end) next += 1;
-    return windows(words.slice(first, next), options.maxTokens, 0);
-  });
+  const units: CountedSpan[] = [];
+  for (const sentence of sentences) {
+    if (sentence.tokens <= options.maxTokens) units.push(sentence);
+    else for (const part of await cutSentence(text, sentence, options)) units.push(part);
+  }
+  return units;
+}
+
+/** Packs the words of a sentence that is too long. */
+async function cutSentence(text: string, { start, end }: Span, options: CutOptions): Promise<CountedSpan[]> {
+  const cuts: CountedSpan[] = [];
+  /** Words of the last window, in which there may be room for more. */
+  let open: CountedSpan[] = [];
+  for (let from = start; from < end;) {
+    const { words, to } = await options.pace(resting(() => wordsFrom(text, { start: from, end })));
+    from = to;
+    open = [...open, ...(await cutLongWords(text, await counted(text, words, options), options))];
+    for (const window of windows(open, options.maxTokens, 0).slice(0, -1)) cuts.push(window);
+    const packed = cuts.at(-1)?.end ?? start;
+    open = open.filter((word) => word.start >= packed);
+  }
+  return [...cuts, ...windows(open, options.maxTokens, 0)];
+}
+
+/** A single step, with a rest before it where one is due. */
+function* resting<T>(step: () => T): Steps<T> {
+  yield;
+  return step();
 }
 
 /** Halves what is too long until nothing is, or a code point alone is; one call of the counter a round. */

@@ -42,25 +42,22 @@ const LONGEST_STRETCH = 16_384;
 /** Words this near to the end of a part may be other words in the whole. */
 const UNSURE = 256;
 
-/** Words and punctuation marks, without white space. */
-export function* wordSpans(text: string, { start, end }: Span): Steps<Span[]> {
-  const spans: Span[] = [];
-  for (let from = start, size = LONGEST_STRETCH; from < end;) {
-    const to = partEnd(text, from, size, end);
-    const sure = to === end || text[to] === ' ' ? to : to - UNSURE;
-    let next = from;
-    for (const { segment, index } of WORDS.segment(text.slice(from, to))) {
-      const wordEnd = from + index + segment.length;
+/** Words and punctuation marks, without white space, of a part of a text from `start` on; `to` is where the next part begins, or `end`. */
+export function wordsFrom(text: string, { start, end }: Span): { readonly words: Span[]; readonly to: number } {
+  for (let size = LONGEST_STRETCH; ; size *= 2) {
+    const partTo = partEnd(text, start, size, end);
+    const sure = partTo === end || text[partTo] === ' ' ? partTo : partTo - UNSURE;
+    const words: Span[] = [];
+    let to = start;
+    for (const { segment, index } of WORDS.segment(text.slice(start, partTo))) {
+      const wordEnd = start + index + segment.length;
       if (wordEnd > sure) break;
-      if (!BLANK.test(segment)) spans.push({ start: from + index, end: wordEnd });
-      next = wordEnd;
+      if (!BLANK.test(segment)) words.push({ start: start + index, end: wordEnd });
+      to = wordEnd;
     }
     // A word that is longer than the part is looked for in twice as much.
-    size = next === from ? size * 2 : LONGEST_STRETCH;
-    from = next;
-    yield;
+    if (to > start) return { words, to };
   }
-  return spans;
 }
 
 /** The last space in the second half of a part, where no word is cut, or its end between code points. */
@@ -90,16 +87,23 @@ function trimmed(text: string, { start, end }: Span): Span {
   return { start: end - segment.trimStart().length, end: start + segment.trimEnd().length };
 }
 
+/** Spans counted in one call. */
+const COUNTED = 4_096;
+
 /** Counts no further than to see what has more than `maxTokens`. */
 export async function counted(
   text: string,
   spans: readonly Span[],
   { maxTokens, countTokens }: { readonly maxTokens: number; readonly countTokens: CountTokens },
 ): Promise<CountedSpan[]> {
-  if (spans.length === 0) return [];
-  const tokens = await countTokens(
-    spans.map(({ start, end }) => text.slice(start, end)),
-    maxTokens,
-  );
-  return spans.map((span, i) => ({ ...span, tokens: tokens[i]! }));
+  const result: CountedSpan[] = [];
+  for (let first = 0; first < spans.length; first += COUNTED) {
+    const group = spans.slice(first, first + COUNTED);
+    const tokens = await countTokens(
+      group.map(({ start, end }) => text.slice(start, end)),
+      maxTokens,
+    );
+    for (const [i, { start, end }] of group.entries()) result.push({ start, end, tokens: tokens[i]! });
+  }
+  return result;
 }
