@@ -365,18 +365,35 @@ describe('rerank corpora create', () => {
 });
 
 describe('rerank status', () => {
-  it('shows health, pools, models and corpora', async () => {
+  it('shows health, pools, workers, models and corpora', async () => {
     server.corpora.set('trees', new Map());
     const run = await rerank(['status']);
     expect(run.status).toBe(0);
-    for (const part of [`${server.url}: ok`, 'redis: ok', 'default        1  ms-marco-MiniLM-L-12-v2', 'cross-encoder  int8', 'trees']) {
+    for (const part of [
+      `${server.url}: ok`,
+      'redis: ok',
+      'default        1  ms-marco-MiniLM-L-12-v2',
+      'cross-encoder  int8',
+      'cpu 2x1 1,024 tuned',
+      'trees',
+    ]) {
       expect(run.stdout).toContain(part);
     }
     expect(JSON.parse((await rerank(['status', '--json'])).stdout)).toMatchObject({
       health: { status: 'ok' },
       pools: [{ pool: 'default', workers: 1 }],
+      workers: [{ id: 'host-1-a', engine: { sessions: 2 } }],
       corpora: [{ name: 'trees' }],
     });
+  });
+
+  it('leaves the workers out for a key that may not see them', async () => {
+    const body = JSON.stringify({ type: 'x', title: 'x', status: 403, detail: 'no', message: 'no', code: 'forbidden', instance: 'x' });
+    server.faults.push({ on: 'GET /v1/admin/workers', status: 403, body });
+    const run = await rerank(['status']);
+    expect(run.status).toBe(0);
+    expect(run.stdout).toContain('ms-marco-MiniLM-L-12-v2');
+    expect(run.stdout).not.toContain('host-1-a');
   });
 
   it('ends with 1 when the service is not healthy, and with 4 when it is not there', async () => {

@@ -12,6 +12,7 @@ import {
   rerankResponseSchema,
   searchRequestSchema,
   searchResponseSchema,
+  workerListSchema,
   type CorpusBody,
   type DocumentBody,
   type IngestJobBody,
@@ -107,6 +108,8 @@ export class ContractServer {
         return [200, healthSchema.parse({ status: 'ok', checks: {} })];
       case 'GET v1/models':
         return [200, modelListSchema.parse({ object: 'list', data: [MODEL] })];
+      case 'GET v1/admin/*':
+        return [200, workerListSchema.parse({ object: 'list', data: [WORKER] })];
       case 'GET v1/corpora':
         return [200, { object: 'list', data: [...this.corpora.keys()].map((corpus) => this.#corpus(corpus)) }];
       case 'PUT v1/corpora/*':
@@ -237,6 +240,10 @@ interface RerankBody {
 const MODEL = {
   ...{ id: 'ms-marco-MiniLM-L-12-v2', object: 'model', created: 1, owned_by: 'rerank-fleet', kind: 'cross-encoder', pool: 'default' },
   ...{ max_length: 512, precision: 'int8', sha256: 'cd', live_workers: 1, default: true },
+};
+const WORKER = {
+  ...{ id: 'host-1-a', pool: 'default', state: 'ready', device: 'cpu', models: [], started_at: 1, heartbeat_age_ms: 2_000 },
+  engine: { max_batch_tokens: 1_024, sessions: 2, intra_op_threads: 1, tuned: true },
 };
 const USAGE = { prompt_tokens: 9, total_tokens: 9 };
 

@@ -9,6 +9,7 @@ import {
   modelListSchema,
   rerankResponseSchema,
   searchResponseSchema,
+  workerListSchema,
   storedDocumentSchema,
   type CorpusBody,
   type IngestJobBody,
@@ -52,6 +53,7 @@ export const ANSWERS = {
   models: modelListSchema,
   rerank: rerankResponseSchema,
   search: searchResponseSchema,
+  workers: workerListSchema,
   /** Whatever a delete answers, it is done. */
   nothing: z.unknown(),
 } as const;

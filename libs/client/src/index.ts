@@ -3,5 +3,5 @@ export type { CallOptions, RetryNotice } from './http-transport.js';
 export type { WaitOptions } from './job-wait.js';
 export type { UploadProgress } from './ndjson-body.js';
 export * from './rerank-client.js';
-export type { CorpusBody, DocumentBody, IngestJobBody, RerankResponse, SearchResponse } from '@rerank-fleet/core/contracts';
+export type { CorpusBody, DocumentBody, IngestJobBody, RerankResponse, SearchResponse, WorkerBody } from '@rerank-fleet/core/contracts';
 export { verifyWebhook, type VerifyWebhookOptions } from '@rerank-fleet/core/contracts';

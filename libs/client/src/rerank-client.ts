@@ -11,6 +11,7 @@ import type {
   searchRequestSchema,
   SearchResponse,
   storedDocumentSchema,
+  WorkerBody,
 } from '@rerank-fleet/core/contracts';
 import type { z } from 'zod';
 import { ANSWERS } from './answer-schemas.js';
@@ -165,6 +166,15 @@ export class RerankClient {
 
   async listModels(options: CallOptions = {}): Promise<ModelBody[]> {
     const list = await this.#transport.send({ method: 'GET', path: '/v1/models', answer: ANSWERS.models, idempotent: true }, options);
+    return list.data;
+  }
+
+  /** Live workers, for keys with the scope `operator`. */
+  async listWorkers(options: CallOptions = {}): Promise<WorkerBody[]> {
+    const list = await this.#transport.send(
+      { method: 'GET', path: '/v1/admin/workers', answer: ANSWERS.workers, idempotent: true },
+      options,
+    );
     return list.data;
   }
 

@@ -1,4 +1,4 @@
-import type { CorpusBody, HealthBody, IngestJobBody, ModelBody } from '@rerank-fleet/client';
+import type { WorkerBody, CorpusBody, HealthBody, IngestJobBody, ModelBody } from '@rerank-fleet/client';
 import type { Command } from 'commander';
 import { clientAction, type CommandContext } from '../client-command.js';
 import { ExitCode } from '../exit-code.js';
@@ -6,11 +6,12 @@ import { formatCount } from '../terminal/progress.js';
 import { renderTable } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { renderCorpora } from './corpora.js';
+import { renderWorkers } from './render-workers.js';
 
 export function registerStatusCommand(program: Command): void {
   const command = program
     .command('status')
-    .description('health, pools, models and corpora of the service; or one job')
+    .description('health, pools, workers, models and corpora of the service; or one job')
     .argument('[job]', 'id of a job')
     .option('--wait', 'wait until the job has ended');
   clientAction(command, status);
@@ -24,9 +25,21 @@ async function status(context: CommandContext, job: string | undefined, flags: {
 async function showService({ client, terminal, signal, exitWith }: CommandContext): Promise<void> {
   const health = await client.health({ signal });
   // A service that is not healthy may still know its models and corpora, or may not.
-  const [models, corpora] = await Promise.allSettled([client.listModels({ signal }), client.listCorpora({ signal })]);
+  const [models, corpora, workers] = await Promise.allSettled([
+    client.listModels({ signal }),
+    client.listCorpora({ signal }),
+    // Only operators are told; others see the pools.
+    client.listWorkers({ signal }),
+  ]);
   signal.throwIfAborted();
-  const report = { url: client.baseUrl, health, pools: poolsOf(valueOf(models)), models: valueOf(models), corpora: valueOf(corpora) };
+  const report = {
+    url: client.baseUrl,
+    health,
+    pools: poolsOf(valueOf(models)),
+    workers: valueOf(workers),
+    models: valueOf(models),
+    corpora: valueOf(corpora),
+  };
   terminal.result(report, () => renderService(report, terminal));
   const failed = [models, corpora].find((result) => result.status === 'rejected');
   if (health.status === 'error') exitWith(ExitCode.requestFailed);
@@ -47,6 +60,7 @@ interface ServiceReport {
   readonly url: string;
   readonly health: HealthBody;
   readonly pools: readonly Pool[];
+  readonly workers: readonly WorkerBody[];
   readonly models: readonly ModelBody[];
   readonly corpora: readonly CorpusBody[];
 }
@@ -68,6 +82,7 @@ function renderService(report: ServiceReport, { colors, columns }: Terminal): st
   const sections = [
     [`${report.url}: ${mark(report.health.status)}`, ...checks].join('\n'),
     report.pools.length === 0 ? 'No worker is live.' : renderPools(report.pools, columns),
+    report.workers.length === 0 ? '' : renderWorkers(report.workers, columns),
     report.models.length === 0 ? '' : renderModels(report.models, columns),
     report.corpora.length === 0 ? 'There is no corpus yet.' : renderCorpora(report.corpora, columns),
   ];
