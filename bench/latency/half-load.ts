@@ -22,7 +22,7 @@ export interface HalfLoadOptions {
 
 /** Open-loop arrivals at half of what the stack can do. Returns whether the goal is met. */
 export async function measureHalfLoad(bench: LatencyBench, { arrivals: count, seed }: HalfLoadOptions): Promise<boolean> {
-  const requests = pick(bench.requests, DISTINCT);
+  const requests = pick(bench.requests, Math.min(DISTINCT, count));
   const picked = { ...bench, requests };
   const [cut] = (await bench.calls.rankCuts(requests)) as [string];
   const times = requests.map((): number[] => []);
