@@ -5,6 +5,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import { createLogger, OpsAddressError, type Logger } from '@rerank-fleet/core/observability';
 import { openAdapters, type OpenAdapters } from './adapters.module.js';
 import { createApp } from './create-app.js';
+import { keepHeapSmall } from './small-heap.js';
 import type { HealthService } from './health/health.service.js';
 import { createApiMetrics } from './metrics/api-metrics.js';
 import { collectFleet } from './metrics/collect-fleet.js';
@@ -108,6 +109,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  keepHeapSmall();
   let config: Config;
   try {
     config = loadConfig();

@@ -15,6 +15,7 @@ export const CORPORA_SERVICE = Symbol('CorporaService');
 export const DOCUMENTS_SERVICE = Symbol('DocumentsService');
 export const HEALTH_SERVICE = Symbol('HealthService');
 export const JOBS_SERVICE = Symbol('JobsService');
+export const JOB_ACTIONS_SERVICE = Symbol('JobActionsService');
 export const JOB_INTAKE = Symbol('JobIntake');
 export const JOB_SUBMISSION_SERVICE = Symbol('JobSubmissionService');
 export const JOB_VIEW = Symbol('JobView');

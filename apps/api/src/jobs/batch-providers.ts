@@ -5,9 +5,11 @@ import type { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
 import type { Logger } from 'pino';
 import type { Adapters } from '../adapters.module.js';
 import * as tokens from '../tokens.js';
+import { JobActionsService } from './job-actions.service.js';
 import { JobIntake } from './job-intake.js';
 import { JobSubmissionService } from './job-submission.service.js';
 import { JobView } from './job-view.js';
+import { KeeperClock } from './keeper-clock.js';
 import { secondsOf } from './seconds-of.js';
 
 const { ADAPTERS, BATCH_DISPATCHER, BATCH_JOBS, BATCH_KEEPER, CONFIG, FLEET_VIEW, LOGGER, REQUEST_ROUTER } = tokens;
@@ -26,6 +28,11 @@ export const BATCH_PROVIDERS: Provider[] = [
     inject: [ADAPTERS, BATCH_JOBS, BATCH_DISPATCHER, LOGGER],
     useFactory: ({ batchLedger: ledger, now }: Adapters, jobs: BatchJobs, dispatcher: BatchDispatcher, log: Logger) =>
       new BatchKeeper({ jobs, ledger, dispatcher, onEnded: () => Promise.resolve(), log, now }),
+  },
+  {
+    provide: KeeperClock,
+    inject: [BATCH_KEEPER, LOGGER],
+    useFactory: (keeper: BatchKeeper, logger: Logger) => new KeeperClock(keeper, logger),
   },
   {
     provide: tokens.JOB_VIEW,
@@ -51,5 +58,11 @@ export const BATCH_PROVIDERS: Provider[] = [
         now,
         logger,
       }),
+  },
+  {
+    provide: tokens.JOB_ACTIONS_SERVICE,
+    inject: [BATCH_JOBS, BATCH_KEEPER, tokens.JOB_VIEW, tokens.JOB_SUBMISSION_SERVICE],
+    useFactory: (jobs: BatchJobs, keeper: BatchKeeper, view: JobView, submissions: JobSubmissionService) =>
+      new JobActionsService({ jobs, keeper, view, submissions }),
   },
 ];

@@ -17,6 +17,8 @@ const header = z.object({
   }),
 });
 
+const path = z.object({ id: z.string().meta({ description: 'Id of the job.', examples: ['job_0f8fad5bd9cb469fa165706867700ab1'] }) });
+
 const ROWS = {
   required: true,
   content: {
@@ -25,6 +27,7 @@ const ROWS = {
   },
 } as const;
 const TAKEN: readonly ErrorCode[] = [...BODY, ...STORED, 'queue_unavailable', 'model_unavailable'];
+const KEPT: readonly ErrorCode[] = ['blob_store_unavailable'];
 
 /** The write side of jobs. */
 export const SUBMISSION_OPERATIONS: readonly Operation[] = [
@@ -45,7 +48,7 @@ export const SUBMISSION_OPERATIONS: readonly Operation[] = [
         schema: batchJobSchema,
       },
     },
-    errors: [...TAKEN, 'blob_store_unavailable', 'idempotency_conflict', 'storage_full'],
+    errors: [...TAKEN, ...KEPT, 'idempotency_conflict', 'storage_full'],
   },
   {
     method: 'post',
@@ -58,5 +61,31 @@ export const SUBMISSION_OPERATIONS: readonly Operation[] = [
     body: ROWS,
     answers: { 200: { description: 'The estimate.', schema: jobEstimateSchema } },
     errors: TAKEN,
+  },
+  {
+    method: 'post',
+    path: '/v1/jobs/{id}/retry',
+    id: 'retryJob',
+    tag: 'jobs',
+    summary: 'Run the errored requests of a job again, as a new job',
+    description:
+      'The new job has the options of the old one, which stays as it is. Requests that were refused at submission are not in it.',
+    scope: 'jobs',
+    params: { path, header },
+    answers: { 202: { description: 'The new job.', schema: batchJobSchema } },
+    errors: [...TAKEN, ...KEPT, 'job_not_found', 'job_not_retryable', 'idempotency_conflict', 'storage_full'],
+  },
+  {
+    method: 'post',
+    path: '/v1/jobs/{id}/cancel',
+    id: 'cancelJob',
+    tag: 'jobs',
+    summary: 'End a job before its time',
+    description:
+      'Requests that have ended keep their results; the others end as cancelled, also those that a worker has in hand. A job that has ended stays as it is.',
+    scope: 'jobs',
+    params: { path },
+    answers: { 200: { description: 'The job.', schema: batchJobSchema } },
+    errors: [...KEPT, 'job_not_found', 'queue_unavailable', 'storage_full'],
   },
 ];
