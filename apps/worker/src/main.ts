@@ -3,6 +3,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import { createLogger, type Logger } from '@rerank-fleet/core/observability';
 import { startWorker, type RunningWorker } from './composition/start-worker.js';
 import { MemoryWatch } from './inference/memory-watch.js';
+import { keepHeapSmall } from './inference/steady-heap.js';
 
 /** Time beyond the drain for closing models, stores and connections. */
 const CLOSE_MS = 4_000;
@@ -68,6 +69,7 @@ class Lifecycle {
   }
 }
 
+keepHeapSmall();
 const config = readConfig();
 const log = createLogger({ level: config.logging.level, process: 'worker' });
 const lifecycle = new Lifecycle(log);

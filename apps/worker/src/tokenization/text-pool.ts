@@ -6,7 +6,7 @@ import type { IndexingRules, PackedPassages, TextAnswer, TextDocument, TextModel
 import { ThreadCrew } from './thread-crew.js';
 
 /** For tokens of texts seen lately, of all threads together. */
-const CACHE_BYTES = 64 * 2 ** 20;
+const CACHE_BYTES = 32 * 2 ** 20;
 /** Characters and documents given to a thread at once, so that the documents of an upload are shared among threads. */
 const TURN_CHARACTERS = 65_536;
 const TURN_DOCUMENTS = 256;
