@@ -110,6 +110,16 @@ describe('startStack', () => {
     expect(written).toMatch(/^redis {4}\| .*Ready to accept connections/m);
   });
 
+  it.each([
+    [9464, ['api has ops port 9464', 'worker has ops port 9465', 'worker has ops port 9466']],
+    [0, ['api has ops port 0', 'worker has ops port 0', 'worker has ops port 0']],
+    [undefined, []],
+  ])('gives each process a port of its own for metrics, from %s on', async (opsPort, expected) => {
+    await start({ opsPort, workers: 2 });
+    const told = async (): Promise<string[]> => (await events()).filter((event) => event.includes('ops port'));
+    expect((await told()).toSorted()).toEqual(expected);
+  });
+
   it('keeps strangers out of its Redis and its folders', async () => {
     const stack = await start();
     const state = join(home, 'state');

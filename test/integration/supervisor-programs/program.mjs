@@ -1,7 +1,7 @@
 /** What the API and the worker of these tests share: they keep the contract with their supervisor, and tell what they live through in a file. */
 import { appendFileSync } from 'node:fs';
 
-const { FAKE_EVENTS, FAKE_DRAIN_MS = '0', FAKE_IGNORE_TERM } = process.env;
+const { FAKE_EVENTS, FAKE_DRAIN_MS = '0', FAKE_IGNORE_TERM, OPS_PORT } = process.env;
 
 export function tell(event) {
   appendFileSync(FAKE_EVENTS, `${event}\n`);
@@ -9,6 +9,7 @@ export function tell(event) {
 
 export function serve(name, ready) {
   tell(`${name} started ${process.pid}`);
+  if (OPS_PORT !== undefined) tell(`${name} has ops port ${OPS_PORT}`);
   process.on('disconnect', () => {
     tell(`${name} orphaned`);
     process.exit(0);
