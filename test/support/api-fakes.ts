@@ -286,6 +286,7 @@ export class FakeFleet {
       case 'corpus':
         return await this.#change({ tenant, corpus: body.corpus }, body.change);
       case 'ingest':
+      case 'batch':
         throw new Error('nobody waits for a slice');
     }
   }
