@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
@@ -10,6 +10,7 @@ import { TokenCache } from '@rerank-fleet/worker/tokenization/token-cache';
 import { finish } from '@rerank-fleet/core/retrieval';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MULTILINGUAL_LAYOUTS, multilingualTokenizer } from '../support/tiny-models/multilingual-tokenizers.js';
 import { TINY_WORDS, writeTinyModel, type TinyLayout } from '../support/tiny-models/index.js';
 
 const LAYOUTS: readonly TinyLayout[] = ['bert', 'roberta', 'xlm-roberta', 'modernbert'];
@@ -217,6 +218,21 @@ describe.each(LAYOUTS)('tokenizing with the %s layout', (layout) => {
     const texts = ['prune the tree', '', 'apple '.repeat(300)];
     const counts = texts.map((text) => oracle.encode(text, { add_special_tokens: false }).ids.length);
     expect(Array.from(pairs.countTokens(texts))).toEqual(counts);
+  });
+});
+
+describe.each(MULTILINGUAL_LAYOUTS)('tokenizing piece by piece with the layout of %s', (layout) => {
+  it('gives the tokens of the whole text', async () => {
+    const path = join(await mkdtemp(join(root, 'multilingual-')), 'tokenizer.json');
+    await writeFile(path, JSON.stringify(multilingualTokenizer(layout).file));
+    const whole = TextTokenizer.load(path, { least: Infinity, most: Infinity });
+    const tokenizer = TextTokenizer.load(path, { least: 8, most: 4_096 });
+    fc.assert(
+      fc.property(textArbitrary, (text) => {
+        expect(tokenizer.tokenize(text, 10_000)).toEqual(whole.tokenize(text, 10_000));
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 

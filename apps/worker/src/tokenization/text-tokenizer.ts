@@ -139,14 +139,17 @@ interface Piece {
   readonly atSpace: boolean;
 }
 
+/** What no normalizer drops or makes a space of: pieces that part elsewhere may have a space too many, or join what is beside a form feed or U+FEFF. */
+const SPACE_AFTER_WORD = /(?<=[[\p{L}\p{N}\p{P}]--\p{Default_Ignorable_Code_Point}]) /v;
+
 /**
- * The first space after a word, `least` to `most` characters from `from`, or that far without one. Other white space will not do: some tokenizers drop a form feed or
- * U+FEFF and join what is beside it, some do not split at a line break, and byte-level ones take a run of spaces as a whole.
+ * The first space after a word, `least` to `most` characters from `from`, or that far without one. Other white space will not do: some tokenizers do not
+ * split at a line break, and byte-level ones take a run of spaces as a whole.
  */
 function cutPiece(text: string, from: number, { least, most }: PieceSizes): Piece {
   if (text.length - from <= least) return { end: text.length, atSpace: true };
-  const found = text.slice(from + least - 1, from + most).search(/\S /);
-  if (found >= 0) return { end: from + least + found, atSpace: true };
+  const found = text.slice(from + least - 1, from + most).search(SPACE_AFTER_WORD);
+  if (found >= 0) return { end: from + least - 1 + found, atSpace: true };
   if (text.length - from <= most) return { end: text.length, atSpace: true };
   const end = from + most;
   return { end: text.codePointAt(end - 1)! > 0xffff ? end + 1 : end, atSpace: false };
