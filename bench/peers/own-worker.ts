@@ -5,6 +5,7 @@ import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
+import { cpuTimeMs } from './cpu-time.ts';
 import type { Scored, TextList } from './peer-process.ts';
 
 const TIMEOUT_MS = 600_000;
@@ -14,26 +15,33 @@ interface ModelPin {
   readonly sha256: string;
 }
 
+export interface WorkerUnderTest {
+  readonly model: ModelPin;
+  readonly pid: number;
+}
+
 /** Our worker, asked through Redis as the API asks it: one task a query, all of them at once. */
 export class OwnWorker {
   readonly #dispatcher: TaskDispatcher;
   readonly #model: ModelPin;
+  readonly #pid: number;
   readonly #stop: () => Promise<void>;
   #turns = 0;
 
-  private constructor(dispatcher: TaskDispatcher, model: ModelPin, stop: () => Promise<void>) {
+  private constructor(dispatcher: TaskDispatcher, { model, pid }: WorkerUnderTest, stop: () => Promise<void>) {
     this.#dispatcher = dispatcher;
     this.#model = model;
+    this.#pid = pid;
     this.#stop = stop;
   }
 
-  static async connect(redisUrl: string, model: ModelPin): Promise<OwnWorker> {
+  static async connect(redisUrl: string, worker: WorkerUnderTest): Promise<OwnWorker> {
     const redis = await connectRedis(redisUrl, { role: 'producer', name: 'bench' });
     const inbox = await ResultInbox.start(redis, await connectRedis(redisUrl, { role: 'consumer', name: 'bench-inbox' }));
     const queue = await BullmqJobQueue.open({ url: redisUrl });
     const clock = await RedisClock.start(redis);
     const dispatcher = new TaskDispatcher({ queue, inbox, fleet: new FleetRegistry(redis), clock, bodies: new TaskBodies(redis) });
-    return new OwnWorker(dispatcher, model, async () => {
+    return new OwnWorker(dispatcher, worker, async () => {
       clock.stop();
       inbox.stop();
       await queue.close();
@@ -43,9 +51,10 @@ export class OwnWorker {
 
   async score(lists: readonly TextList[]): Promise<Scored> {
     this.#turns += 1;
+    const before = cpuTimeMs(this.#pid);
     const started = performance.now();
     const logits = await Promise.all(lists.map((list) => this.#scoreList(list)));
-    return { seconds: (performance.now() - started) / 1_000, logits };
+    return { seconds: (performance.now() - started) / 1_000, cpuMs: cpuTimeMs(this.#pid) - before, logits };
   }
 
   async stop(): Promise<void> {

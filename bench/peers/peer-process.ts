@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { childEnvironment } from '../../test/support/environment.ts';
+import { cpuTimeMs } from './cpu-time.ts';
 
 export interface TextList {
   readonly query: string;
@@ -27,6 +28,8 @@ interface PeerAnswer {
 /** What a peer made of the candidates of some queries. */
 export interface Scored {
   readonly seconds: number;
+  /** Of the process, all threads. */
+  readonly cpuMs: number;
   readonly logits: readonly (readonly number[])[];
 }
 
@@ -79,11 +82,13 @@ export class PeerProcess {
 
   /** Scores the first `queries` lists; the time is what its library took, without the way there. */
   async score(queries: number, setting: Setting): Promise<Scored> {
+    const before = cpuTimeMs(this.#child.pid!);
     this.#child.kill('SIGCONT');
     const { seconds, scores, error } = await this.#ask({ queries, setting });
     this.#child.kill('SIGSTOP');
     if (error !== undefined) throw new Error(error);
-    return { seconds: seconds!, logits: this.#scale === 'logit' ? scores! : scores!.map((list) => list.map(logit)) };
+    const cpuMs = cpuTimeMs(this.#child.pid!) - before;
+    return { seconds: seconds!, cpuMs, logits: this.#scale === 'logit' ? scores! : scores!.map((list) => list.map(logit)) };
   }
 
   stop(): void {

@@ -43,10 +43,13 @@ interface Measured {
   readonly setting: Setting;
   readonly rates: number[];
   readonly ratios: number[];
+  readonly cpuMs: number[];
   agreement?: Agreement;
 }
 
 const atRest = async (): Promise<void> => void disturbance.push(await settle(Number(flags.patience) * 1_000));
+
+type Own = Pick<Measured, 'rates' | 'cpuMs'>;
 
 const pairsOf = (lists: readonly TextList[]): number => lists.reduce((sum, { documents }) => sum + documents.length, 0);
 
@@ -82,9 +85,9 @@ const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
 
 const describe = ({ batch, sorted }: Setting): string => (batch === null ? 'default' : `${sorted ? 'sorted, ' : ''}batch ${batch}`);
 
-async function takeTurns(worker: OwnWorker, measured: readonly Measured[], lists: readonly TextList[]): Promise<number[]> {
+async function takeTurns(worker: OwnWorker, measured: readonly Measured[], lists: readonly TextList[]): Promise<Own> {
   const pairs = pairsOf(lists);
-  const own: number[] = [];
+  const own: Own = { rates: [], cpuMs: [] };
   for (let round = 0; round < Number(flags.rounds); round += 1) {
     let ours: Scored | undefined;
     for (const [position, each] of measured.entries()) {
@@ -92,11 +95,13 @@ async function takeTurns(worker: OwnWorker, measured: readonly Measured[], lists
       if (ours === undefined || measured[position - 1]?.peer !== each.peer) {
         await atRest();
         ours = await worker.score(lists);
-        own.push(pairs / ours.seconds);
+        own.rates.push(pairs / ours.seconds);
+        own.cpuMs.push(ours.cpuMs / pairs);
       }
       await atRest();
       const theirs = await each.peer.process.score(lists.length, each.setting);
       each.rates.push(pairs / theirs.seconds);
+      each.cpuMs.push(theirs.cpuMs / pairs);
       each.ratios.push(theirs.seconds / ours.seconds);
       each.agreement = agreementOf(ours.logits, theirs.logits);
     }
@@ -104,7 +109,7 @@ async function takeTurns(worker: OwnWorker, measured: readonly Measured[], lists
   return own;
 }
 
-function rowOf({ peer, setting, rates, ratios, agreement }: Measured): string[] {
+function rowOf({ peer, setting, rates, ratios, cpuMs, agreement }: Measured): string[] {
   const goal = setting === DEFAULT ? peer.defaultGoal : BEST_GOAL;
   const same = agreement!.correlation > LEAST_CORRELATION;
   const ratio = median(ratios);
@@ -112,6 +117,7 @@ function rowOf({ peer, setting, rates, ratios, agreement }: Measured): string[] 
     `${peer.process.name} ${peer.process.version}`,
     describe(setting),
     median(rates).toFixed(1),
+    median(cpuMs).toFixed(1),
     same ? ratio.toFixed(2) : 'other scores',
     goal === undefined ? '' : `≥ ${goal}`,
     goal === undefined || !same ? '' : ratio >= goal ? 'met' : 'missed',
@@ -128,23 +134,26 @@ const { peers, missing: unable } = await startPeers({ root, model, lists, only: 
 const missing = [...unable];
 const stopPeers = (): void => peers.forEach(({ process }) => process.stop());
 process.once('exit', stopPeers);
-process.once('SIGINT', () => process.exit(130));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-await withOwnStack(async ({ redisUrl }) => {
-  const worker = await OwnWorker.connect(redisUrl, model);
+await withOwnStack(async (stack) => {
+  const worker = await OwnWorker.connect(stack.redisUrl, { model, pid: stack.pids().get('worker')! });
   await worker.score(lists.slice(0, 1));
   console.log(`looking for the best batch of each, pairs/s over ${pairsOf(firstPairs(lists, Number(flags.search)))} pairs:`);
   const measured: Measured[] = [];
   for (const peer of peers)
-    for (const setting of await findBest(peer, lists, missing)) measured.push({ peer, setting, rates: [], ratios: [] });
+    for (const setting of await findBest(peer, lists, missing)) measured.push({ peer, setting, rates: [], ratios: [], cpuMs: [] });
   const own = await takeTurns(worker, measured, lists);
   console.log(
     `\n${describeMachine()}\n${model.name} (${model.precision}), ${pairsOf(lists)} pairs of trec-dl19, ${flags.rounds} rounds in turn, medians; ` +
       `other programs took ${percent(median(disturbance))} of the machine as a turn began, ${percent(Math.max(...disturbance))} at most\n`,
   );
   printTable(
-    ['library', 'setting', 'pairs/s', 'worker ÷ it', 'goal', '', 'r of logits', 'Δ mean / worst', 'tau'],
-    [['worker, end to end', 'default', median(own).toFixed(1), '1.00', '', '', '', '', ''], ...measured.map((each) => rowOf(each))],
+    ['library', 'setting', 'pairs/s', 'CPU ms a pair', 'worker ÷ it', 'goal', '', 'r of logits', 'Δ mean / worst', 'tau'],
+    [
+      ['worker, end to end', 'default', median(own.rates).toFixed(1), median(own.cpuMs).toFixed(1), '1.00', '', '', '', '', ''],
+      ...measured.map((each) => rowOf(each)),
+    ],
   );
   for (const line of missing) console.log(`\nnot measured: ${line}`);
   await worker.stop();
