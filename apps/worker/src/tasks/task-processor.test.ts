@@ -129,6 +129,22 @@ describe('TaskProcessor', () => {
       expect(results.get('task')?.status).toBe('succeeded');
     });
 
+    it('after one death waits for its turn alone without another death being counted, should its worker die of what runs before it', async () => {
+      const turn = Promise.withResolvers<TaskOutcome>();
+      const { take, fences, givenBack, handler, results } = start(() => turn.promise);
+      fences.set('poison', 1).set('task', 1);
+      const poison = take({ id: 'poison' });
+      await vi.waitFor(() => expect(handler).toHaveBeenCalledOnce());
+      const waiting = take();
+      await vi.waitFor(() => expect(givenBack.get('task')).toBe(1));
+      // Taken before, less given back: the one death that there was.
+      expect(fences.get('task')! - givenBack.get('task')!).toBe(1);
+      turn.resolve(DONE);
+      await Promise.all([poison, waiting]);
+      expect(fences.get('task')! - givenBack.get('task')!).toBe(2);
+      expect(results.get('task')).toEqual({ status: 'succeeded', outcome: DONE });
+    });
+
     it('after two deaths is given up with internal_error, without a run', async () => {
       const { take, fences, results, handler } = start();
       fences.set('task', 2);

@@ -144,7 +144,15 @@ export class TaskProcessor {
     if (deaths > DEATHS_ALLOWED && payload.body?.kind !== 'batch') await this.#giveUp(payload, fence);
     // A slice takes minutes: calls would all miss their deadlines behind it, so only its parts run alone.
     else if (deaths > 0 && isSlice(payload)) await this.#run(payload, holding);
-    else await this.#gate.pass(deaths > 0, () => this.#run(payload, holding));
+    else if (deaths === 0) await this.#gate.pass(false, () => this.#run(payload, holding));
+    else await this.#runAlone(payload, holding, fenceTtlMs);
+  }
+
+  /** A worker may die of another task while this one waits for its turn: it counts as given back until it runs. */
+  async #runAlone(payload: TaskPayload, holding: Holding, fenceTtlMs: number | undefined): Promise<void> {
+    const { board } = this.#parts;
+    await board.giveBack(payload.id);
+    await this.#gate.pass(true, async () => this.#run(payload, { ...holding, fence: await board.takeFence(payload.id, fenceTtlMs) }));
   }
 
   async #run(payload: TaskPayload, { fence, controller, deaths }: Holding): Promise<void> {
