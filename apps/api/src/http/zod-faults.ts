@@ -45,6 +45,8 @@ function describe(issue: Issue, parent: string): readonly FieldError[] {
     case 'invalid_union':
       return describeUnion(issue, pointer);
     case 'invalid_type':
+      // A field that may not be there says itself why.
+      if (issue.expected === 'never') return [{ pointer, detail: plain(issue.message) }];
       return [{ pointer, detail: isMissing(issue) ? 'is required' : `must be ${article(issue.expected)}` }];
     default:
       return [{ pointer, detail: plain(issue.message) }];

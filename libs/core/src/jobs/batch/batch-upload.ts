@@ -98,7 +98,8 @@ export class BatchUpload {
   async finish(): Promise<UploadTotals> {
     this.#closeSlice();
     const index = JSON.stringify(this.#slices);
-    const written = [this.#requests.end(), this.#rejected?.end(), this.#blobs.put(slicesKey(this.#folder), index)];
+    const writers = [this.#requests, this.#rejected].filter((writer) => writer !== undefined);
+    const written = [...writers.map((writer) => writer.end()), this.#blobs.put(slicesKey(this.#folder), index)];
     // All come to rest before anybody clears away what one that failed has left.
     for (const outcome of await Promise.allSettled(written)) if (outcome.status === 'rejected') throw outcome.reason;
     return {
