@@ -57,6 +57,20 @@ export const jobMetadataSchema = z
 /** Job priorities; lower goes first. */
 export const JOB_PRIORITY = { least: 0, standard: 50, most: 100 } as const;
 
+export const WEBHOOK_STATUSES = ['retrying', 'delivered', 'refused', 'failed'] as const;
+
+/** Of a job's webhook, without its secret. */
+const jobWebhookSchema = z.object({
+  url: z.string(),
+  status: z.enum(WEBHOOK_STATUSES).optional().meta({
+    description:
+      'Absent before the first attempt. `refused`: turned down for good by the receiver or for its address; `failed`: not delivered within a day.',
+  }),
+  attempts: z.int().optional(),
+  last_status: z.int().optional().meta({ description: 'HTTP status of the last answer, where there was one.' }),
+  detail: z.string().optional().meta({ description: 'Why it was not delivered.' }),
+});
+
 /** A batch of searches and reranks as clients see it. */
 export const batchJobSchema = z
   .object({
@@ -73,7 +87,7 @@ export const batchJobSchema = z
     }),
     priority: z.int(),
     metadata: jobMetadataSchema.optional(),
-    webhook: z.object({ url: z.string() }).optional().meta({ description: 'Without its secret.' }),
+    webhook: jobWebhookSchema.optional(),
     error: z.object({ code: errorCodeSchema, detail: z.string() }).optional().meta({ description: 'Why the job itself failed.' }),
     created_at: epochSecondsSchema,
     in_progress_at: epochSecondsSchema.optional(),

@@ -17,6 +17,9 @@ export const expressQueue = (pool: string): string => `express-${pool}`;
 /** Slices of uploads, of all pools. */
 export const INGEST_QUEUE = 'ingest';
 
+/** Webhooks of jobs that have ended, of all pools. */
+export const WEBHOOKS_QUEUE = 'webhooks';
+
 /** One pass of a cascade, pinned to the file that the request was admitted for. */
 const taskStageSchema = z.object({
   model: z.object({ name: z.string(), sha256: z.string() }),
@@ -108,6 +111,10 @@ export const taskBodySchema = z.discriminatedUnion('kind', [
   batchTaskSchema,
   corpusTaskSchema,
 ]);
+
+/** A webhook to be sent. Where it goes and its secret lie in the blob store. */
+export const webhookTaskSchema = z.object({ v: z.literal(TASK_VERSION), tenant: tenantSchema, job_id: z.string() });
+export type WebhookTask = z.infer<typeof webhookTaskSchema>;
 
 export type TaskStage = z.infer<typeof taskStageSchema>;
 export type RerankTask = z.infer<typeof rerankTaskSchema>;

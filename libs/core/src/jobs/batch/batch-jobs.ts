@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
 import type { RequestCounts, StoredResultLine } from '../../contracts/index.js';
@@ -10,10 +11,12 @@ import {
   batchRecordSchema,
   sliceHeaderSchema,
   sliceIndexSchema,
+  webhookStateSchema,
   type BatchDone,
   type BatchRecord,
   type SliceEntry,
   type SliceHeader,
+  type WebhookState,
 } from './batch-record.js';
 import { BatchUpload } from './batch-upload.js';
 
@@ -128,15 +131,29 @@ export class BatchJobs {
           .map((line) => JSON.parse(line) as StoredResultLine);
   }
 
+  /** What a slice's results are made of: a line with its header, then its lines. Undefined if there are none. */
+  async resultStream({ tenant, id }: BatchRecord, slice: number): Promise<Readable | undefined> {
+    return await this.#blobs.stream(layout.resultKey(tenant, id, slice));
+  }
+
   /** Slices that have results. */
   async *slicesWithResults({ tenant, id }: BatchRecord): AsyncGenerator<number, void, undefined> {
     for await (const key of this.#blobs.list(layout.resultsFolder(tenant, id)))
       yield Number.parseInt(key.slice(key.lastIndexOf('/') + 1), 10);
   }
 
-  /** Result lines of the rows that were refused at submission, in their order, as bytes. */
-  async rejections(record: BatchRecord): Promise<AsyncIterable<Buffer> | undefined> {
-    return record.rejected === 0 ? undefined : await this.#blobs.stream(layout.rejectedKey(record.upload));
+  /** Result lines of the rows that were refused at submission, in their order, as bytes from `start` on. */
+  async rejections(record: BatchRecord, start = 0): Promise<Readable | undefined> {
+    return record.rejected === 0 ? undefined : await this.#blobs.stream(layout.rejectedKey(record.upload), { start });
+  }
+
+  /** How far its webhook has come; undefined before the first attempt. */
+  async webhook({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<WebhookState | undefined> {
+    return parseJson(webhookStateSchema, await this.#blobs.get(layout.webhookKey(tenant, id)));
+  }
+
+  async noteWebhook({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>, state: WebhookState): Promise<void> {
+    await this.#blobs.put(layout.webhookKey(tenant, id), JSON.stringify(state));
   }
 
   /** Jobs that have not ended, as far as is known: what a sweep looks at. */
@@ -164,15 +181,28 @@ export class BatchJobs {
     for await (const key of this.#blobs.list(layout.indexFolder(tenant), options)) yield layout.jobOfIndexKey(key);
   }
 
-  /** Removes a job with its rows and results. Its idempotency key goes first: it must not stand for a job that is no more. */
+  /** Whether the job is still there: records are remembered, and another process may have removed it. */
+  async isThere({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<boolean> {
+    const key = layout.recordKey(tenant, id);
+    const isThere = (await this.#blobs.size(key)) !== undefined;
+    if (!isThere) this.#records.delete(key);
+    return isThere;
+  }
+
+  /**
+   * Removes a job with its rows and results. Its idempotency key goes first: it must not stand for a job that is no more. The index entry goes last: by it a
+   * removal that was cut off is found.
+   */
   async remove(record: BatchRecord): Promise<void> {
     const { tenant, id, idempotency } = record;
     if (idempotency !== undefined) await this.#blobs.delete(layout.idempotencyKey(tenant, idempotency));
-    await this.#blobs.delete(layout.indexKey(tenant, id));
     await this.#blobs.deleteUnder(record.upload);
-    await this.#blobs.deleteUnder(layout.jobFolder(tenant, id));
+    await this.#blobs.delete(layout.recordKey(tenant, id));
     this.#records.delete(layout.recordKey(tenant, id));
     this.#indexes.delete(record.upload);
+    await this.#blobs.deleteUnder(layout.jobFolder(tenant, id));
+    await this.#blobs.delete(layout.openKey(tenant, id));
+    await this.#blobs.delete(layout.indexKey(tenant, id));
   }
 
   async #text(key: string, range?: { readonly start: number; readonly end: number }): Promise<string | undefined> {

@@ -9,6 +9,7 @@
  *                         results/{slice}.ndjson  written once: a header line, then result lines
  *                         cancel.json             somebody cancelled it
  *                         done.json               written once: how it ended
+ *                         webhook.json            how far its webhook has come
  *     job-index/{tenant}/{…}                      an entry a job, newest first
  *     open-jobs/{tenant}/{job}                    an entry a job that has not ended
  *     idempotency/{tenant}/{sha256 of the key}    which job the key stands for
@@ -22,6 +23,7 @@ export const jobFolder = (tenant: string, id: string): string => `jobs/${tenant}
 export const recordKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/job.json`;
 export const cancelKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/cancel.json`;
 export const doneKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/done.json`;
+export const webhookKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/webhook.json`;
 export const resultsFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/results`;
 /** Digits enough for keys to ascend with the slices. */
 export const resultKey = (tenant: string, id: string, slice: number): string =>

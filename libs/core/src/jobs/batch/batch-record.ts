@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BATCH_JOB_STATUSES, jobDefaultsSchema, jobMetadataSchema, requestCountsSchema } from '../../contracts/index.js';
+import { BATCH_JOB_STATUSES, WEBHOOK_STATUSES, jobDefaultsSchema, jobMetadataSchema, requestCountsSchema } from '../../contracts/index.js';
 
 /** A slice ends at whichever bound comes first: it is what a worker takes at once, and what is done again when the worker dies. */
 export const SLICE_BOUNDS = { pairs: 1_024, rows: 256, bytes: 4_194_304 } as const;
@@ -76,3 +76,14 @@ export const batchDoneSchema = z.object({
   error: z.object({ code: z.string(), detail: z.string() }).optional(),
 });
 export type BatchDone = z.infer<typeof batchDoneSchema>;
+
+/** `webhook.json`: replaced by each attempt. */
+export const webhookStateSchema = z.object({
+  status: z.enum(WEBHOOK_STATUSES),
+  attempts: z.int(),
+  /** HTTP status of the last answer, where there was one. */
+  last_status: z.int().optional(),
+  /** Why it was not delivered. */
+  detail: z.string().optional(),
+});
+export type WebhookState = z.infer<typeof webhookStateSchema>;

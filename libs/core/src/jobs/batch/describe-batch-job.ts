@@ -1,18 +1,19 @@
 import type { BatchJobBody, BatchJobStatus } from '../../contracts/index.js';
 import { finalCounts } from './batch-jobs.js';
 import type { LedgerState } from './batch-ledger.js';
-import type { BatchDone, BatchRecord } from './batch-record.js';
+import type { BatchDone, BatchRecord, WebhookState } from './batch-record.js';
 
 /** How a job stands: what the ledger says while it runs, or how it ended. Neither where Redis has lost its memory: then it waits. */
 export interface BatchJobProgress {
   readonly state?: LedgerState | undefined;
   readonly done?: BatchDone | undefined;
+  readonly webhook?: WebhookState | undefined;
   /** Epoch milliseconds of Redis TIME. */
   readonly nowMs: number;
 }
 
 /** A job as clients see it: the secret of its webhook stays here. */
-export function describeBatchJob(record: BatchRecord, { state, done, nowMs }: BatchJobProgress): BatchJobBody {
+export function describeBatchJob(record: BatchRecord, { state, done, webhook, nowMs }: BatchJobProgress): BatchJobBody {
   const startedMs = done?.started_ms ?? state?.startedMs;
   const self = `/v1/jobs/${record.id}`;
   const etaS = done === undefined ? etaOf(record, state, nowMs) : undefined;
@@ -30,7 +31,7 @@ export function describeBatchJob(record: BatchRecord, { state, done, nowMs }: Ba
     },
     priority: record.priority,
     ...(record.metadata === undefined ? {} : { metadata: record.metadata }),
-    ...(record.webhook === undefined ? {} : { webhook: { url: record.webhook.url } }),
+    ...(record.webhook === undefined ? {} : { webhook: { url: record.webhook.url, ...webhook } }),
     ...(done?.error === undefined ? {} : { error: done.error }),
     created_at: seconds(record.created_ms),
     ...(startedMs === undefined ? {} : { in_progress_at: seconds(startedMs) }),

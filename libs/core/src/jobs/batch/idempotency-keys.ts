@@ -20,7 +20,10 @@ export class IdempotencyKeys {
   }
 
   async find(tenant: string, key: string): Promise<IdempotencyClaim | undefined> {
-    const text = await this.#blobs.get(idempotencyKey(tenant, hashOfKey(key)));
+    return IdempotencyKeys.parse(await this.#blobs.get(idempotencyKey(tenant, hashOfKey(key))));
+  }
+
+  static parse(text: Buffer | undefined): IdempotencyClaim | undefined {
     return text === undefined ? undefined : claimSchema.parse(JSON.parse(text.toString('utf8')));
   }
 
