@@ -15,13 +15,17 @@ import type { BatchJobBody, Problem, StoredResultLine, WorkerAnnouncement } from
 import { BatchJobs, type BatchRecord } from '@rerank-fleet/core/jobs';
 import type { BlobStore } from '@rerank-fleet/core/ports';
 import { pino } from 'pino';
+import { expect } from 'vitest';
 import { announcement, corpusRecord, MemoryDocumentStore } from '../support/api-fakes.js';
 import { RedisServer } from '../support/redis-server.js';
+
+/** What tests read of answers: a job, or a problem. */
+export type JobsBody = Omit<BatchJobBody, 'status' | 'error'> & Omit<Problem, 'status'> & { readonly status: string | number };
 
 export interface JobsAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: BatchJobBody & Problem;
+  readonly body: JobsBody;
 }
 
 export interface JobsApiOptions {
@@ -34,6 +38,8 @@ export interface JobsApiOptions {
 /** The API on a real Redis and real files, with a corpus `manuals` and a fleet that was there and sleeps: what is submitted waits. */
 export class JobsApi {
   readonly url: string;
+  /** Its state directory. */
+  readonly directory: string;
   readonly blobs: BlobStore;
   readonly jobs: BatchJobs;
   readonly adapters: OpenAdapters;
@@ -41,10 +47,11 @@ export class JobsApi {
   readonly log: string[];
   readonly #close: () => Promise<void>;
 
-  private constructor(parts: { url: string; blobs: BlobStore; adapters: OpenAdapters; log: string[]; close: () => Promise<void> }) {
+  private constructor(parts: { url: string; directory: string; adapters: OpenAdapters; log: string[]; close: () => Promise<void> }) {
     this.url = parts.url;
-    this.blobs = parts.blobs;
-    this.jobs = new BatchJobs(parts.blobs);
+    this.directory = parts.directory;
+    this.blobs = new FileBlobStore(join(parts.directory, 'blobs'));
+    this.jobs = new BatchJobs(this.blobs);
     this.adapters = parts.adapters;
     this.log = parts.log;
     this.#close = parts.close;
@@ -66,7 +73,7 @@ export class JobsApi {
       if (redis === undefined) await server.stop();
       if (directory === undefined) await rm(root, { recursive: true, force: true });
     };
-    return new JobsApi({ url: await app.getUrl(), blobs: new FileBlobStore(join(root, 'blobs')), adapters, log, close });
+    return new JobsApi({ url: await app.getUrl(), directory: root, adapters, log, close });
   }
 
   close(): Promise<void> {
@@ -113,27 +120,32 @@ export class JobsApi {
 
   async rejections(record: BatchRecord): Promise<StoredResultLine[]> {
     const lines: Buffer[] = [];
-    for await (const chunk of (await this.jobs.rejections(record)) ?? []) lines.push(chunk);
+    for await (const chunk of (await this.jobs.rejections(record)) ?? []) lines.push(chunk as Buffer);
     return linesOf(Buffer.concat(lines).toString()).map((line) => JSON.parse(line) as StoredResultLine);
   }
 
   /** Everything in the blob store. */
   async kept(): Promise<string[]> {
     const folders = ['uploads', 'jobs', 'job-index', 'open-jobs', 'idempotency'];
-    const keys = await Promise.all(folders.map((folder) => Array.fromAsync(this.blobs.list(folder))));
-    return keys.flat();
+    return (await Promise.all(folders.map((folder) => this.keysUnder(folder)))).flat();
+  }
+
+  async keysUnder(folder: string): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const key of this.blobs.list(folder)) keys.push(key);
+    return keys;
   }
 }
 
 /** An upload that is sent piece by piece. Its connection may break. */
-export function openUpload(url: string): ClientRequest {
-  const sent = request(`${url}/v1/jobs`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } });
+export function openUpload(url: string, headers: Readonly<Record<string, string>> = {}): ClientRequest {
+  const sent = request(`${url}/v1/jobs`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson', ...headers } });
   return sent.on('error', () => undefined);
 }
 
-export async function answerOf(sent: ClientRequest): Promise<{ readonly status: number; readonly body: BatchJobBody & Problem }> {
+export async function answerOf(sent: ClientRequest): Promise<{ readonly status: number; readonly body: JobsBody }> {
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-  return { status: answer.statusCode ?? 0, body: JSON.parse(await text(answer)) as BatchJobBody & Problem };
+  return { status: answer.statusCode ?? 0, body: JSON.parse(await text(answer)) as JobsBody };
 }
 
 export const ndjson = (...lines: readonly (object | string)[]): string =>
@@ -146,6 +158,9 @@ export const rerank = (custom_id: string, more: object = {}) => ({
   documents: ['one', 'two'],
   ...more,
 });
+
+/** Matches text that holds the part. */
+export const textWith = (part: string): unknown => expect.stringContaining(part) as unknown;
 
 function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
