@@ -46,3 +46,8 @@ export function loadClientConfig(env: NodeJS.ProcessEnv = process.env): ClientCo
   }
   return Object.freeze({ url: url.data.replace(/\/+$/, ''), ...(apiKey.data === undefined ? {} : { apiKey: apiKey.data }) });
 }
+
+/** A secret that the command line was told the variable of, so that it is on no command line itself; undefined where there is none. */
+export function loadSecret(variable: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env[variable] === '' ? undefined : env[variable];
+}
