@@ -45,6 +45,7 @@ export async function announceWorker({ announcement, models, ops, registry, cloc
     totals: () => models.meter.totals,
     cache: models.cacheStats,
     pairsWaiting: () => models.scheduler.stats.waiting,
+    sessions: () => models.engine.sessions,
   });
   const tell = (): Promise<void> =>
     registry.announce({

@@ -49,6 +49,20 @@ describe(EngineMeter, () => {
     expect(meter.totals).toEqual({ pairs: 3, batches: 2, tokens: 48, paddedTokens: 60, budgetTokens: 120 });
   });
 
+  it('takes the speed from well-filled batches of rerankers, and only when enough of them have run', () => {
+    const { meter } = start();
+    meter.start();
+    const full = (runMs: number, overrides: Partial<BatchReport> = {}) => meter.batchRan(report({ paddedTokens: 30, runMs, ...overrides }));
+    full(499);
+    full(5_000, { model: 'e' });
+    full(5_000, { paddedTokens: 29 });
+    expect(meter.totals.tokensPerS).toBeUndefined();
+    full(24);
+    expect(meter.totals.tokensPerS).toBeCloseTo((1_000 * (24 * 0.98 + 24)) / (499 * 0.98 + 24));
+    for (let run = 0; run < 500; run += 1) full(24);
+    expect(meter.totals.tokensPerS).toBeCloseTo(1_000, 0);
+  });
+
   it('tells fill, padding waste, waits and time in the model', async () => {
     const { meter, read } = start();
     meter.start();

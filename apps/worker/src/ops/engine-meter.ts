@@ -17,7 +17,15 @@ export interface EngineTotals {
   readonly paddedTokens: number;
   /** Padded tokens that the batches might have had. */
   readonly budgetTokens: number;
+  /** Tokens a second of one session in batches that were well filled, lately; absent until enough of them have run. */
+  readonly tokensPerS?: number;
 }
+
+/** A batch that says how fast the model is: small ones are slower a token, and are run where little is to be done. */
+const FULL = 0.5;
+/** Each batch that tells of the speed makes earlier ones count so much: about the last fifty do. */
+const MEMORY = 0.98;
+const LEAST_RUN_MS = 500;
 
 interface ModelMeter extends MeteredModel {
   tokens: number;
@@ -29,6 +37,8 @@ export class EngineMeter implements BatchObserver {
   readonly #instruments: WorkerInstruments;
   readonly #models: ReadonlyMap<string, ModelMeter>;
   readonly #totals = { pairs: 0, batches: 0, tokens: 0, paddedTokens: 0, budgetTokens: 0 };
+  /** Of well-filled batches of cross-encoders; earlier ones count less. */
+  readonly #full = { tokens: 0, runMs: 0 };
   #counting = false;
 
   constructor(instruments: WorkerInstruments, models: readonly MeteredModel[]) {
@@ -37,7 +47,8 @@ export class EngineMeter implements BatchObserver {
   }
 
   get totals(): EngineTotals {
-    return { ...this.#totals };
+    const { tokens, runMs } = this.#full;
+    return { ...this.#totals, ...(runMs < LEAST_RUN_MS ? {} : { tokensPerS: (tokens * 1_000) / runMs }) };
   }
 
   /** Warm-up and tuning are no work: nothing is counted before. */
@@ -55,7 +66,10 @@ export class EngineMeter implements BatchObserver {
     this.#totals.tokens += tokens;
     this.#totals.paddedTokens += paddedTokens;
     this.#totals.budgetTokens += budget;
-    if (model.kind === 'cross-encoder') this.#totals.pairs += sequences.length;
+    if (model.kind === 'cross-encoder') {
+      this.#totals.pairs += sequences.length;
+      if (paddedTokens >= budget * FULL) this.#noteSpeed(tokens, runMs);
+    }
     this.#export(model, sequences);
     const { batches, batchFill, batchTokens, batchPaddedTokens, paddingWaste, modelRun } = this.#instruments;
     const label = { model: model.name };
@@ -65,6 +79,11 @@ export class EngineMeter implements BatchObserver {
     batchPaddedTokens.add(paddedTokens, label);
     paddingWaste.set(1 - model.tokens / model.paddedTokens, label);
     modelRun.observeMs(runMs, label);
+  }
+
+  #noteSpeed(tokens: number, runMs: number): void {
+    this.#full.tokens = this.#full.tokens * MEMORY + tokens;
+    this.#full.runMs = this.#full.runMs * MEMORY + runMs;
   }
 
   #export({ name: model, kind }: ModelMeter, sequences: BatchReport['sequences']): void {

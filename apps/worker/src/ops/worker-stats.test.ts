@@ -34,6 +34,13 @@ describe(WorkerStats, () => {
     expect(stats.read()).toMatchObject({ pairs_scored: 10, batches: 2, padding_waste: expect.closeTo(0.2) as number, batch_fill: 0.25 });
   });
 
+  it('says how fast it is where that has been measured, over all its sessions', () => {
+    const totals = () => ({ ...TOTALS, tokensPerS: 2_000 });
+    const stats = new WorkerStats({ totals, cache: () => ({ hits: 0, misses: 0 }), pairsWaiting: () => 0, sessions: () => 3 });
+    expect(stats.read().tokens_per_s).toBe(6_000);
+    expect(start().stats.read()).not.toHaveProperty('tokens_per_s');
+  });
+
   it('takes the rate over the last half minute, not over its life', () => {
     const { state, stats } = start();
     const beat = (seconds: number, pairs: number): number => {

@@ -11,6 +11,8 @@ export interface WorkerStatsParts {
   readonly totals: () => EngineTotals;
   readonly cache: () => CacheStats;
   readonly pairsWaiting: () => number;
+  /** Batches that run at once. @defaultValue 1 */
+  readonly sessions?: () => number;
   /** Monotonic milliseconds. @defaultValue performance.now */
   readonly now?: () => number;
 }
@@ -30,7 +32,7 @@ export class WorkerStats {
 
   /** Called with each heartbeat. */
   read(): Stats {
-    const { pairs, batches, tokens, paddedTokens, budgetTokens } = this.#parts.totals();
+    const { pairs, batches, tokens, paddedTokens, budgetTokens, tokensPerS } = this.#parts.totals();
     const { hits, misses } = this.#parts.cache();
     return {
       pairs_scored: pairs,
@@ -38,6 +40,7 @@ export class WorkerStats {
       padding_waste: paddedTokens === 0 ? 0 : 1 - tokens / paddedTokens,
       batch_fill: budgetTokens === 0 ? 0 : paddedTokens / budgetTokens,
       pairs_per_s: this.#rate(pairs),
+      ...(tokensPerS === undefined ? {} : { tokens_per_s: tokensPerS * (this.#parts.sessions?.() ?? 1) }),
       pairs_waiting: this.#parts.pairsWaiting(),
       cache_hits: hits,
       cache_misses: misses,

@@ -46,6 +46,8 @@ export const workerAnnouncementSchema = z.object({
       batch_fill: z.number().optional(),
       /** Over about the last half minute. */
       pairs_per_s: z.number().optional(),
+      /** Tokens a second that its cross-encoders score in well-filled batches; absent until enough of those have run. */
+      tokens_per_s: z.number().positive().optional(),
       pairs_waiting: z.number().optional(),
       cache_hits: z.number().optional(),
       cache_misses: z.number().optional(),
