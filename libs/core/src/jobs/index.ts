@@ -1,2 +1,3 @@
 export * from './batch/index.js';
+export * from './files/index.js';
 export * from './ingest-jobs.js';
