@@ -60,7 +60,7 @@ export function isQuiet(share: number, most: number): boolean {
 }
 
 /** User and system time of a process, all its threads; the fields after its name, which may hold spaces. */
-function cpuMs(pid: number): number {
+export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ');

@@ -1,0 +1,125 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BatchJobBody } from '@rerank-fleet/core/contracts';
+import { printTable } from '../support/report.ts';
+import type { BenchSize } from './bench-size.ts';
+import type { FakeFleet, FleetStats } from './fake-fleet.ts';
+import { goal, type Outcome } from './goal.ts';
+import { ended, rerankRow, submit, writeRows } from './rows.ts';
+import { Stand } from './stand.ts';
+import { keysInRedis, MIB, usedMemoryMib, watchMemory, type MemoryPeaks } from './watch-memory.ts';
+
+const API_MIB = 300;
+const REDIS_MIB = 64;
+const QUEUE_COST = 0.05;
+
+interface JobRun {
+  readonly job: BatchJobBody;
+  readonly submitMs: number;
+  readonly wallMs: number;
+  readonly stats: FleetStats;
+  readonly foreignShare: number;
+}
+
+/** One large job, from the first byte of its upload to its end: memory of API and Redis, what the queue costs, and what is left behind. */
+export async function memoryPart(size: BenchSize): Promise<Outcome[]> {
+  const { rows, candidates, documentBytes, workers, processes, shape, profile } = size;
+  const path = join(tmpdir(), `rerank-batch-bench-${process.pid}.ndjson`);
+  try {
+    const bytes = await writeRows(path, rows, (number) => rerankRow(number, { candidates, documentBytes }));
+    console.log(
+      `## Memory\n\n${rows} rerank rows of ${candidates} documents of ${documentBytes} bytes (${mib(bytes)} MiB), ${workers} simulated workers in ${processes} processes, ` +
+        `${shape.latencyMs} ms a batch of ${shape.batchPairs} pairs\n`,
+    );
+    return await Stand.with({ profile }, async (stand) => {
+      const before = await usedMemoryMib(stand);
+      const { result: run, peaks } = await stand.withFleet({ workers, processes, shape }, (fleet) =>
+        watchMemory(stand, () => runJob(stand, fleet, path)),
+      );
+      const outcomes = report(size, { run, peaks, bytes });
+      const after = await usedMemoryMib(stand);
+      console.log(
+        `\nRedis used_memory: ${before.toFixed(1)} MiB before, ${peaks.redisMib.toFixed(1)} at most, ${after.toFixed(1)} after the job and its workers\n`,
+      );
+      await reportKeys(stand);
+      return outcomes;
+    });
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function runJob(stand: Stand, fleet: FakeFleet, path: string): Promise<JobRun> {
+  const began = performance.now();
+  const { id } = await submit(stand, path);
+  const accepted = performance.now();
+  stand.load.begin();
+  const from = await fleet.stats();
+  const job = await ended(stand, id, 'default', 200);
+  const to = await fleet.stats();
+  return {
+    job,
+    submitMs: accepted - began,
+    wallMs: performance.now() - accepted,
+    stats: { ...to, pairs: to.pairs - from.pairs, batches: to.batches - from.batches, cpuMs: to.cpuMs - from.cpuMs },
+    foreignShare: stand.load.share(),
+  };
+}
+
+interface Found {
+  readonly run: JobRun;
+  readonly peaks: MemoryPeaks;
+  readonly bytes: number;
+}
+
+function report({ rows, candidates, workers, shape }: BenchSize, { run, peaks, bytes }: Found): Outcome[] {
+  const { job, stats, wallMs, submitMs, foreignShare } = run;
+  if (job.status !== 'completed' || job.request_counts.succeeded !== rows)
+    throw new Error(`The job ended otherwise: ${JSON.stringify(job)}`);
+  const share = (ms: number): number => ms / (wallMs * workers);
+  const busy = share(stats.batches * shape.latencyMs);
+  const needed = share(((rows * candidates) / shape.batchPairs) * shape.latencyMs);
+  printTable(
+    ['measure', 'value'],
+    [
+      [
+        'upload',
+        `${(submitMs / 1_000).toFixed(1)} s, ${(bytes / MIB / (submitMs / 1_000)).toFixed(0)} MiB/s, ${((rows / submitMs) * 1_000).toFixed(0)} rows/s`,
+      ],
+      [
+        'job, from 202 to its end',
+        `${(wallMs / 1_000).toFixed(1)} s, ${((rows / wallMs) * 1_000).toFixed(0)} rows/s, ${((stats.pairs / wallMs) * 1_000).toFixed(0)} pairs/s`,
+      ],
+      ['model busy', `${percent(busy)} of the workers' time`],
+      ['full batches would take', `${percent(needed)} of the workers' time`],
+      ['pairs a batch', (stats.pairs / stats.batches).toFixed(1)],
+      ['CPU of the workers', `${(stats.cpuMs / wallMs).toFixed(2)} cores, ${((stats.cpuMs / stats.pairs) * 1_000).toFixed(1)} µs a pair`],
+      ['memory of the API, median', `${peaks.apiMedianMib.toFixed(0)} MiB`],
+      ['others on the cores', percent(foreignShare)],
+    ],
+  );
+  console.log();
+  return [
+    goal('memory of the API (RSS), most', `${peaks.apiMib.toFixed(0)} MiB`, `≤ ${API_MIB} MiB`, { met: peaks.apiMib <= API_MIB }),
+    goal('memory of Redis (used_memory), most', `${peaks.redisMib.toFixed(1)} MiB`, `≤ ${REDIS_MIB} MiB`, {
+      met: peaks.redisMib <= REDIS_MIB,
+    }),
+    goal('cost of the queue', percent(1 - busy), `≤ ${percent(QUEUE_COST)} of the workers' time`, {
+      met: 1 - busy <= QUEUE_COST,
+      foreignShare,
+    }),
+  ];
+}
+
+async function reportKeys(stand: Stand): Promise<void> {
+  const groups = await keysInRedis(stand);
+  console.log('Left in Redis:\n');
+  printTable(
+    ['keys', 'count', 'entries', 'bytes'],
+    groups.map(({ pattern, keys, entries, bytes }) => [`\`${pattern}\``, String(keys), String(entries), String(bytes)]),
+  );
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
