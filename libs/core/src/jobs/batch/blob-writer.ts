@@ -4,8 +4,8 @@ import type { BlobStore } from '../../ports/index.js';
 
 /** Pieces are gathered into chunks of this size: a stream costs far more a write than a byte. */
 const CHUNK_BYTES = 65_536;
-/** What may wait for a store that is behind, besides one chunk. */
-const WAITING_BYTES = 1_048_576;
+/** What may wait for a store that is behind: as much before the stream as in it. */
+const WAITING_BYTES = 524_288;
 
 /** A blob that is written piece by piece, in bounded memory; nothing of it can be seen before `end`. */
 export class BlobWriter {
