@@ -222,6 +222,7 @@ export class FakeFleet {
     jobs: this.jobs,
     blobs: this.blobs,
     batchLedger: NO_LEDGER,
+    batchEvents: { listen: () => () => undefined },
     queue: { enqueue: away, depth: away, peek: away },
     now: () => Date.now(),
     sequence: { next: async (count = 1) => (this.#seq += count) - count + 1 },

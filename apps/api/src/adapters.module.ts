@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { openBlobStore } from '@rerank-fleet/core/adapters/blobs/open-blob-store';
+import { BatchEvents } from '@rerank-fleet/core/adapters/redis/batch-events';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
@@ -23,9 +24,11 @@ export interface Adapters {
   readonly documentStore: DocumentStore;
   readonly dispatcher: Pick<TaskDispatcher, 'call' | 'submit'>;
   readonly fleet: FleetSource;
-  readonly jobs: Pick<IngestJobs, 'begin' | 'find'>;
+  readonly jobs: Pick<IngestJobs, 'begin' | 'find' | 'list' | 'remove'>;
   readonly blobs: BlobStore;
   readonly batchLedger: BatchLedger;
+  /** Tells of which batch jobs something has changed. */
+  readonly batchEvents: Pick<BatchEvents, 'listen'>;
   readonly queue: Pick<JobQueue, 'enqueue' | 'depth' | 'peek'>;
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
@@ -60,6 +63,8 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     await assertRedisFit(redis);
     const inbox = await ResultInbox.start(redis, await connectRedis(config.redis.url, { role: 'consumer', name: 'api-results', onFault }));
     closers.push(() => inbox.stop());
+    const batchEvents = await BatchEvents.start(await connectRedis(config.redis.url, { role: 'consumer', name: 'api-jobs', onFault }));
+    closers.push(() => batchEvents.stop());
     const clock = await RedisClock.start(redis);
     closers.push(() => clock.stop());
     const queue = await BullmqJobQueue.open({ url: config.redis.url, onFault });
@@ -78,6 +83,7 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       jobs: new IngestJobs(blobs),
       blobs,
       batchLedger: new RedisBatchLedger(redis, () => clock.now()),
+      batchEvents,
       queue,
       now: () => clock.now(),
       sequence: new Sequence(redis),

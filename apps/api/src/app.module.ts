@@ -16,6 +16,7 @@ import { ProblemFilter } from './http/problem-filter.js';
 import { BATCH_PROVIDERS } from './jobs/batch-providers.js';
 import { JobSubmissionController } from './jobs/job-submission.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { READ_PROVIDERS } from './jobs/read-providers.js';
 import { JobsService } from './jobs/jobs.service.js';
 import { ModelsController } from './models/models.controller.js';
 import { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
@@ -110,6 +111,7 @@ export class AppModule {
         { provide: LOGGER, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
         ...BATCH_PROVIDERS,
+        ...READ_PROVIDERS,
         ...SERVICES,
       ],
     };

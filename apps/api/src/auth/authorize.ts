@@ -10,9 +10,11 @@ import { assertLoopbackRequest } from './assert-loopback-request.js';
  *
  * @throws RerankError `unauthorized`, `forbidden`
  */
-export function authorize(ring: ApiKeyRing, headers: IncomingHttpHeaders, scope: Scope): Principal {
+export function authorize(ring: ApiKeyRing, headers: IncomingHttpHeaders, scope: Scope | readonly Scope[]): Principal {
   if (ring.isEmpty) assertLoopbackRequest(headers);
   const principal = ring.authenticate(headers.authorization);
-  if (!principal.scopes.includes(scope)) throw new RerankError('forbidden', `This API key lacks the scope "${scope}".`);
+  const scopes = [scope].flat();
+  if (!scopes.some((each) => principal.scopes.includes(each)))
+    throw new RerankError('forbidden', `This API key lacks the scope ${scopes.map((each) => `"${each}"`).join(' or ')}.`);
   return principal;
 }

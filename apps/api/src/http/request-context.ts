@@ -13,6 +13,7 @@ export interface Principal {
 export interface RequestContext {
   readonly requestId: string;
   readonly tenant: string;
+  readonly scopes: readonly Scope[];
   /** Aborts when the client left before the answer was sent. */
   readonly signal: AbortSignal;
   /** W3C trace context, as the client sent it. */
@@ -38,6 +39,7 @@ export function contextOf(request: FastifyRequest): RequestContext {
   return {
     requestId: request.id,
     tenant: request.principal?.tenant ?? 'default',
+    scopes: request.principal?.scopes ?? [],
     signal: request.clientGone?.signal ?? new AbortController().signal,
     arrivedAt: request.arrivedAt,
     ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? { traceparent } : {}),

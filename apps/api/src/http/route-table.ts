@@ -4,7 +4,7 @@ export interface Route {
   readonly method: string;
   /** As Fastify writes it: `/v1/corpora/:name`. */
   readonly path: string;
-  readonly scope: string | undefined;
+  readonly scope: string | readonly string[] | undefined;
 }
 
 const TABLES = new WeakMap<object, Route[]>();

@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import type { Config } from '@rerank-fleet/core/config';
-import { BatchDispatcher, BatchJobs, BatchKeeper, IdempotencyKeys, slotsOf } from '@rerank-fleet/core/jobs';
+import { BatchDispatcher, BatchJobs, BatchKeeper, enqueueWebhook, IdempotencyKeys, slotsOf } from '@rerank-fleet/core/jobs';
 import type { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
 import type { Logger } from 'pino';
 import type { Adapters } from '../adapters.module.js';
@@ -19,15 +19,15 @@ export const BATCH_PROVIDERS: Provider[] = [
   { provide: BATCH_JOBS, inject: [ADAPTERS], useFactory: ({ blobs }: Adapters) => new BatchJobs(blobs) },
   {
     provide: BATCH_DISPATCHER,
-    inject: [ADAPTERS],
-    useFactory: ({ batchLedger: ledger, queue, fleet, now }: Adapters) =>
-      new BatchDispatcher({ ledger, queue, slotsOf: slotsOf(fleet), weights: {}, now }),
+    inject: [CONFIG, ADAPTERS],
+    useFactory: ({ jobs: { tenantWeights: weights } }: Config, { batchLedger: ledger, queue, fleet, now }: Adapters) =>
+      new BatchDispatcher({ ledger, queue, slotsOf: slotsOf(fleet), weights, now }),
   },
   {
     provide: BATCH_KEEPER,
     inject: [ADAPTERS, BATCH_JOBS, BATCH_DISPATCHER, LOGGER],
-    useFactory: ({ batchLedger: ledger, now }: Adapters, jobs: BatchJobs, dispatcher: BatchDispatcher, log: Logger) =>
-      new BatchKeeper({ jobs, ledger, dispatcher, onEnded: () => Promise.resolve(), log, now }),
+    useFactory: ({ batchLedger: ledger, queue, now }: Adapters, jobs: BatchJobs, dispatcher: BatchDispatcher, log: Logger) =>
+      new BatchKeeper({ jobs, ledger, dispatcher, onEnded: (record) => enqueueWebhook(queue, record), log, now }),
   },
   {
     provide: KeeperClock,

@@ -1,5 +1,5 @@
 import { ERROR_CATALOGUE, RerankError, type ErrorCode } from '@rerank-fleet/core/errors';
-import { cohereErrorSchema, problemSchema, teiErrorSchema, voyageErrorSchema } from '@rerank-fleet/core/contracts';
+import { cohereErrorSchema, openAiErrorSchema, problemSchema, teiErrorSchema, voyageErrorSchema } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { describeInDialect } from '../compat/error-dialects.js';
@@ -26,6 +26,7 @@ const EVERYWHERE: readonly ErrorCode[] = ['internal_error'];
 const ERROR_SCHEMAS: Readonly<Record<ErrorForm, z.ZodType>> = {
   problem: problemSchema,
   cohere: cohereErrorSchema,
+  openai: openAiErrorSchema,
   tei: teiErrorSchema,
   voyage: voyageErrorSchema,
 };
@@ -66,8 +67,17 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
     tags: [operation.tag],
     summary: operation.summary,
     description:
-      [operation.description, scope === undefined ? undefined : `Needs the scope \`${scope}\`.`].filter(Boolean).join(' ') ||
-      operation.summary,
+      [
+        operation.description,
+        scope === undefined
+          ? undefined
+          : `Needs the scope ${[scope]
+              .flat()
+              .map((each) => `\`${each}\``)
+              .join(' or ')}.`,
+      ]
+        .filter(Boolean)
+        .join(' ') || operation.summary,
     security: scope === undefined ? [] : [{ apiKey: [] }],
     ...(params === undefined
       ? {}
@@ -96,9 +106,9 @@ const HEADERS = z.object({
 
 function answersOf({ answers }: Operation): Responses {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, { description, schema }]) => [
+    Object.entries(answers).map(([status, { description, schema, type = 'application/json' }]) => [
       status,
-      { description, headers: HEADERS, ...(schema === undefined ? {} : { content: { 'application/json': { schema } } }) },
+      { description, headers: HEADERS, ...(schema === undefined ? {} : { content: { [type]: { schema } } }) },
     ]),
   );
 }

@@ -14,11 +14,11 @@ export interface Operation {
   readonly tag: 'rerank' | 'compat' | 'search' | 'corpora' | 'jobs' | 'models' | 'admin' | 'health';
   readonly summary: string;
   readonly description?: string;
-  /** Absent: open to all. */
-  readonly scope?: Scope;
+  /** One of them is enough. Absent: open to all. */
+  readonly scope?: Scope | readonly Scope[];
   readonly params?: { readonly path?: z.ZodObject; readonly query?: z.ZodObject; readonly header?: z.ZodObject };
   readonly body?: { readonly required: boolean; readonly content: Readonly<Record<string, z.ZodType>> };
-  readonly answers: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType }>>;
+  readonly answers: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType; readonly type?: string }>>;
   /** Errors of the route itself; those of every route are added. */
   readonly errors: readonly ErrorCode[];
   /** Forms that its errors come in. Default: problems only. */

@@ -21,6 +21,7 @@ import {
 import { z } from 'zod';
 import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
 import { ingestQuerySchema } from '../corpora/ingest-query.js';
+import { READ_OPERATIONS } from '../jobs/read-operations.js';
 import { SUBMISSION_OPERATIONS } from '../jobs/submission-operations.js';
 import { BODY, json, QUEUED, SCORED, STORED, type Operation } from './operation.js';
 
@@ -152,19 +153,7 @@ export const OPERATIONS: readonly Operation[] = [
     errors: [...BODY, ...QUEUED, ...STORED, 'corpus_not_found'],
   },
   ...SUBMISSION_OPERATIONS,
-  {
-    method: 'get',
-    path: '/v1/jobs/{id}',
-    id: 'getJob',
-    tag: 'jobs',
-    summary: 'A job as it stands',
-    scope: 'ingest',
-    params: {
-      path: z.object({ id: z.string().meta({ description: 'Id of the job.', examples: ['job_0f8fad5bd9cb469fa165706867700ab1'] }) }),
-    },
-    answers: { 200: { description: 'The job.', schema: ingestJobSchema } },
-    errors: ['job_not_found'],
-  },
+  ...READ_OPERATIONS,
   {
     method: 'get',
     path: '/v1/models',

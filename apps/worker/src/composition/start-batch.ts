@@ -5,7 +5,7 @@ import type { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-conne
 import { RowSuspects } from '@rerank-fleet/core/adapters/redis/row-suspects';
 import type { Config } from '@rerank-fleet/core/config';
 import type { BatchTask, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import { BatchDispatcher, BatchJobs, BatchKeeper, slotsOf } from '@rerank-fleet/core/jobs';
+import { BatchDispatcher, BatchJobs, BatchKeeper, enqueueWebhook, slotsOf } from '@rerank-fleet/core/jobs';
 import type { RerankError } from '@rerank-fleet/core/errors';
 import type { Logger } from '@rerank-fleet/core/observability';
 import type { BlobStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
@@ -51,7 +51,7 @@ export function startBatch(parts: BatchStartParts): BatchWork {
   const ledger = new RedisBatchLedger(redis, now);
   const jobs = new BatchJobs(parts.blobs);
   const dispatcher = new BatchDispatcher({ ledger, queue, slotsOf: slotsOf(registry), weights: config.jobs.tenantWeights, now });
-  const keeper = new BatchKeeper({ jobs, ledger, dispatcher, onEnded: () => Promise.resolve(), log, now });
+  const keeper = new BatchKeeper({ jobs, ledger, dispatcher, onEnded: (record) => enqueueWebhook(queue, record), log, now });
   const [pool] = poolsOf([parts.announcement], []);
   if (pool === undefined) throw new RangeError('A worker is a pool of one.');
   const batch: BatchParts = {

@@ -21,8 +21,10 @@ import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
 import { Bm25Encoders } from '../tokenization/bm25-encoders.js';
 import { announceWorker, describeWorker } from './announce-worker.js';
 import { consumeTasks, type GiveUpSlice } from './consume-tasks.js';
+import { consumeWebhooks } from '../webhooks/consume-webhooks.js';
 import { every } from './every.js';
 import { openStores, type Stores } from './open-stores.js';
+import { startRetention } from './retention.js';
 import { startBatch } from './start-batch.js';
 import { startModels, type RunningModels } from './start-models.js';
 
@@ -30,8 +32,6 @@ import { startModels, type RunningModels } from './start-models.js';
 const SWEEP_MS = 60_000;
 /** How often jobs are looked at that are over their time, or whose slices were lost. */
 const KEEP_MS = 2_000;
-const PURGE_MS = 3_600_000;
-const DAY_MS = 24 * 3_600_000;
 /** Room of an embedder's window that special tokens and a prefix may take. */
 const FRAMING_TOKENS = 8;
 
@@ -87,7 +87,10 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   });
   const giveUp: GiveUpSlice = (tenant, body, error) =>
     body.kind === 'ingest' ? giveUpSlice(jobs, tenant, body, error) : batch.giveUp(tenant, body, error);
-  const consumers = await consumeTasks({ config, queue, processor, giveUp, log });
+  const consumers = [
+    ...(await consumeTasks({ config, queue, processor, giveUp, log })),
+    await consumeWebhooks({ config, queue, blobs: stores.blobs, log }),
+  ];
   ops.enter('ready');
   const announcer = await announceWorker({ announcement, models, ops, registry, clock, log });
   const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });
@@ -95,7 +98,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const quickKeeping = every(KEEP_MS, log, () => batch.keeper.sweep());
   const thoroughKeeping = every(SWEEP_MS, log, () => batch.keeper.recover());
   void batch.keeper.recover().catch((error: unknown) => log.warn({ err: error }, 'Jobs could not be looked through; it is tried again.'));
-  const retention = every(PURGE_MS, log, () => jobs.purge(Date.now() - config.worker.jobRetentionDays * DAY_MS));
+  const retention = startRetention({ redis, blobs: stores.blobs, days: config.worker.jobRetentionDays, log });
   // Not waited for: a backlog of uploads keeps no worker from its calls.
   void requeue().catch((error: unknown) => log.warn({ err: error }, 'Uploads could not be looked through; it is tried again.'));
 

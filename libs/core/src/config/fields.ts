@@ -100,6 +100,14 @@ export const FIELDS = {
       schema: int(1_024, 1_099_511_627_776).default(4_294_967_296),
     }),
   },
+  streams: {
+    idleMs: field({
+      env: 'STREAM_IDLE_MS',
+      unit: 'ms',
+      description: 'How long a client may leave a streamed answer (results, events) unread before its connection is closed.',
+      schema: int(100, 3_600_000).default(60_000),
+    }),
+  },
   auth: {
     keys: field({
       env: 'API_KEYS',
@@ -327,7 +335,7 @@ export const FIELDS = {
     ingestConcurrency: field({ env: 'INGEST_CONCURRENCY', description: 'Ingest tasks in hand at once.', schema: int(1, 64).default(2) }),
     jobRetentionDays: field({
       env: 'JOB_RETENTION_DAYS',
-      description: 'Days after which a finished ingest job, or an upload that was cut off, is forgotten.',
+      description: 'Days after which a job that has ended is forgotten, with its results.',
       schema: int(1, 3_650).default(7),
     }),
     maxRssBytes: field({
@@ -350,6 +358,44 @@ export const FIELDS = {
       description:
         'JSON object of tenant to weight: the share of a busy fleet that its batch jobs get, against 1 of a tenant that is not named.',
       schema: weights.optional().transform((value) => value ?? {}),
+    }),
+  },
+  admission: {
+    tenantSyncTokens: field({
+      env: 'TENANT_SYNC_TOKENS',
+      unit: 'tokens',
+      description:
+        'Estimated tokens (bytes ÷ 4, the query with each document) that a tenant may have in calls which wait for their answer, over all API processes. Beyond it calls are refused with 429.',
+      schema: int(1_000, 1_000_000_000_000).default(2_000_000),
+    }),
+    tenantJobRows: field({
+      env: 'TENANT_JOB_ROWS',
+      description: 'Requests that a tenant may have in batch jobs which have not ended.',
+      schema: int(1, 1_000_000_000_000).default(5_000_000),
+    }),
+    tenantJobBytes: field({
+      env: 'TENANT_JOB_BYTES',
+      unit: 'bytes',
+      description: 'What the requests of all kept batch jobs of a tenant may take in the blob store.',
+      schema: int(1_024, Number.MAX_SAFE_INTEGER).default(53_687_091_200),
+    }),
+    maxJobRows: field({
+      env: 'MAX_JOB_ROWS',
+      description: 'Most requests in one batch job.',
+      schema: int(1, 1_000_000_000_000).default(1_000_000),
+    }),
+    maxJobBytes: field({
+      env: 'MAX_JOB_BYTES',
+      unit: 'bytes',
+      description: 'Most that the requests of one batch job may take in the blob store.',
+      schema: int(1_024, Number.MAX_SAFE_INTEGER).default(4_294_967_296),
+    }),
+    maxBodiesInHandBytes: field({
+      env: 'MAX_BODIES_IN_HAND_BYTES',
+      unit: 'bytes',
+      description:
+        'JSON bodies that an API process holds in memory at once, from their arrival to their answer. Beyond it calls are refused with 429; one alone always fits. A body takes several times its size.',
+      schema: int(1_024, Number.MAX_SAFE_INTEGER).default(268_435_456),
     }),
   },
   webhooks: {

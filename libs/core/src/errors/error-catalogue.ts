@@ -22,6 +22,7 @@ export const ERROR_CATALOGUE = {
   model_not_found: { status: 404, title: 'No such model', retry: 'unrecoverable' },
   route_not_found: { status: 404, title: 'No such route', retry: 'none' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used for another request', retry: 'none' },
+  job_not_ended: { status: 409, title: 'The job has not ended', retry: 'none' },
   job_not_retryable: { status: 409, title: 'The job cannot be retried', retry: 'none' },
   reindex_in_progress: { status: 409, title: 'A reindex of this corpus is running', retry: 'none' },
   reindex_required: { status: 409, title: 'This change needs a reindex', retry: 'none' },

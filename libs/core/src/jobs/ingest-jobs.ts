@@ -3,6 +3,7 @@ import { ingestOutcomeSchema, type IngestOutcome, type IngestJobBody } from '../
 import type { Document, StoredDocument } from '../domain/index.js';
 import type { ErrorCode } from '../errors/index.js';
 import type { BlobStore } from '../ports/index.js';
+import { INGEST_INDEX, ingestIndexKey, jobOfIndexKey } from './batch/batch-layout.js';
 import { isJobId, newJobId, timeOfJobId } from './job-id.js';
 
 /** A slice is one task; it ends at whichever bound comes first. */
@@ -91,6 +92,23 @@ export class IngestJobs {
     return ended === undefined ? describeJob(record, outcomes, undefined) : describeJob(record, ended.outcomes, ended.completed_ms);
   }
 
+  /** Ids of a tenant's jobs, newest first; `after` is the id where an earlier listing ended. One may be gone already. */
+  async *list(tenant: string, after?: string): AsyncGenerator<string, void, undefined> {
+    const options = after === undefined ? {} : { after: ingestIndexKey(tenant, after) };
+    for await (const key of this.#blobs.list(`${INGEST_INDEX}/${tenant}`, options)) yield jobOfIndexKey(key);
+  }
+
+  /** Forgets a job that is done. False, changing nothing, if it is not. */
+  async remove(tenant: string, id: string): Promise<boolean> {
+    const record = await this.record(tenant, id);
+    if (record !== undefined && (await this.#done(record)) === undefined) return false;
+    // First what makes it a job, or what is left would look like one that is not done.
+    await this.#blobs.delete(jobKey(tenant, id));
+    await this.#blobs.deleteUnder(jobFolder(tenant, id));
+    await this.#blobs.delete(ingestIndexKey(tenant, id));
+    return true;
+  }
+
   /** Undefined if the job or the slice is gone. */
   async slice(record: IngestJobRecord, slice: number): Promise<IngestSlice | undefined> {
     const text = await this.#blobs.get(sliceKey(record.tenant, record.id, slice));
@@ -157,6 +175,11 @@ export class IngestJobs {
       old.set(jobFolder(tenant, id), { done: state.done || file === 'done.json', accepted: state.accepted || file === 'job.json' });
     }
     for (const [folder, { done, accepted }] of old) if (done || !accepted) await this.#blobs.deleteUnder(folder);
+    for await (const key of this.#blobs.list(INGEST_INDEX)) {
+      const [, tenant = ''] = key.split('/');
+      const id = jobOfIndexKey(key);
+      if (timeOfJobId(id) < epochMs && (await this.#blobs.size(jobKey(tenant, id))) === undefined) await this.#blobs.delete(key);
+    }
   }
 
   async #done({ tenant, id }: IngestJobRecord): Promise<z.infer<typeof doneSchema> | undefined> {
@@ -238,6 +261,7 @@ export class IngestUpload {
       errors: this.#errors,
       slices: this.#sliceSizes.map((documents, position) => ({ seq: first + position, documents })),
     };
+    await this.#blobs.put(ingestIndexKey(record.tenant, this.id), '');
     await this.#blobs.put(jobKey(record.tenant, this.id), JSON.stringify(record));
     return record;
   }
@@ -245,6 +269,7 @@ export class IngestUpload {
   /** Leaves nothing behind. */
   async abandon(): Promise<void> {
     await this.#blobs.deleteUnder(jobFolder(this.#corpus.tenant, this.id));
+    await this.#blobs.delete(ingestIndexKey(this.#corpus.tenant, this.id));
   }
 
   async #flush(): Promise<void> {

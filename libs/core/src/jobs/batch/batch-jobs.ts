@@ -164,6 +164,11 @@ export class BatchJobs {
     }
   }
 
+  /** Whether somebody still has to bring the job to its end, or to tell of it. */
+  async isOpen({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<boolean> {
+    return (await this.#blobs.size(layout.openKey(tenant, id))) !== undefined;
+  }
+
   /** The entry of a job that never came to be, or that has ended. */
   async forgetOpen({ tenant, id }: { readonly tenant: string; readonly id: string }): Promise<void> {
     await this.#blobs.delete(layout.openKey(tenant, id));

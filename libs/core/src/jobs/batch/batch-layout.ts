@@ -11,6 +11,7 @@
  *                         done.json               written once: how it ended
  *                         webhook.json            how far its webhook has come
  *     job-index/{tenant}/{…}                      an entry a job, newest first
+ *     ingest-index/{tenant}/{…}                   the same of ingest jobs
  *     open-jobs/{tenant}/{job}                    an entry a job that has not ended
  *     idempotency/{tenant}/{sha256 of the key}    which job the key stands for
  */
@@ -40,6 +41,10 @@ export const jobOfIndexKey = (key: string): string => complement(key.slice(key.l
 export const idempotencyKey = (tenant: string, keySha256: string): string => `idempotency/${tenant}/${keySha256}`;
 
 const PREFIX = 'job_';
+
+/** The same for ingest jobs. */
+export const INGEST_INDEX = 'ingest-index';
+export const ingestIndexKey = (tenant: string, id: string): string => `${INGEST_INDEX}/${tenant}/${complement(id)}`;
 
 function complement(id: string): string {
   return PREFIX + id.slice(PREFIX.length).replace(/[0-9a-f]/g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16));

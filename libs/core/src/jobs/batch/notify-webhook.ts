@@ -1,9 +1,7 @@
-import { TASK_VERSION, WEBHOOKS_QUEUE, webhookTaskSchema, type WebhookTask } from '../../contracts/index.js';
-import type { JobQueue, TaskHandler } from '../../ports/index.js';
-import { assertDelivered, WEBHOOK_BACKOFF, WEBHOOK_RETRIES, type WebhookOutcome, type WebhookSender } from '../../webhooks/index.js';
-import type { BatchJobs } from './batch-jobs.js';
-import type { BatchDone, BatchRecord, WebhookState } from './batch-record.js';
-import { describeBatchJob } from './describe-batch-job.js';
+import { TASK_VERSION, WEBHOOKS_QUEUE, type WebhookTask } from '../../contracts/index.js';
+import type { JobQueue } from '../../ports/index.js';
+import { WEBHOOK_BACKOFF, WEBHOOK_RETRIES } from '../../webhooks/index.js';
+import type { BatchRecord } from './batch-record.js';
 
 /**
  * Has the job's webhook sent, if it has one: what a keeper does when a job has ended. Doing it again changes nothing while it is on its way, and sends nothing
@@ -18,50 +16,4 @@ export async function enqueueWebhook(
   if (webhook === undefined) return;
   const payload: WebhookTask = { v: TASK_VERSION, tenant, job_id: id };
   await queue.enqueue(WEBHOOKS_QUEUE, { id, payload, retries: WEBHOOK_RETRIES, backoff: WEBHOOK_BACKOFF });
-}
-
-export interface WebhookTaskParts {
-  readonly jobs: Pick<BatchJobs, 'record' | 'done' | 'webhook' | 'noteWebhook' | 'isThere'>;
-  readonly sender: Pick<WebhookSender, 'deliver'>;
-  readonly log: { warn(fields: object, message: string): void };
-}
-
-/**
- * Sends webhooks, one attempt a call. The body is the job as it ended, the same in each attempt.
- *
- * @throws by the handler: RerankError `webhook_failed`, which is retried, `webhook_refused`, which is not
- */
-export function webhookTask({ jobs, sender, log }: WebhookTaskParts): TaskHandler {
-  return async ({ payload, attempt }) => {
-    const { tenant, job_id: id } = webhookTaskSchema.parse(payload);
-    const record = await jobs.record(tenant, id);
-    const done = record && (await jobs.done(record));
-    // A job that was removed meanwhile tells nobody.
-    if (record?.webhook === undefined || done === undefined) return;
-    const before = await jobs.webhook(record);
-    if (before?.status === 'delivered') return;
-    const { url, secret } = record.webhook;
-    const outcome = await sender.deliver({ url, secret, body: bodyOf(record, done), id });
-    const state = stateAfter(outcome, (before?.attempts ?? 0) + 1, attempt >= WEBHOOK_RETRIES);
-    // Failing here would send it again.
-    await note(jobs, record, state).catch((error: unknown) =>
-      log.warn({ err: error, job: id, status: state.status }, 'How a webhook fared could not be noted.'),
-    );
-    assertDelivered(outcome);
-  };
-}
-
-const bodyOf = (record: BatchRecord, done: BatchDone): string => JSON.stringify(describeBatchJob(record, { done, nowMs: done.ended_ms }));
-
-/** Nothing of a job comes back that was removed while its webhook was under way. */
-async function note(jobs: WebhookTaskParts['jobs'], record: BatchRecord, state: WebhookState): Promise<void> {
-  if (await jobs.isThere(record)) await jobs.noteWebhook(record, state);
-}
-
-function stateAfter(outcome: WebhookOutcome, attempts: number, isLast: boolean): WebhookState {
-  const status = outcome.status === undefined ? {} : { last_status: outcome.status };
-  if (outcome.kind === 'delivered') return { status: 'delivered', attempts, ...status };
-  const detail = `The webhook ${outcome.reason}.`;
-  if (outcome.kind === 'refused') return { status: 'refused', attempts, ...status, detail };
-  return { status: isLast ? 'failed' : 'retrying', attempts, ...status, detail };
 }

@@ -46,7 +46,7 @@ async function purgeJob({ blobs, jobs }: BatchPurgeParts, times: BatchPurgeTimes
   const record = (await jobs.isThere(name)) ? await jobs.record(tenant, id) : undefined;
   if (record !== undefined) {
     const done = await jobs.done(record);
-    if (done !== undefined && done.ended_ms < times.endedBeforeMs) await jobs.remove(record);
+    if (done !== undefined && done.ended_ms < times.endedBeforeMs && !(await jobs.isOpen(record))) await jobs.remove(record);
   } else if (timeOfJobId(id) < times.begunBeforeMs) {
     // It never came to be, or its removal was cut off.
     await blobs.deleteUnder(jobFolder(tenant, id));

@@ -1,0 +1,86 @@
+import { pipeline, Readable } from 'node:stream';
+import { constants, createGzip } from 'node:zlib';
+import type { FastifyReply } from 'fastify';
+
+export interface StreamOptions {
+  readonly type: string;
+  /** How long the client may leave what was sent unread. */
+  readonly idleMs: number;
+  /** Of the request; gzip is used where it allows it. Absent: never packed. */
+  readonly acceptEncoding?: string | undefined;
+  /** Chunks are sent on at once, as somebody waits for each. */
+  readonly live?: boolean;
+  /** A fault after which the connection was cut, as the status was sent already. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/**
+ * Answers with chunks as they come, no faster than the client reads: nothing but a few chunks is in memory. A client that leaves, or does not read on, ends the source,
+ * whose `finally` frees what it holds.
+ */
+export function sendStream(reply: FastifyReply, source: AsyncGenerator<Buffer | string, void, undefined>, options: StreamOptions): void {
+  const packed = options.acceptEncoding !== undefined && takesGzip(options.acceptEncoding);
+  void reply.headers({
+    'content-type': options.type,
+    'cache-control': 'no-store',
+    // Proxies that gather answers would hold back what is there.
+    'x-accel-buffering': 'no',
+    ...(options.acceptEncoding === undefined ? {} : { vary: 'accept-encoding' }),
+    ...(packed ? { 'content-encoding': 'gzip' } : {}),
+  });
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, reply.getHeaders() as Record<string, string>);
+  if (reply.request.method === 'HEAD') {
+    raw.end();
+    return;
+  }
+  raw.flushHeaders();
+  const body = Readable.from(
+    readInTime(source, options.idleMs, () => raw.destroy()),
+    { objectMode: false },
+  );
+  body.once('error', (error) => {
+    if (!raw.destroyed) options.onFault(error);
+  });
+  // Faults end the connection; there is nobody left to tell.
+  const over = (): void => undefined;
+  if (packed)
+    pipeline(
+      body,
+      createGzip({ level: constants.Z_BEST_SPEED, ...(options.live === true ? { flush: constants.Z_SYNC_FLUSH } : {}) }),
+      raw,
+      over,
+    );
+  else pipeline(body, raw, over);
+}
+
+async function* readInTime<T>(
+  source: AsyncGenerator<T, void, undefined>,
+  idleMs: number,
+  onStuck: () => void,
+): AsyncGenerator<T, void, undefined> {
+  for await (const chunk of source) {
+    const timer = setTimeout(onStuck, idleMs);
+    try {
+      yield chunk;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** RFC 9110, 12.5.3: `gzip`, or any, with a weight that is not 0. */
+export function takesGzip(acceptEncoding: string): boolean {
+  const weights = new Map(
+    acceptEncoding.split(',').map((item): [string, number] => {
+      const [coding = '', ...parameters] = item
+        .toLowerCase()
+        .split(';')
+        .map((part) => part.trim());
+      const weight = parameters.find((parameter) => parameter.startsWith('q='));
+      return [coding, weight === undefined ? 1 : Number(weight.slice(2))];
+    }),
+  );
+  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+}

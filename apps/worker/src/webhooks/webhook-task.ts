@@ -1,0 +1,50 @@
+import { webhookTaskSchema } from '@rerank-fleet/core/contracts';
+import { describeBatchJob, type BatchDone, type BatchJobs, type BatchRecord, type WebhookState } from '@rerank-fleet/core/jobs';
+import type { TaskHandler } from '@rerank-fleet/core/ports';
+import { assertDelivered, WEBHOOK_RETRIES, type WebhookOutcome, type WebhookSender } from '@rerank-fleet/core/webhooks';
+
+export interface WebhookTaskParts {
+  readonly jobs: Pick<BatchJobs, 'record' | 'done' | 'webhook' | 'noteWebhook' | 'isThere'>;
+  readonly sender: Pick<WebhookSender, 'deliver'>;
+  readonly log: { warn(fields: object, message: string): void };
+}
+
+/**
+ * Sends webhooks, one attempt a call. The body is the job as it ended, the same in each attempt.
+ *
+ * @throws by the handler: RerankError `webhook_failed`, which is retried, `webhook_refused`, which is not
+ */
+export function webhookTask({ jobs, sender, log }: WebhookTaskParts): TaskHandler {
+  return async ({ payload, attempt }) => {
+    const { tenant, job_id: id } = webhookTaskSchema.parse(payload);
+    const record = await jobs.record(tenant, id);
+    const done = record && (await jobs.done(record));
+    // A job that was removed meanwhile tells nobody.
+    if (record?.webhook === undefined || done === undefined) return;
+    const before = await jobs.webhook(record);
+    if (before?.status === 'delivered') return;
+    const { url, secret } = record.webhook;
+    const outcome = await sender.deliver({ url, secret, body: bodyOf(record, done), id });
+    const state = stateAfter(outcome, (before?.attempts ?? 0) + 1, attempt >= WEBHOOK_RETRIES);
+    // Failing here would send it again.
+    await note(jobs, record, state).catch((error: unknown) =>
+      log.warn({ err: error, job: id, status: state.status }, 'How a webhook fared could not be noted.'),
+    );
+    assertDelivered(outcome);
+  };
+}
+
+const bodyOf = (record: BatchRecord, done: BatchDone): string => JSON.stringify(describeBatchJob(record, { done, nowMs: done.ended_ms }));
+
+/** Nothing of a job comes back that was removed while its webhook was under way. */
+async function note(jobs: WebhookTaskParts['jobs'], record: BatchRecord, state: WebhookState): Promise<void> {
+  if (await jobs.isThere(record)) await jobs.noteWebhook(record, state);
+}
+
+function stateAfter(outcome: WebhookOutcome, attempts: number, isLast: boolean): WebhookState {
+  const status = outcome.status === undefined ? {} : { last_status: outcome.status };
+  if (outcome.kind === 'delivered') return { status: 'delivered', attempts, ...status };
+  const detail = `The webhook ${outcome.reason}.`;
+  if (outcome.kind === 'refused') return { status: 'refused', attempts, ...status, detail };
+  return { status: isLast ? 'failed' : 'retrying', attempts, ...status, detail };
+}
