@@ -1,7 +1,7 @@
 import { batchJobSchema, jobEstimateSchema, type StoredResultLine } from '@rerank-fleet/core/contracts';
 import { finalCounts, type BatchDone, type BatchRecord } from '@rerank-fleet/core/jobs';
+import { estimateRow, readJobRow } from '@rerank-fleet/core/requests';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { announcement } from '../support/api-fakes.js';
 import { RedisServer } from '../support/redis-server.js';
 import { announce, JobsApi, ndjson, rerank, search, type JobsAnswer, textWith } from './jobs-support.js';
 
@@ -171,9 +171,12 @@ describe('POST /v1/jobs/estimate', () => {
         { row: 4, code: 'corpus_not_found' },
       ],
     });
-    // Half of the corpus' 256 tokens a passage, and a token for four bytes sent.
-    const sent = [rows[0], rows[1]].map((row) => Math.ceil(JSON.stringify(row).length / 4));
-    expect(found.tokens).toBe(30 * 128 + sent[0]! + sent[1]!);
+    const corpus = { chunking: { mode: 'sentences', maxTokens: 256, overlapTokens: 32 } } as const;
+    const tokens = [rows[0], rows[1]].map((row) => {
+      const read = readJobRow(row as Record<string, unknown>);
+      return read.ok ? estimateRow(read.row, JSON.stringify(row).length, corpus).tokens : Number.NaN;
+    });
+    expect(found.tokens).toBe(tokens[0]! + tokens[1]!);
     expect(await api.kept()).toEqual(kept);
   });
 
@@ -183,10 +186,13 @@ describe('POST /v1/jobs/estimate', () => {
     expect(await api.sendJson({ requests: [search('a')] }, acme, '/v1/jobs/estimate')).toMatchObject({ status: 200 });
   });
 
-  it('tells seconds by what live workers have done lately, and none where they did nothing', async () => {
-    expect(await estimate(ndjson(...many(100)))).not.toHaveProperty('seconds');
+  it('tells seconds by how fast live workers are, and none where they cannot tell', async () => {
+    const rows = ndjson(...many(100));
+    expect(await estimate(rows)).not.toHaveProperty('seconds');
     const stats = { pairs_scored: 0, batches: 0, padding_waste: 0, pairs_per_s: 20 };
-    for (const worker_id of ['w1', 'w2']) await announce(redis, { worker_id, started_at: announcement().started_at, stats });
-    await expect.poll(async () => (await estimate(ndjson(...many(100)))).seconds).toBe(2.5);
+    for (const worker_id of ['w1', 'w2']) await announce(redis, { worker_id, stats });
+    await expect.poll(async () => (await estimate(rows)).seconds).toBe(2.5);
+    await announce(redis, { worker_id: 'w2', stats: { ...stats, tokens_per_s: 100 } });
+    await expect.poll(async () => (await estimate(rows)).seconds).toBe(Math.ceil((await estimate(rows)).tokens / 10) / 10);
   });
 });
