@@ -150,6 +150,14 @@ describe('a batch job in a worker', () => {
     expect(await lines(record)).toHaveLength(300);
   });
 
+  it('ends a job that was cancelled while Redis was away', async () => {
+    const record = await submit(many(3));
+    await jobs.markCancelled(record);
+    await keeper.recover();
+    await expect.poll(() => keeper.sweep().then(() => jobs.done(record)), { timeout: 30_000, interval: 100 }).toBeDefined();
+    expect(await jobs.done(record)).toMatchObject({ status: 'cancelled', request_counts: { cancelled: 3 }, pairs_done: 0 });
+  });
+
   it('does not lose a job whose process died before it was queued', async () => {
     await stack.startWorker();
     const upload = jobs.begin(TENANT);

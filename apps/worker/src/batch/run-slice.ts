@@ -35,7 +35,8 @@ export async function runSlice(parts: BatchParts, run: SliceRun): Promise<SliceL
   try {
     const lines =
       context.isolate === undefined ? await together(parts, run, { rows, context }) : await oneByOne(parts, run, { rows, context });
-    return { rows, lines, pairs: rows.reduce((sum, row) => sum + pairsOf(row, run.record), 0) };
+    const ran = rows.filter((_, position) => lines[position]?.status === 'succeeded' || lines[position]?.status === 'errored');
+    return { rows, lines, pairs: ran.reduce((sum, row) => sum + pairsOf(row, run.record), 0) };
   } catch (error) {
     failed.abort(error);
     throw error;

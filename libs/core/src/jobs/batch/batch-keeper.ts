@@ -83,10 +83,13 @@ export class BatchKeeper {
     const { jobs, ledger, log } = this.#parts;
     for await (const { tenant, id } of jobs.open()) {
       try {
-        if ((await ledger.state(id)) !== undefined) continue;
+        const state = await ledger.state(id);
+        if (state?.closing !== undefined) continue;
         const record = await jobs.record(tenant, id);
-        if (record !== undefined) await this.#restore(record);
-        else if (timeOfJobId(id) < this.#parts.now() - STILLBORN_MS) await jobs.forgetOpen({ tenant, id });
+        if (record !== undefined && state === undefined) await this.#restore(record);
+        // Somebody cancelled it while Redis was away.
+        else if (record !== undefined && (await jobs.isCancelled(record))) await this.close(record, 'cancelled');
+        else if (record === undefined && timeOfJobId(id) < this.#parts.now() - STILLBORN_MS) await jobs.forgetOpen({ tenant, id });
       } catch (error) {
         log.error({ err: error, job: id }, 'A job could not be taken up again; it is tried again.');
       }
