@@ -1,4 +1,5 @@
 import {
+  batchJobSchema,
   bm25Schema,
   chunkingSchema,
   corpusSchema,
@@ -6,13 +7,20 @@ import {
   fieldTypeSchema,
   healthSchema,
   ingestJobSchema,
+  jobEstimateSchema,
+  jobListSchema,
+  jobResultLineSchema,
   modelListSchema,
   rerankResponseSchema,
   searchResponseSchema,
   workerListSchema,
   storedDocumentSchema,
+  type BatchJobBody,
   type CorpusBody,
   type IngestJobBody,
+  type JobBody,
+  type JobListBody,
+  type JobResultLine,
 } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 
@@ -39,17 +47,32 @@ const corpusAnswerSchema: z.ZodType<CorpusBody> = corpusSchema.extend({
   }),
 });
 
-const jobAnswerSchema: z.ZodType<IngestJobBody> = ingestJobSchema.extend({
+const ingestJobAnswer = ingestJobSchema.extend({
   errors: z.array(z.object({ line: z.int(), document_id: z.string().optional(), code: z.string(), detail: z.string() })),
 });
+const batchJobAnswer = batchJobSchema.extend({ error: z.object({ code: z.string(), detail: z.string() }).optional() });
+const jobAnswer = z.discriminatedUnion('kind', [batchJobAnswer, ingestJobAnswer]);
+
+/** Of the results only what tells them apart: a line holds as many as were asked for, and a job has many lines. */
+const resultLineAnswer = jobResultLineSchema.extend({
+  result: z.looseObject({ id: z.string(), results: z.array(z.looseObject({})) }).optional(),
+  error: z
+    .object({ code: z.string(), message: z.string(), errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional() })
+    .optional(),
+}) as unknown as z.ZodType<JobResultLine>;
 
 export const ANSWERS = {
   corpus: corpusAnswerSchema,
+  batchJob: batchJobAnswer as z.ZodType<BatchJobBody>,
   corpora: z.object({ object: z.literal('list'), data: z.array(corpusAnswerSchema) }),
   deleted: deletedSchema,
   document: storedDocumentSchema,
   health: healthSchema,
-  job: jobAnswerSchema,
+  ingestJob: ingestJobAnswer as z.ZodType<IngestJobBody>,
+  job: jobAnswer as z.ZodType<JobBody>,
+  jobEstimate: jobEstimateSchema,
+  jobList: jobListSchema.extend({ data: z.array(jobAnswer) }) as z.ZodType<JobListBody>,
+  jobResultLine: resultLineAnswer,
   models: modelListSchema,
   rerank: rerankResponseSchema,
   search: searchResponseSchema,

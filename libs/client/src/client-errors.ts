@@ -113,8 +113,12 @@ export function errorOfAnswer(response: Pick<Response, 'status' | 'headers'>, te
   });
 }
 
-/** Only a status with one code names it: 404 and 503 have several. */
+/** What proxies answer of themselves. */
+const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
+
+/** Only a status with one code names it: 404 has several. */
 function codeOfStatus(status: number): string {
+  if (GATEWAY_STATUSES.includes(status)) return `http_${status}`;
   const codes = ERROR_CODES.filter((code) => ERROR_CATALOGUE[code].status === status);
   return codes.length === 1 && codes[0] !== undefined ? codes[0] : `http_${status}`;
 }

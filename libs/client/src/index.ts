@@ -1,7 +1,19 @@
 export { RerankApiError, RerankConnectionError, RerankTimeoutError, type RerankApiErrorOptions } from './client-errors.js';
 export type { CallOptions, RetryNotice } from './http-transport.js';
-export type { WaitOptions } from './job-wait.js';
+export * from './job-parameters.js';
+export { hasEnded, type WaitOptions } from './job-wait.js';
 export type { UploadProgress } from './ndjson-body.js';
 export * from './rerank-client.js';
-export type { CorpusBody, DocumentBody, IngestJobBody, RerankResponse, SearchResponse, WorkerBody } from '@rerank-fleet/core/contracts';
+export type {
+  BatchJobBody,
+  CorpusBody,
+  DocumentBody,
+  IngestJobBody,
+  JobBody,
+  JobEstimateBody,
+  JobResultLine,
+  RerankResponse,
+  SearchResponse,
+  WorkerBody,
+} from '@rerank-fleet/core/contracts';
 export { verifyWebhook, type VerifyWebhookOptions } from '@rerank-fleet/core/contracts';

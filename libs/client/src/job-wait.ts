@@ -1,11 +1,11 @@
-import type { IngestJobBody } from '@rerank-fleet/core/contracts';
+import { ENDED_STATUSES, type JobBody } from '@rerank-fleet/core/contracts';
 import { RerankConnectionError } from './client-errors.js';
 import { Deadline, sleep } from './deadline.js';
 import type { CallOptions } from './http-transport.js';
 
-export interface WaitOptions extends CallOptions {
+export interface WaitOptions<Job extends JobBody = JobBody> extends CallOptions {
   /** Called with each state that was read, the last one included. */
-  readonly onProgress?: ((job: IngestJobBody) => void) | undefined;
+  readonly onProgress?: ((job: Job) => void) | undefined;
 }
 
 const FIRST_DELAY_MS = 50;
@@ -15,7 +15,7 @@ const GROWTH = 1.5;
 const OUTAGE_MS = 30_000;
 
 /** Reads a job until it has ended; waits longer between reads the longer it takes. */
-export async function pollJob(read: (signal: AbortSignal) => Promise<IngestJobBody>, options: WaitOptions): Promise<IngestJobBody> {
+export async function pollJob<Job extends JobBody>(read: (signal: AbortSignal) => Promise<Job>, options: WaitOptions<Job>): Promise<Job> {
   const deadline = new Deadline(options.timeoutMs ?? Infinity, options.signal);
   let lastAnswerAt = performance.now();
   try {
@@ -24,7 +24,7 @@ export async function pollJob(read: (signal: AbortSignal) => Promise<IngestJobBo
         const job = await read(deadline.signal);
         lastAnswerAt = performance.now();
         options.onProgress?.(job);
-        if (job.status === 'completed' || job.status === 'failed') return job;
+        if (hasEnded(job)) return job;
       } catch (error) {
         if (!(error instanceof RerankConnectionError) || performance.now() - lastAnswerAt > OUTAGE_MS) throw error;
       }
@@ -33,4 +33,9 @@ export async function pollJob(read: (signal: AbortSignal) => Promise<IngestJobBo
   } finally {
     deadline.dispose();
   }
+}
+
+/** It will not change any more. */
+export function hasEnded(job: Pick<JobBody, 'status'>): boolean {
+  return ENDED_STATUSES.has(job.status);
 }

@@ -4,7 +4,11 @@ import type {
   deleteDocumentsRequestSchema,
   DocumentBody,
   healthSchema,
+  BatchJobBody,
   IngestJobBody,
+  JobBody,
+  JobEstimateBody,
+  JobResultLine,
   ModelListBody,
   rerankRequestSchema,
   RerankResponse,
@@ -16,8 +20,19 @@ import type {
 import type { z } from 'zod';
 import { ANSWERS } from './answer-schemas.js';
 import { HttpTransport, type CallOptions, type RetryNotice } from './http-transport.js';
+import { JobCalls } from './job-calls.js';
+import type {
+  JobResultsOptions,
+  JobUploadOptions,
+  ListJobsOptions,
+  RetryJobOptions,
+  StreamOptions,
+  SubmitJobOptions,
+  SubmitJobParameters,
+} from './job-parameters.js';
 import { pollJob, type WaitOptions } from './job-wait.js';
-import type { UploadProgress } from './ndjson-body.js';
+import { ndjsonBody, type UploadProgress } from './ndjson-body.js';
+import { segment } from './url-segment.js';
 
 /** Bodies as a caller writes them: what has a default may be left out. */
 export type SearchParameters = z.input<typeof searchRequestSchema>;
@@ -44,7 +59,7 @@ export interface RerankClientOptions {
   readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
 }
 
-export interface IngestOptions extends WaitOptions {
+export interface IngestOptions extends WaitOptions<IngestJobBody> {
   /** Resolve when the job has ended, not when it is accepted. @defaultValue false */
   readonly wait?: boolean | undefined;
   /** Called with what was handed to the network so far. */
@@ -65,12 +80,14 @@ const ANSWER_GRACE_MS = 5_000;
 export class RerankClient {
   readonly baseUrl: string;
   readonly #transport: HttpTransport;
+  readonly #jobs: JobCalls;
 
   constructor({ baseUrl, apiKey, fetch = globalThis.fetch, timeoutMs = 65_000, retries = 2, onRetry }: RerankClientOptions) {
     this.baseUrl = baseUrl.replace(/\/+$/, '');
     // Browsers refuse a fetch that is called as a method of another object.
     const call: typeof globalThis.fetch = (input, init) => fetch(input, init);
     this.#transport = new HttpTransport({ baseUrl: this.baseUrl, apiKey, fetch: call, timeoutMs, retries, onRetry });
+    this.#jobs = new JobCalls(this.#transport);
   }
 
   /** Orders documents by their relevance to a query. */
@@ -124,14 +141,19 @@ export class RerankClient {
       {
         method: 'POST',
         path: `${corpusPath(corpus)}/documents`,
-        rows: { source: documents, onUpload },
-        answer: ANSWERS.job,
+        upload: { open: (stop) => ndjsonBody(documents, { onUpload, signal: stop }), replayable: Array.isArray(documents) },
+        answer: ANSWERS.ingestJob,
         idempotent: false,
       },
       { signal, timeoutMs },
     );
     onAccepted?.(job);
-    return wait ? await this.waitForJob(job.id, options) : job;
+    if (!wait) return job;
+    const path = `/v1/jobs/${segment(job.id)}`;
+    return pollJob(
+      (stop) => this.#transport.send({ method: 'GET', path, answer: ANSWERS.ingestJob, idempotent: true }, { signal: stop }),
+      options,
+    );
   }
 
   async getDocument(corpus: string, id: string, options: CallOptions = {}): Promise<StoredDocumentBody> {
@@ -149,19 +171,63 @@ export class RerankClient {
     return answer.deleted;
   }
 
-  getJob(id: string, options: CallOptions = {}): Promise<IngestJobBody> {
-    return this.#transport.send(
-      { method: 'GET', path: `/v1/jobs/${encodeURIComponent(id)}`, answer: ANSWERS.job, idempotent: true },
-      options,
-    );
+  /** A batch of searches and reranks, or an upload of documents. */
+  getJob(id: string, options: CallOptions = {}): Promise<JobBody> {
+    return this.#jobs.get(id, options);
   }
 
   /**
-   * Resolves when the job has ended, whether it completed or failed. Outlasts a restart of the service of up to 30 s.
+   * Resolves when the job has ended, however it did. Outlasts a restart of the service of up to 30 s.
    * `timeoutMs` bounds the whole wait; there is no bound by default.
    */
-  waitForJob(id: string, options: WaitOptions = {}): Promise<IngestJobBody> {
+  waitForJob(id: string, options: WaitOptions = {}): Promise<JobBody> {
     return pollJob((signal) => this.getJob(id, { signal }), options);
+  }
+
+  /**
+   * Submits searches and reranks to be done later; resolves when the job is durable. Up to 1,000 requests of an array go as one JSON body, everything else is sent as
+   * NDJSON while it is read. The time is not bounded unless `timeoutMs` is given. In browsers the lines are gathered first.
+   */
+  submitJob(parameters: SubmitJobParameters, options: SubmitJobOptions = {}): Promise<BatchJobBody> {
+    return this.#jobs.submit(parameters, options);
+  }
+
+  /** What a job would cost; checks every request, and nothing is kept. */
+  estimateJob(parameters: SubmitJobParameters, options: JobUploadOptions = {}): Promise<JobEstimateBody> {
+    return this.#jobs.estimate(parameters, options);
+  }
+
+  /** All jobs, newest first, read page by page. */
+  listJobs(options: ListJobsOptions = {}): AsyncGenerator<JobBody, void, undefined> {
+    return this.#jobs.list(options);
+  }
+
+  /**
+   * Result lines, also while the job runs. Goes on behind the last line where the connection was cut or the service was away; each line comes once.
+   * To go on another time pass the `cursor` of the last line as `after`, with the same `order` and `status`.
+   */
+  jobResults(id: string, options: JobResultsOptions = {}): AsyncGenerator<JobResultLine, void, undefined> {
+    return this.#jobs.results(id, options);
+  }
+
+  /** The job as it stands now, and again as it changes, until it has ended. Outlasts cut connections. Of jobs of kind `batch`. */
+  jobEvents(id: string, options: StreamOptions = {}): AsyncGenerator<BatchJobBody, void, undefined> {
+    return this.#jobs.events(id, options);
+  }
+
+  /** Ends a job before its time. Resolves when that is durable; requests in hand may end a moment later. */
+  cancelJob(id: string, options: CallOptions = {}): Promise<BatchJobBody> {
+    return this.#jobs.cancel(id, options);
+  }
+
+  /** A new job of the errored requests of one that has ended. */
+  retryJob(id: string, options: RetryJobOptions = {}): Promise<BatchJobBody> {
+    return this.#jobs.retry(id, options);
+  }
+
+  /** Removes a job that has ended, with its requests and results. */
+  deleteJob(id: string, options: CallOptions = {}): Promise<void> {
+    return this.#jobs.delete(id, options);
   }
 
   async listModels(options: CallOptions = {}): Promise<ModelBody[]> {
@@ -199,10 +265,4 @@ function corpusPath(name: string): string {
 
 function documentPath(corpus: string, id: string): string {
   return `${corpusPath(corpus)}/documents/${segment(id)}`;
-}
-
-/** URLs give `.` and `..` a meaning of their own, escaped or not. */
-function segment(name: string): string {
-  if (name === '' || name === '.' || name === '..') throw new TypeError(`${JSON.stringify(name)} cannot be a part of an address.`);
-  return encodeURIComponent(name);
 }
