@@ -8,7 +8,7 @@ import { Terminal } from './terminal/terminal.js';
 export interface CommandContext {
   readonly client: RerankClient;
   readonly terminal: Terminal;
-  /** Aborted by Ctrl-C and SIGTERM. */
+  /** Aborted by Ctrl-C and SIGTERM, unless the command says otherwise. */
   readonly signal: AbortSignal;
   /** Exit status when the command ends without an error. */
   readonly exitWith: (code: ExitCode) => void;
@@ -32,11 +32,20 @@ export function commonOptions(): Option[] {
   ];
 }
 
+export interface ClientActionOptions {
+  /** Signals that abort the context's signal. @defaultValue SIGINT, which is Ctrl-C, and SIGTERM */
+  readonly interruptedBy?: readonly NodeJS.Signals[];
+}
+
 /** Gives a command the options that all commands have, and its action what they mean. */
-export function clientAction(command: Command, run: (context: CommandContext, ...args: never[]) => Promise<void>): Command {
+export function clientAction(
+  command: Command,
+  run: (context: CommandContext, ...args: never[]) => Promise<void>,
+  { interruptedBy = ['SIGINT', 'SIGTERM'] }: ClientActionOptions = {},
+): Command {
   for (const option of commonOptions()) command.addOption(option);
   return command.action(async (...args: unknown[]) => {
-    const { signal, release } = interruption();
+    const { signal, release } = interruption(interruptedBy);
     try {
       // Commander passes the arguments, the options and the command; the command is at hand already.
       await run(createContext(command.opts(), signal), ...(args.slice(0, -1) as never[]));
@@ -61,10 +70,12 @@ function createContext(flags: CommonFlags, signal: AbortSignal): CommandContext 
 }
 
 /** The second Ctrl-C is not caught: it ends the process whatever it waits for. */
-function interruption(): { signal: AbortSignal; release: () => void } {
+function interruption(signals: readonly NodeJS.Signals[]): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const interrupt = () => controller.abort(new InterruptedError('Interrupted.'));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  const release = () => void process.removeListener('SIGINT', interrupt).removeListener('SIGTERM', interrupt);
+  for (const signal of signals) process.once(signal, interrupt);
+  const release = () => {
+    for (const signal of signals) process.removeListener(signal, interrupt);
+  };
   return { signal: controller.signal, release };
 }

@@ -14,7 +14,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [ExitCode.ok, 'done'],
   [ExitCode.requestFailed, 'the request failed'],
   [ExitCode.usage, 'the command line or the configuration is not valid'],
-  [ExitCode.nothingFoundOrPartial, 'nothing was found, or some documents were not stored'],
+  [ExitCode.nothingFoundOrPartial, 'nothing was found, some documents were not stored, or some requests of a job did not succeed'],
   [ExitCode.unreachable, 'the service cannot be reached'],
   [ExitCode.interrupted, 'interrupted with Ctrl-C'],
 ];

@@ -6,6 +6,11 @@ export function parsePositiveInt(text: string): number {
   return Number(text);
 }
 
+export function parseNonNegativeInt(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  return Number(text);
+}
+
 export function parseNumber(text: string): number {
   if (text.trim() === '' || !Number.isFinite(Number(text))) throw new InvalidArgumentError('It must be a number.');
   return Number(text);

@@ -1,11 +1,13 @@
-import type { WorkerBody, CorpusBody, HealthBody, IngestJobBody, ModelBody } from '@rerank-fleet/client';
+import { hasEnded, type CorpusBody, type HealthBody, type ModelBody, type WorkerBody } from '@rerank-fleet/client';
 import type { Command } from 'commander';
 import { clientAction, type CommandContext } from '../client-command.js';
 import { ExitCode } from '../exit-code.js';
 import { formatCount } from '../terminal/progress.js';
 import { renderTable } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { exitOfJob } from '../batch/job-outcome.js';
 import { renderCorpora } from './corpora.js';
+import { describeJob } from './render-jobs.js';
 import { renderWorkers } from './render-workers.js';
 
 export function registerStatusCommand(program: Command): void {
@@ -119,14 +121,5 @@ function renderModels(models: readonly ModelBody[], columns: number): string {
 async function showJob({ client, terminal, signal, exitWith }: CommandContext, id: string, wait: boolean): Promise<void> {
   const job = wait ? await client.waitForJob(id, { signal }) : await client.getJob(id, { signal });
   terminal.result(job, () => describeJob(job));
-  if (job.status === 'failed') exitWith(ExitCode.requestFailed);
-  else if (job.request_counts.errored > 0) exitWith(ExitCode.nothingFoundOrPartial);
-}
-
-function describeJob({ id, kind, corpus, status: state, request_counts: counts, errors }: IngestJobBody): string {
-  const done = `${formatCount(counts.succeeded)} of ${formatCount(counts.total)} stored, ${formatCount(counts.errored)} not`;
-  const faults = errors.map(
-    ({ line, document_id: document, detail }) => `  row ${line}${document === undefined ? '' : ` (${document})`}: ${detail}`,
-  );
-  return [`${id}: ${kind} into ${corpus}, ${state}: ${done}`, ...faults].join('\n');
+  if (hasEnded(job)) exitWith(exitOfJob(job));
 }
