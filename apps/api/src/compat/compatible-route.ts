@@ -1,4 +1,5 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
+import type { Scope } from '@rerank-fleet/core/config';
 import type { FastifyRequest } from 'fastify';
 import type { ErrorDialect } from './error-dialects.js';
 import { isTeiBody } from './tei-mapping.js';
@@ -7,12 +8,22 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Form of the route's errors; absent: a problem. `tei-if-texts` goes by the body, as far as it was read. */
     errorDialect?: ErrorDialect | 'tei-if-texts';
+    /** The route reads a multipart body. */
+    takesMultipart?: boolean;
   }
 }
 
-/** A route of another service: it needs the scope `search`, and answers errors as that service does. */
-export const CompatibleRoute = (errorDialect: ErrorDialect | 'tei-if-texts'): MethodDecorator =>
-  RouteConfig({ scope: 'search', errorDialect });
+export interface CompatibleRouteOptions {
+  /** @defaultValue search */
+  readonly scope?: Scope;
+  readonly takesMultipart?: boolean;
+}
+
+/** A route of another service: it answers errors as that service does. */
+export const CompatibleRoute = (
+  errorDialect: ErrorDialect | 'tei-if-texts',
+  { scope = 'search', takesMultipart = false }: CompatibleRouteOptions = {},
+): MethodDecorator => RouteConfig({ scope, errorDialect, takesMultipart });
 
 /** The form in which this request's errors are answered; undefined for a problem. */
 export function errorDialectOf({ routeOptions, body }: Pick<FastifyRequest, 'routeOptions' | 'body'>): ErrorDialect | undefined {

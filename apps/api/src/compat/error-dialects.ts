@@ -1,16 +1,16 @@
-import type { CohereError, TeiError, VoyageError } from '@rerank-fleet/core/contracts';
-import type { RerankError } from '@rerank-fleet/core/errors';
+import type { CohereError, OpenAiError, TeiError, VoyageError } from '@rerank-fleet/core/contracts';
+import { ERROR_CATALOGUE, type FieldError, type RerankError } from '@rerank-fleet/core/errors';
 import { describeProblem } from '../http/problem.js';
 import { EmptyInputError } from './empty-input-error.js';
 
 /** Services whose clients read errors in a form of their own. */
-export type ErrorDialect = 'cohere' | 'tei' | 'voyage';
+export type ErrorDialect = 'cohere' | 'openai' | 'tei' | 'voyage';
 
 /** An error as a client of another service expects it. */
 export interface DialectReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: CohereError | TeiError | VoyageError;
+  readonly body: CohereError | OpenAiError | TeiError | VoyageError;
 }
 
 const DIALECT_TYPE = 'application/json; charset=utf-8';
@@ -25,11 +25,33 @@ function formOf(dialect: ErrorDialect, error: RerankError, requestId: string): P
   switch (dialect) {
     case 'cohere':
       return { body: { id: requestId, message: error.detail } };
+    case 'openai':
+      return { body: openAiForm(error) };
     case 'voyage':
       return { body: { detail: tooLongAdvice(error, 'documents', '"truncation": true') ?? error.detail } };
     case 'tei':
       return teiForm(error, tooLongAdvice(error, 'texts', '"truncate": true') ?? error.detail);
   }
+}
+
+type ToldError = Pick<RerankError, 'code' | 'detail' | 'errors'>;
+
+/** @param error also one that became a line of a batch */
+export function openAiForm({ code, detail, errors }: ToldError): OpenAiError {
+  return { error: { message: detail, type: openAiType(ERROR_CATALOGUE[code].status), param: paramOf(errors[0]), code } };
+}
+
+/** The field that a fault points at, as OpenAI names it: `a.b[0]`. */
+export function paramOf(fault: FieldError | undefined): string | null {
+  const path = (fault?.pointer ?? '').replace(/\/(\d+)(?=\/|$)/g, '[$1]').replaceAll('/', '.');
+  return path === '' ? null : path.replace(/^\./, '');
+}
+
+function openAiType(status: number): OpenAiError['error']['type'] {
+  if (status >= 500) return 'server_error';
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
+  return status === 429 ? 'rate_limit_error' : 'invalid_request_error';
 }
 
 function teiForm(error: RerankError, message: string): { readonly status: number; readonly body: TeiError } {

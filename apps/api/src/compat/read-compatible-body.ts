@@ -26,11 +26,11 @@ export interface ListBound {
 export function readCompatibleBody<Schema extends z.ZodObject>(
   schema: Schema,
   body: unknown,
-  bound: ListBound,
+  bound?: ListBound,
 ): CompatibleBody<z.output<Schema>> {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return { request: parseWith(schema, body), ignored: [] };
   const fields = Object.entries(body as Record<string, unknown>).filter(([, value]) => value !== null);
-  assertBounded(fields.find(([name]) => name === bound.field)?.[1], bound);
+  if (bound !== undefined) assertBounded(fields.find(([name]) => name === bound.field)?.[1], bound);
   const ignored = fields.map(([name]) => name).filter((name) => !Object.hasOwn(schema.shape, name));
   return {
     request: parseWith(schema, Object.fromEntries(fields)),

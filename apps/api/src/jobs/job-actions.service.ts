@@ -47,7 +47,7 @@ export class JobActionsService {
         options: optionsOf(record),
         rows: erroredRows(jobs, record, done),
         form: 'requests',
-        dialect: record.dialect,
+        dialect: 'native',
         retryOf: id,
         ...(key === undefined ? {} : { idempotency: { key, bodySha256 } }),
       },

@@ -17,4 +17,6 @@ export interface JobDraft {
   readonly idempotency?: IdempotentUse | undefined;
   readonly retryOf?: string;
   readonly openai?: NonNullable<BatchRecord['openai']>;
+  /** Of a job that was promised under this id before its rows were read: of calls with one id the first to be durable is right. */
+  readonly promised?: Pick<BatchRecord, 'id' | 'expires_ms'>;
 }

@@ -1,6 +1,6 @@
 import type { Config } from '@rerank-fleet/core/config';
 import type { StoredResultLine } from '@rerank-fleet/core/contracts';
-import { RerankError } from '@rerank-fleet/core/errors';
+import { RerankError, type FieldError } from '@rerank-fleet/core/errors';
 import type { UploadedRow } from '@rerank-fleet/core/jobs';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import type { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
@@ -88,7 +88,18 @@ export function assertWorthwhile({ good, refused, faults }: TakenRows, { options
   const errors = faults.flatMap((fault) => faultsInBody(fault, form)).slice(0, MAX_FAULTS);
   const place = form === 'lines' ? 'in line' : 'in request';
   const what = good === 0 ? 'No request can be run.' : 'The job is strict and has bad requests.';
-  throw new RerankError('invalid_request', `${what} The first fault is ${place} ${first.row}: ${first.error.detail}`, { errors });
+  throw new BadRowsError(`${what} The first fault is ${place} ${first.row}: ${first.error.detail}`, { errors, rows: faults });
+}
+
+/** A job is refused for its requests. */
+export class BadRowsError extends RerankError {
+  /** The first bad ones. */
+  readonly rows: readonly RefusedRow[];
+
+  constructor(detail: string, { errors, rows }: { readonly errors: readonly FieldError[]; readonly rows: readonly RefusedRow[] }) {
+    super('invalid_request', detail, { errors });
+    this.rows = rows;
+  }
 }
 
 function lineOf({ row, customId, error: { code, detail, errors } }: RefusedRow): StoredResultLine {

@@ -146,7 +146,7 @@ export class JobSubmissionService {
 
   #recordOf(
     upload: BatchUpload,
-    { options, dialect, retryOf, openai }: JobDraft,
+    { options, dialect, retryOf, openai, promised }: JobDraft,
     { totals, pool, tenant }: { readonly totals: UploadTotals; readonly pool: string; readonly tenant: string },
   ): BatchRecord {
     const created = Math.round(this.#parts.now());
@@ -161,6 +161,7 @@ export class JobSubmissionService {
       created_ms: created,
       expires_ms: created + options.expires_in_s * 1_000,
       ...totals,
+      ...promised,
       ...(defaults === undefined ? {} : { defaults }),
       ...(metadata === undefined ? {} : { metadata }),
       ...(webhook === undefined ? {} : { webhook }),

@@ -3,7 +3,7 @@ import { BATCH_ENDPOINTS, jobMetadataSchema, openAiBatchErrorSchema } from '../.
 import { InvariantError } from '../../errors/index.js';
 import type { BlobStore } from '../../ports/index.js';
 import { cancelKey } from '../batch/batch-layout.js';
-import { isJobId } from '../job-id.js';
+import { isJobId, newJobId } from '../job-id.js';
 import {
   batchesFolder,
   batchKey,
@@ -51,6 +51,11 @@ export class OpenAiBatches {
 
   constructor(blobs: BlobStore) {
     this.#blobs = blobs;
+  }
+
+  /** For a batch that is created now. */
+  newId(epochMs: number): string {
+    return newJobId(epochMs);
   }
 
   /** The hold is there first: a batch without one, a job or an end is one whose job was removed. */
