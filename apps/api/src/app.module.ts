@@ -21,6 +21,7 @@ import { JobsService } from './jobs/jobs.service.js';
 import { ModelsController } from './models/models.controller.js';
 import { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
 import { ModelsService } from './models/models.service.js';
+import { OPENAI_CONTROLLERS, OPENAI_PROVIDERS } from './openai-batch/openai-providers.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { RerankController } from './rerank/rerank.controller.js';
 import { RerankService } from './rerank/rerank.service.js';
@@ -90,6 +91,7 @@ const SERVICES: Provider[] = [
   controllers: [
     RerankController,
     ...COMPAT_CONTROLLERS,
+    ...OPENAI_CONTROLLERS,
     SearchController,
     CorporaController,
     DocumentsController,
@@ -112,6 +114,7 @@ export class AppModule {
         { provide: APP_FILTER, useClass: ProblemFilter },
         ...BATCH_PROVIDERS,
         ...READ_PROVIDERS,
+        ...OPENAI_PROVIDERS,
         ...SERVICES,
       ],
     };

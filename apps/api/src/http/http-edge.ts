@@ -95,15 +95,21 @@ function letConnectionsGo(instance: FastifyInstance): void {
   });
 }
 
-/** JSON is read here, with our own limits and messages; NDJSON is handed to its route as a stream. */
+/** JSON is read here, with our own limits and messages; NDJSON and multipart bodies are handed to their routes as streams. */
 function parseBodies(instance: FastifyInstance, maxBodyBytes: number): void {
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('application/json', (_request: FastifyRequest, raw: IncomingMessage) => readJsonBody(raw, maxBodyBytes));
   instance.addContentTypeParser(NDJSON_TYPES, (_request: FastifyRequest, raw: IncomingMessage, done) => done(null, raw));
+  instance.addContentTypeParser('multipart/form-data', (request: FastifyRequest, raw: IncomingMessage, done) =>
+    request.routeOptions.config.takesMultipart === true ? done(null, raw) : done(notJson()),
+  );
   instance.addContentTypeParser('*', async () => {
-    throw new RerankError('unsupported_media_type', 'Send JSON, with the header "Content-Type: application/json".');
+    throw notJson();
   });
 }
+
+const notJson = (): RerankError =>
+  new RerankError('unsupported_media_type', 'Send JSON, with the header "Content-Type: application/json".');
 
 /** One line a request, with the route's pattern: a path may hold a document id. */
 function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {

@@ -23,6 +23,7 @@ import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
 import { ingestQuerySchema } from '../corpora/ingest-query.js';
 import { READ_OPERATIONS } from '../jobs/read-operations.js';
 import { SUBMISSION_OPERATIONS } from '../jobs/submission-operations.js';
+import { OPENAI_OPERATIONS } from '../openai-batch/openai-operations.js';
 import { BODY, json, QUEUED, SCORED, STORED, type Operation } from './operation.js';
 
 const corpusPath = z.object({ name: corpusNameSchema });
@@ -43,6 +44,7 @@ export const OPERATIONS: readonly Operation[] = [
     errors: [...BODY, ...SCORED, ...QUEUED, 'too_many_documents'],
   },
   ...COMPAT_OPERATIONS,
+  ...OPENAI_OPERATIONS,
   {
     method: 'post',
     path: '/v1/search',
