@@ -191,6 +191,16 @@ const NO_LEDGER: BatchLedger = {
   pools: async () => [],
 };
 
+/** Nobody counts. */
+const ROOM_FOR_ALL: Adapters['jobRoom'] = {
+  hold: async () => ({ outcome: 'held', rows: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
+  keep: async () => undefined,
+  freeRows: async () => undefined,
+  free: async () => undefined,
+  held: async () => ({ sizes: new Map(), uploads: new Set(), ready: true }),
+  settle: async () => undefined,
+};
+
 export type Answer = (call: TaskCall) => TaskOutcome | Promise<TaskOutcome>;
 
 /** What stands behind the HTTP edge, in memory: a dispatcher that does at once what a worker would, and stores. */
@@ -221,6 +231,11 @@ export class FakeFleet {
     },
     jobs: this.jobs,
     blobs: this.blobs,
+    syncTokens: {
+      reserve: async ({ tokens }) => ({ outcome: 'admitted', outstanding: tokens, resetMs: 0, retryMs: 0 }),
+      release: async () => undefined,
+    },
+    jobRoom: ROOM_FOR_ALL,
     batchLedger: NO_LEDGER,
     batchEvents: { listen: () => () => undefined },
     queue: { enqueue: away, depth: away, peek: away },

@@ -3,6 +3,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { openBlobStore } from '@rerank-fleet/core/adapters/blobs/open-blob-store';
 import { BatchEvents } from '@rerank-fleet/core/adapters/redis/batch-events';
+import { AdmissionJobRoom } from '@rerank-fleet/core/adapters/redis/admission-job-room';
+import { AdmissionSyncTokens } from '@rerank-fleet/core/adapters/redis/admission-sync-tokens';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
@@ -14,6 +16,8 @@ import type { Config } from '@rerank-fleet/core/config';
 import { IngestJobs, type BatchLedger } from '@rerank-fleet/core/jobs';
 import type { BlobStore, CandidateStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
+import type { JobRoom } from './admission/job-admission.js';
+import type { SyncTokens } from './admission/sync-admission.js';
 import { TaskDispatcher } from './dispatch/task-dispatcher.js';
 import type { FleetSource } from '@rerank-fleet/core/requests';
 import { ADAPTERS } from './tokens.js';
@@ -24,6 +28,10 @@ export interface Adapters {
   readonly documentStore: DocumentStore;
   readonly dispatcher: Pick<TaskDispatcher, 'call' | 'submit'>;
   readonly fleet: FleetSource;
+  /** Tokens of calls that wait for an answer. */
+  readonly syncTokens: SyncTokens;
+  /** Rows and bytes of batch jobs. */
+  readonly jobRoom: JobRoom;
   readonly jobs: Pick<IngestJobs, 'begin' | 'find' | 'list' | 'remove'>;
   readonly blobs: BlobStore;
   readonly batchLedger: BatchLedger;
@@ -79,6 +87,8 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     return {
       ...stores,
       fleet,
+      syncTokens: new AdmissionSyncTokens(redis),
+      jobRoom: new AdmissionJobRoom(redis),
       dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
       jobs: new IngestJobs(blobs),
       blobs,

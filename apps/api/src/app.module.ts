@@ -4,6 +4,8 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { Logger } from 'pino';
 import { WorkersController } from './admin/workers.controller.js';
 import { WorkersService } from './admin/workers.service.js';
+import { ADMISSION_PROVIDERS } from './admission/admission-providers.js';
+import type { SyncAdmission } from './admission/sync-admission.js';
 import { AdaptersModule, type Adapters } from './adapters.module.js';
 import { COMPAT_CONTROLLERS } from './compat/compat-controllers.js';
 import { CorporaController } from './corpora/corpora.controller.js';
@@ -46,15 +48,17 @@ const SERVICES: Provider[] = [
   },
   {
     provide: tokens.RERANK_SERVICE,
-    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER],
-    useFactory: ({ http: { syncTimeoutMs } }: Config, { dispatcher }: Adapters, router: RequestRouter) =>
-      new RerankService({ dispatcher, router, syncTimeoutMs }),
+    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER, tokens.SYNC_ADMISSION],
+    useFactory: ({ http }: Config, { dispatcher }: Adapters, router: RequestRouter, admission: SyncAdmission) =>
+      new RerankService({ admission, dispatcher, router, syncTimeoutMs: http.syncTimeoutMs }),
   },
   {
     provide: tokens.SEARCH_SERVICE,
-    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER],
-    useFactory: ({ http: { syncTimeoutMs } }: Config, { dispatcher, documentStore: documents }: Adapters, router: RequestRouter) =>
-      new SearchService({ dispatcher, documents, router, syncTimeoutMs }),
+    inject: [CONFIG, ADAPTERS, REQUEST_ROUTER, tokens.SYNC_ADMISSION],
+    useFactory: ({ http }: Config, adapters: Adapters, router: RequestRouter, admission: SyncAdmission) => {
+      const { dispatcher, documentStore: documents } = adapters;
+      return new SearchService({ admission, dispatcher, documents, router, syncTimeoutMs: http.syncTimeoutMs });
+    },
   },
   {
     provide: CORPORA_SERVICE,
@@ -112,6 +116,7 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: LOGGER, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
+        ...ADMISSION_PROVIDERS,
         ...BATCH_PROVIDERS,
         ...READ_PROVIDERS,
         ...OPENAI_PROVIDERS,

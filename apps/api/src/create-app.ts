@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
+import { BodiesInHand } from './admission/bodies-in-hand.js';
 import { AppModule, type AppParts } from './app.module.js';
 import { ApiKeyRing } from './auth/api-key-ring.js';
 import { createFastifyAdapter, installHttpEdge } from './http/http-edge.js';
@@ -15,7 +16,9 @@ export async function createApp(
   { adapters, ...parts }: AppParts,
   metrics: ApiMetrics = createApiMetrics(),
 ): Promise<NestFastifyApplication> {
-  const edge = { http: parts.config.http, ring: new ApiKeyRing(parts.config.auth.keys), logger: parts.logger };
+  const { http, auth, admission } = parts.config;
+  const bodies = new BodiesInHand(admission.maxBodiesInHandBytes, (bytes) => metrics.instruments.bodiesInHand.set(bytes));
+  const edge = { http, ring: new ApiKeyRing(auth.keys), logger: parts.logger, bodies };
   const adapter = createFastifyAdapter(edge);
   installHttpEdge(adapter.getInstance<FastifyInstance>(), edge);
   meterRequests(adapter.getInstance<FastifyInstance>(), metrics);

@@ -9,6 +9,8 @@ export const BATCH_JOBS = Symbol('BatchJobs');
 export const BATCH_DISPATCHER = Symbol('BatchDispatcher');
 export const BATCH_KEEPER = Symbol('BatchKeeper');
 
+export const JOB_ADMISSION = Symbol('JobAdmission');
+export const SYNC_ADMISSION = Symbol('SyncAdmission');
 export const FLEET_VIEW = Symbol('FleetView');
 export const REQUEST_ROUTER = Symbol('RequestRouter');
 export const CORPORA_SERVICE = Symbol('CorporaService');

@@ -11,6 +11,8 @@ import { readJsonBody } from './json-body.js';
 import { asRerankError, describeProblem } from './problem.js';
 import { requestIdOf } from './request-id.js';
 import { recordRoutes } from './route-table.js';
+import type { BodiesInHand, BodyInHand } from '../admission/bodies-in-hand.js';
+import { tellRateLimits } from '../admission/rate-limit-headers.js';
 
 /** Longer than the idle time of common load balancers, so that they close first and never send into a closing socket. */
 const KEEP_ALIVE_MS = 75_000;
@@ -30,9 +32,10 @@ export interface HttpEdgeParts {
   readonly http: Config['http'];
   readonly ring: ApiKeyRing;
   readonly logger: Logger;
+  readonly bodies: BodiesInHand;
 }
 
-export function createFastifyAdapter({ http }: HttpEdgeParts): FastifyAdapter {
+export function createFastifyAdapter({ http }: Pick<HttpEdgeParts, 'http'>): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     genReqId: requestIdOf,
@@ -59,6 +62,7 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
   instance.decorateRequest('clientGone', null);
   instance.decorateRequest('principal', null);
   instance.decorateRequest('failure', null);
+  instance.decorateRequest('refusal', null);
   instance.addHook('onRoute', ({ url, config }) => {
     if (GUARDED.test(url) && config?.scope === undefined) throw new InvariantError(`The route ${url} states no scope.`);
   });
@@ -71,7 +75,8 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
     const { scope } = request.routeOptions.config;
     if (scope !== undefined) request.principal = authorize(parts.ring, request.headers, scope);
   });
-  parseBodies(instance, parts.http.maxBodyBytes);
+  tellRateLimits(instance);
+  parseBodies(instance, parts);
   letConnectionsGo(instance);
   instance.addHook('onResponse', async (request, reply) => logRequest(parts.logger, request, reply));
 }
@@ -96,9 +101,12 @@ function letConnectionsGo(instance: FastifyInstance): void {
 }
 
 /** JSON is read here, with our own limits and messages; NDJSON and multipart bodies are handed to their routes as streams. */
-function parseBodies(instance: FastifyInstance, maxBodyBytes: number): void {
+function parseBodies(instance: FastifyInstance, { http: { maxBodyBytes }, bodies }: Pick<HttpEdgeParts, 'http' | 'bodies'>): void {
+  const release = holdBodies(instance);
   instance.removeAllContentTypeParsers();
-  instance.addContentTypeParser('application/json', (_request: FastifyRequest, raw: IncomingMessage) => readJsonBody(raw, maxBodyBytes));
+  instance.addContentTypeParser('application/json', (request: FastifyRequest, raw: IncomingMessage) =>
+    readJsonBody(raw, maxBodyBytes, release(request, bodies.take())),
+  );
   instance.addContentTypeParser(NDJSON_TYPES, (_request: FastifyRequest, raw: IncomingMessage, done) => done(null, raw));
   instance.addContentTypeParser('multipart/form-data', (request: FastifyRequest, raw: IncomingMessage, done) =>
     request.routeOptions.config.takesMultipart === true ? done(null, raw) : done(notJson()),
@@ -110,6 +118,16 @@ function parseBodies(instance: FastifyInstance, maxBodyBytes: number): void {
 
 const notJson = (): RerankError =>
   new RerankError('unsupported_media_type', 'Send JSON, with the header "Content-Type: application/json".');
+
+/** A body is in hand until its request has been answered, or nobody waits for the answer. */
+function holdBodies(instance: FastifyInstance): (request: FastifyRequest, body: BodyInHand) => BodyInHand {
+  instance.decorateRequest('bodyInHand', null);
+  instance.addHook('onRequest', async (request, reply) => {
+    reply.raw.once('close', () => request.bodyInHand?.drop());
+  });
+  instance.addHook('onResponse', async (request) => request.bodyInHand?.drop());
+  return (request, body) => (request.bodyInHand = body);
+}
 
 /** One line a request, with the route's pattern: a path may hold a document id. */
 function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {

@@ -1,4 +1,5 @@
 import { RerankError } from '@rerank-fleet/core/errors';
+import type { BodyInHand } from '../admission/bodies-in-hand.js';
 import { bodyBytes, type BodySource } from './body-bytes.js';
 import { findJsonFault } from './json-fault.js';
 import { findShapeFault } from './json-shape.js';
@@ -8,11 +9,16 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true });
 /**
  * Reads a whole JSON body; undefined if there is none.
  *
- * @throws RerankError `invalid_request` (with line and column, or a pointer), `payload_too_large`, `unsupported_media_type`
+ * @throws RerankError `invalid_request` (with line and column, or a pointer), `payload_too_large`, `unsupported_media_type`, `overloaded`
  */
-export async function readJsonBody(raw: BodySource, maxBytes: number): Promise<unknown> {
+export async function readJsonBody(raw: BodySource, maxBytes: number, inHand?: BodyInHand): Promise<unknown> {
   const chunks: Buffer[] = [];
-  for await (const chunk of bodyBytes(raw, { maxBytes, advice: 'Send fewer or shorter documents in one call.' })) chunks.push(chunk);
+  const expected = Number(raw.headers['content-length'] ?? 0);
+  let total = 0;
+  for await (const chunk of bodyBytes(raw, { maxBytes, advice: 'Send fewer or shorter documents in one call.' })) {
+    inHand?.grow((total += chunk.length), expected);
+    chunks.push(chunk);
+  }
   const body = Buffer.concat(chunks);
   return body.length === 0 ? undefined : parseJson(body);
 }

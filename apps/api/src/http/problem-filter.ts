@@ -2,6 +2,7 @@ import { Catch, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { AdmissionError } from '../admission/admission-error.js';
 import { errorDialectOf } from '../compat/compatible-route.js';
 import { describeInDialect } from '../compat/error-dialects.js';
 import { LOGGER } from '../tokens.js';
@@ -25,6 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const error = this.#withMethods(asRerankError(thrown), request, reply);
     request.failure = error.code;
+    if (error instanceof AdmissionError) request.refusal = error.reason;
     if (error.status >= 500) this.#log(error, thrown, request);
     const dialect = errorDialectOf(request);
     const answer = dialect === undefined ? describeProblem(error, request.id) : describeInDialect(dialect, error, request.id);

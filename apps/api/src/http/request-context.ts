@@ -2,6 +2,9 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Scope } from '@rerank-fleet/core/config';
 import type { ErrorCode } from '@rerank-fleet/core/errors';
 import type { FastifyRequest } from 'fastify';
+import type { BodyInHand } from '../admission/bodies-in-hand.js';
+import type { RefusalReason } from '../admission/admission-error.js';
+import type { RateLimit } from '../admission/rate-limit-headers.js';
 
 /** Who asks: the tenant that a key belongs to, and what the key allows. */
 export interface Principal {
@@ -20,6 +23,10 @@ export interface RequestContext {
   readonly traceparent?: string;
   /** `performance.now()` at the arrival of the headers. */
   readonly arrivedAt: number;
+  /** `Content-Length`; 0 where it was not said. */
+  readonly sentBytes: number;
+  /** What is told in the headers of the answer. */
+  readonly noteRateLimit?: (limit: RateLimit) => void;
 }
 
 declare module 'fastify' {
@@ -29,6 +36,9 @@ declare module 'fastify' {
     principal: Principal | null;
     /** Code of the error that was answered. */
     failure: ErrorCode | null;
+    /** Why it was turned away before any work. */
+    refusal: RefusalReason | null;
+    bodyInHand: BodyInHand | null;
   }
 }
 
@@ -42,6 +52,8 @@ export function contextOf(request: FastifyRequest): RequestContext {
     scopes: request.principal?.scopes ?? [],
     signal: request.clientGone?.signal ?? new AbortController().signal,
     arrivedAt: request.arrivedAt,
+    sentBytes: Number(request.headers['content-length'] ?? 0),
+    noteRateLimit: (limit) => (request.rateLimit = limit),
     ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? { traceparent } : {}),
   };
 }

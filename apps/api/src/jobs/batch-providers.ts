@@ -4,6 +4,7 @@ import { BatchDispatcher, BatchJobs, BatchKeeper, enqueueWebhook, IdempotencyKey
 import type { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
 import type { Logger } from 'pino';
 import type { Adapters } from '../adapters.module.js';
+import type { JobAdmission } from '../admission/job-admission.js';
 import * as tokens from '../tokens.js';
 import { JobActionsService } from './job-actions.service.js';
 import { JobIntake } from './job-intake.js';
@@ -26,8 +27,18 @@ export const BATCH_PROVIDERS: Provider[] = [
   {
     provide: BATCH_KEEPER,
     inject: [ADAPTERS, BATCH_JOBS, BATCH_DISPATCHER, LOGGER],
-    useFactory: ({ batchLedger: ledger, queue, now }: Adapters, jobs: BatchJobs, dispatcher: BatchDispatcher, log: Logger) =>
-      new BatchKeeper({ jobs, ledger, dispatcher, onEnded: (record) => enqueueWebhook(queue, record), log, now }),
+    useFactory: ({ batchLedger: ledger, queue, jobRoom, now }: Adapters, jobs: BatchJobs, dispatcher: BatchDispatcher, log: Logger) =>
+      new BatchKeeper({
+        jobs,
+        ledger,
+        dispatcher,
+        onEnded: async (record) => {
+          await jobRoom.freeRows(record.tenant, record.id);
+          await enqueueWebhook(queue, record);
+        },
+        log,
+        now,
+      }),
   },
   {
     provide: KeeperClock,
@@ -47,9 +58,17 @@ export const BATCH_PROVIDERS: Provider[] = [
   },
   {
     provide: tokens.JOB_SUBMISSION_SERVICE,
-    inject: [ADAPTERS, BATCH_JOBS, BATCH_KEEPER, tokens.JOB_INTAKE, LOGGER],
-    useFactory: ({ blobs, fleet, now }: Adapters, jobs: BatchJobs, keeper: BatchKeeper, intake: JobIntake, logger: Logger) =>
+    inject: [ADAPTERS, BATCH_JOBS, BATCH_KEEPER, tokens.JOB_INTAKE, LOGGER, tokens.JOB_ADMISSION],
+    useFactory: (
+      { blobs, fleet, now }: Adapters,
+      jobs: BatchJobs,
+      keeper: BatchKeeper,
+      intake: JobIntake,
+      logger: Logger,
+      admission: JobAdmission,
+    ) =>
       new JobSubmissionService({
+        admission,
         jobs,
         keeper,
         keys: new IdempotencyKeys(blobs),

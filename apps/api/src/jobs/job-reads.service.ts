@@ -1,6 +1,7 @@
 import type { JobBody, JobListBody } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { BatchJobs, BatchKeeper, BatchLedger, IngestJobs } from '@rerank-fleet/core/jobs';
+import type { JobRoom } from '../admission/job-room.js';
 import type { RequestContext } from '../http/request-context.js';
 import { jobNotFound, type JobView } from './job-view.js';
 import { listJobs, type JobSource } from './list-jobs.js';
@@ -12,6 +13,7 @@ export interface JobReadsParts {
   readonly view: JobView;
   readonly keeper: Pick<BatchKeeper, 'finish'>;
   readonly ledger: Pick<BatchLedger, 'state'>;
+  readonly room: Pick<JobRoom, 'free'>;
 }
 
 type Caller = Pick<RequestContext, 'tenant' | 'scopes'>;
@@ -49,12 +51,14 @@ export class JobReadsService {
   }
 
   async #removeBatch(tenant: string, id: string): Promise<void> {
-    const { batches, keeper, ledger, view } = this.#parts;
+    const { batches, keeper, ledger, room, view } = this.#parts;
     const record = await view.record(tenant, id);
     if ((await batches.done(record)) === undefined) throw notEnded('Cancel it, or wait for its end');
     // Whatever still has to be done about its end is done now: what found it open afterwards would take it up again.
     if ((await ledger.state(id)) !== undefined || (await batches.isOpen(record))) await keeper.finish(tenant, id);
     await batches.remove(record);
+    // What is not heard is settled by the blobs.
+    await room.free(tenant, id).catch(() => undefined);
   }
 
   #sources({ tenant, scopes }: Caller, kind?: JobBody['kind']): JobSource[] {

@@ -10,11 +10,13 @@ import {
   type UploadTotals,
 } from '@rerank-fleet/core/jobs';
 import type { Logger } from 'pino';
+import type { JobAdmission } from '../admission/job-admission.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { IdempotentUse, JobDraft } from './job-draft.js';
 import { assertWorthwhile, type JobIntake } from './job-intake.js';
 
 export interface JobSubmissionParts {
+  readonly admission: JobAdmission;
   readonly jobs: BatchJobs;
   readonly keeper: Pick<BatchKeeper, 'admit'>;
   readonly keys: IdempotencyKeys;
@@ -43,23 +45,25 @@ export class JobSubmissionService {
   /**
    * Resolves when the job is durable. Redis may go away meanwhile: the keeper finds the job.
    *
-   * @throws RerankError `invalid_request`, `idempotency_conflict`, `payload_too_large`, `storage_full`, `blob_store_unavailable`, `queue_unavailable`,
+   * @throws RerankError `invalid_request`, `idempotency_conflict`, `overloaded`, `payload_too_large`, `storage_full`, `blob_store_unavailable`, `queue_unavailable`,
    * `model_unavailable`, `candidate_store_unavailable`; nothing is left then
    */
   async submit(draft: JobDraft, context: RequestContext): Promise<AcceptedJob> {
-    const { jobs, keeper, logger } = this.#parts;
+    const { admission, jobs, keeper, logger } = this.#parts;
     const earlier = await this.#earlier(draft, context);
     if (earlier !== undefined) return { record: earlier, replayed: true };
     const upload = jobs.begin(context.tenant);
     const accepted = await this.#accept(upload, draft, context).catch(async (error: unknown) => {
-      if (!(error instanceof UnsureError)) await this.#abandon(upload);
+      if (!(error instanceof UnsureError)) await this.#abandon(upload, context.tenant);
       throw error instanceof UnsureError ? error.cause : error;
     });
     const { record, replayed } = accepted;
-    if (replayed) await this.#abandon(upload);
+    if (replayed) await this.#abandon(upload, context.tenant);
     else {
       const { id, total, rejected, pairs, bytes } = record;
       logger.info({ job: id, tenant: context.tenant, total, rejected, pairs, bytes, request_id: context.requestId }, 'a job was accepted');
+      // What is not heard is settled by the blobs.
+      await admission.keep(upload.id, record).catch(() => undefined);
       await keeper
         .admit(record)
         .catch((error: unknown) =>
@@ -94,9 +98,11 @@ export class JobSubmissionService {
   }
 
   async #accept(upload: BatchUpload, draft: JobDraft, context: RequestContext): Promise<AcceptedJob> {
-    const rows = await this.#parts.intake.take(draft, upload, context, draft.options.strict);
+    const place = await this.#parts.admission.begin(context.tenant, upload, context.sentBytes);
+    const rows = await this.#parts.intake.take(draft, place.around(upload), context, draft.options.strict);
     assertWorthwhile(rows, draft);
     const totals = await upload.finish();
+    await place.settle({ rows: totals.total, bytes: totals.bytes });
     context.signal.throwIfAborted();
     const record = this.#recordOf(upload, draft, { totals, pool: rows.pool!, tenant: context.tenant });
     return draft.idempotency === undefined ? await this.#create(record) : await this.#createOnce(record, draft.idempotency);
@@ -170,7 +176,8 @@ export class JobSubmissionService {
     };
   }
 
-  async #abandon(upload: BatchUpload): Promise<void> {
+  async #abandon(upload: BatchUpload, tenant: string): Promise<void> {
+    await this.#parts.admission.leave(tenant, upload.id).catch(() => undefined);
     await upload
       .abandon()
       .catch((error: unknown) => this.#parts.logger.warn({ err: error, upload: upload.id }, 'an upload could not be cleared away'));

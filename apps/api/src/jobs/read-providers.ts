@@ -19,8 +19,8 @@ export const READ_PROVIDERS: Provider[] = [
   {
     provide: JOB_READS_SERVICE,
     inject: [ADAPTERS, BATCH_JOBS, BATCH_KEEPER, JOB_VIEW],
-    useFactory: ({ jobs: ingests, batchLedger: ledger }: Adapters, batches: BatchJobs, keeper: BatchKeeper, view: JobView) =>
-      new JobReadsService({ batches, ingests, view, keeper, ledger }),
+    useFactory: ({ jobs: ingests, batchLedger: ledger, jobRoom: room }: Adapters, batches: BatchJobs, keeper: BatchKeeper, view: JobView) =>
+      new JobReadsService({ batches, ingests, view, keeper, ledger, room }),
   },
   {
     provide: JOB_STREAMS_SERVICE,

@@ -10,12 +10,13 @@ export function createApiMetrics(): ApiMetrics {
 
 /** Counts every answer, by the route's pattern: a path may hold a document id. */
 export function meterRequests(instance: FastifyInstance, { instruments }: ApiMetrics): void {
-  const { httpRequests, httpDuration, errors } = instruments;
+  const { httpRequests, httpDuration, errors, refused } = instruments;
   instance.addHook('onResponse', async (request, reply) => {
     const labels = { route: request.routeOptions.url ?? 'unknown', method: request.method };
     httpRequests.add(1, { ...labels, status: String(reply.statusCode) });
     httpDuration.observeMs(performance.now() - request.arrivedAt, labels);
     if (request.failure !== null) errors.add(1, { code: request.failure });
+    if (request.refusal !== null) refused.add(1, { reason: request.refusal });
   });
 }
 

@@ -1,10 +1,12 @@
 import type { RerankRequest, RerankResponse } from '@rerank-fleet/core/contracts';
 import { chooseStages, rerankAnswerOf, rerankTaskOf, type RequestRouter } from '@rerank-fleet/core/requests';
+import type { SyncAdmission } from '../admission/sync-admission.js';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
 
 export interface RerankServiceParts {
+  readonly admission: Pick<SyncAdmission, 'run'>;
   readonly dispatcher: Pick<TaskDispatcher, 'call'>;
   readonly router: RequestRouter;
   readonly syncTimeoutMs: number;
@@ -23,26 +25,27 @@ export class RerankService {
     this.#parts = parts;
   }
 
-  /** @throws RerankError `model_not_found`, `model_unavailable`, `deadline_exceeded`, `queue_unavailable`, and what the worker says */
+  /** @throws RerankError `model_not_found`, `model_unavailable`, `overloaded`, `payload_too_large`, `deadline_exceeded`, `queue_unavailable`, and what the worker says */
   async rerank(request: RerankRequest, context: RequestContext, options: RerankOptions = {}): Promise<RerankResponse> {
     const timeoutMs = timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
     const deadline = context.arrivedAt + timeoutMs;
     const choice = chooseStages(request);
-    const { pool, models } = await this.#parts.router.route(
-      { reranker: choice.reranker },
-      { timeoutMs: millisecondsUntil(deadline), signal: context.signal },
+    const { admission, dispatcher, router } = this.#parts;
+    const route = await router.route({ reranker: choice.reranker }, { timeoutMs: millisecondsUntil(deadline), signal: context.signal });
+    const work = { kind: 'rerank', request } as const;
+    const outcome = await admission.run({ context, route, work, timeoutMs: millisecondsUntil(deadline) }, () =>
+      dispatcher.call({
+        queue: 'sync',
+        tenant: context.tenant,
+        requestId: context.requestId,
+        pool: route.pool,
+        timeoutMs: millisecondsUntil(deadline),
+        body: rerankTaskOf(request, choice.pin(route.models), choice.mostResults),
+        signal: context.signal,
+        ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+        ...(options.priority === undefined ? {} : { priority: options.priority }),
+      }),
     );
-    const outcome = await this.#parts.dispatcher.call({
-      queue: 'sync',
-      tenant: context.tenant,
-      requestId: context.requestId,
-      pool,
-      timeoutMs: millisecondsUntil(deadline),
-      body: rerankTaskOf(request, choice.pin(models), choice.mostResults),
-      signal: context.signal,
-      ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
-      ...(options.priority === undefined ? {} : { priority: options.priority }),
-    });
     return rerankAnswerOf(request, outcome, performance.now() - context.arrivedAt);
   }
 }

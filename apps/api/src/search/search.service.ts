@@ -11,11 +11,13 @@ import {
   searchTaskOf,
   type RequestRouter,
 } from '@rerank-fleet/core/requests';
+import type { SyncAdmission } from '../admission/sync-admission.js';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
 
 export interface SearchServiceParts {
+  readonly admission: Pick<SyncAdmission, 'run'>;
   readonly dispatcher: Pick<TaskDispatcher, 'call'>;
   readonly documents: Pick<DocumentStore, 'findCorpus'>;
   readonly router: RequestRouter;
@@ -39,17 +41,22 @@ export class SearchService {
     const version = promotedVersion(corpus);
     const choice = request.rerank ? chooseStages(request, corpus.settings.stages) : undefined;
     const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
-    const { pool, models } = await this.#parts.router.route(searchNeedsOf(request, version, choice), limits);
-    const outcome = await this.#parts.dispatcher.call({
-      queue: 'sync',
-      tenant: context.tenant,
-      requestId: context.requestId,
-      pool,
-      timeoutMs: millisecondsUntil(deadline),
-      body: searchTaskOf(request, version, choice && { stages: choice.pin(models), mostResults: choice.mostResults }),
-      signal: context.signal,
-      ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
-    });
+    const { admission, dispatcher, router } = this.#parts;
+    const route = await router.route(searchNeedsOf(request, version, choice), limits);
+    const sized = { chunking: version.chunking, stages: corpus.settings.stages };
+    const call = { context, route, work: { kind: 'search', request }, corpus: sized, timeoutMs: millisecondsUntil(deadline) } as const;
+    const outcome = await admission.run(call, () =>
+      dispatcher.call({
+        queue: 'sync',
+        tenant: context.tenant,
+        requestId: context.requestId,
+        pool: route.pool,
+        timeoutMs: millisecondsUntil(deadline),
+        body: searchTaskOf(request, version, choice && { stages: choice.pin(route.models), mostResults: choice.mostResults }),
+        signal: context.signal,
+        ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+      }),
+    );
     return searchAnswerOf(request, version, outcome, performance.now() - context.arrivedAt);
   }
 

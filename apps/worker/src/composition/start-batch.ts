@@ -1,11 +1,12 @@
 import type { CancelWatch } from '@rerank-fleet/core/adapters/redis/cancel-watch';
+import { AdmissionJobRoom } from '@rerank-fleet/core/adapters/redis/admission-job-room';
 import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import type { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { RowSuspects } from '@rerank-fleet/core/adapters/redis/row-suspects';
 import type { Config } from '@rerank-fleet/core/config';
 import type { BatchTask, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import { BatchDispatcher, BatchJobs, BatchKeeper, enqueueWebhook, slotsOf } from '@rerank-fleet/core/jobs';
+import { BatchDispatcher, BatchJobs, BatchKeeper, enqueueWebhook, slotsOf, type BatchRecord } from '@rerank-fleet/core/jobs';
 import type { RerankError } from '@rerank-fleet/core/errors';
 import type { Logger } from '@rerank-fleet/core/observability';
 import type { BlobStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
@@ -51,7 +52,12 @@ export function startBatch(parts: BatchStartParts): BatchWork {
   const ledger = new RedisBatchLedger(redis, now);
   const jobs = new BatchJobs(parts.blobs);
   const dispatcher = new BatchDispatcher({ ledger, queue, slotsOf: slotsOf(registry), weights: config.jobs.tenantWeights, now });
-  const keeper = new BatchKeeper({ jobs, ledger, dispatcher, onEnded: (record) => enqueueWebhook(queue, record), log, now });
+  const room = new AdmissionJobRoom(redis);
+  const onEnded = async (record: BatchRecord): Promise<void> => {
+    await room.freeRows(record.tenant, record.id);
+    await enqueueWebhook(queue, record);
+  };
+  const keeper = new BatchKeeper({ jobs, ledger, dispatcher, onEnded, log, now });
   const [pool] = poolsOf([parts.announcement], []);
   if (pool === undefined) throw new RangeError('A worker is a pool of one.');
   const batch: BatchParts = {

@@ -7,6 +7,8 @@ import { IdempotencyKeys } from './idempotency-keys.js';
 export interface BatchPurgeParts {
   readonly blobs: BlobStore;
   readonly jobs: BatchJobs;
+  /** Called when a job is no more: what it took is free. */
+  readonly onRemoved?: (job: JobName) => Promise<void>;
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -34,19 +36,21 @@ export async function purgeBatchJobs(parts: BatchPurgeParts, times: BatchPurgeTi
   for await (const key of parts.blobs.list('idempotency')) await attempt(key, () => purgeClaim(parts, times.begunBeforeMs, key));
 }
 
-interface JobName {
+export interface JobName {
   readonly tenant: string;
   readonly id: string;
 }
 
-async function purgeJob({ blobs, jobs }: BatchPurgeParts, times: BatchPurgeTimes, name: JobName): Promise<void> {
+async function purgeJob({ blobs, jobs, onRemoved }: BatchPurgeParts, times: BatchPurgeTimes, name: JobName): Promise<void> {
   const { tenant, id } = name;
   // A job does not end before it begins: of younger ones nothing is read.
   if (timeOfJobId(id) >= Math.max(times.endedBeforeMs, times.begunBeforeMs)) return;
   const record = (await jobs.isThere(name)) ? await jobs.record(tenant, id) : undefined;
   if (record !== undefined) {
     const done = await jobs.done(record);
-    if (done !== undefined && done.ended_ms < times.endedBeforeMs && !(await jobs.isOpen(record))) await jobs.remove(record);
+    if (done === undefined || done.ended_ms >= times.endedBeforeMs || (await jobs.isOpen(record))) return;
+    await jobs.remove(record);
+    await onRemoved?.(name);
   } else if (timeOfJobId(id) < times.begunBeforeMs) {
     // It never came to be, or its removal was cut off.
     await blobs.deleteUnder(jobFolder(tenant, id));

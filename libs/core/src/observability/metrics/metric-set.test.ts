@@ -91,6 +91,7 @@ const LABELS = [
   'pool',
   'priority',
   'queue',
+  'reason',
   'route',
   'state',
   'status',

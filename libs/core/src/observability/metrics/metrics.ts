@@ -79,6 +79,13 @@ export const API_METRICS = {
     'method',
   ]),
   errors: counter('rerank_fleet_errors_total', 'Answers that were errors, by the stable code.', ['code']),
+  refused: counter('rerank_fleet_admission_refused_total', 'Calls that were turned away before any work, by the bound that they met.', [
+    'reason',
+  ]),
+  bodiesInHand: gauge(
+    'rerank_fleet_bodies_in_hand_bytes',
+    'JSON bodies in the memory of this process, from their arrival to their answer.',
+  ),
   syncOutstanding: gauge('rerank_fleet_sync_tasks_outstanding', 'Tasks that calls to this process wait for.'),
   queueWaiting: gauge('rerank_fleet_queue_tasks_waiting', 'Tasks that no worker has taken; the same from every API process.', ['queue']),
   queueActive: gauge('rerank_fleet_queue_tasks_active', 'Tasks in the hands of workers; the same from every API process.', ['queue']),

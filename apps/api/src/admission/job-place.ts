@@ -1,0 +1,79 @@
+import type { RowSink } from '../jobs/job-intake.js';
+import type { HoldVerdict, JobSize } from './job-room.js';
+
+/** An upload, and what it has come to. */
+export interface GrowingUpload {
+  readonly id: string;
+  /** Rows so far. */
+  readonly total: number;
+  readonly bytes: number;
+}
+
+/** Beyond the last hold; what several uploads at once take too much is found here at the latest. */
+const ROWS_UNTOLD = 10_000;
+const BYTES_UNTOLD = 4_194_304;
+/** Well before an upload of which nothing is heard is given up. */
+const TOLD_EVERY_MS = 30_000;
+
+/** The room of one upload while it grows. */
+export class JobPlace {
+  readonly #upload: GrowingUpload;
+  readonly #hold: (size: JobSize) => Promise<HoldVerdict>;
+  /** What its sender says that it will take. */
+  readonly #sentBytes: number;
+  #held: JobSize = { rows: 0, bytes: 0 };
+  /** Up to here it fits, by what is known. */
+  #fits: JobSize = { rows: 0, bytes: 0 };
+  #toldAt = 0;
+
+  /** @param hold takes room in place of what was taken before; throws where there is none */
+  constructor(upload: GrowingUpload, sentBytes: number, hold: (size: JobSize) => Promise<HoldVerdict>) {
+    this.#upload = upload;
+    this.#sentBytes = sentBytes;
+    this.#hold = hold;
+  }
+
+  /** Takes room for what is there, and for what was announced. */
+  async hold(): Promise<void> {
+    const { total, bytes } = this.#upload;
+    await this.#take({ rows: Math.max(1, total), bytes: Math.max(bytes, this.#sentBytes) });
+  }
+
+  /**
+   * Takes room for exactly what is there: all of it has come.
+   *
+   * @throws RerankError `overloaded`, `payload_too_large`, `queue_unavailable`
+   */
+  async settle(size: JobSize): Promise<void> {
+    await this.#take(size);
+  }
+
+  /** The same sink; the row that crosses a bound is refused. */
+  around(sink: RowSink): RowSink {
+    return {
+      add: (row) => both(sink.add(row), this.#grow()),
+      reject: (line) => both(sink.reject(line), this.#grow()),
+    };
+  }
+
+  #grow(): Promise<void> | undefined {
+    const { total, bytes } = this.#upload;
+    const isInside = total <= this.#fits.rows && bytes <= this.#fits.bytes;
+    const isTold = total - this.#held.rows < ROWS_UNTOLD && bytes - this.#held.bytes < BYTES_UNTOLD;
+    if (isInside && isTold && performance.now() - this.#toldAt < TOLD_EVERY_MS) return undefined;
+    return this.hold();
+  }
+
+  async #take(size: JobSize): Promise<void> {
+    this.#toldAt = performance.now();
+    const { rows, bytes } = await this.#hold(size);
+    this.#held = size;
+    this.#fits = { rows: size.rows + rows, bytes: size.bytes + bytes };
+  }
+}
+
+function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
+  if (one === undefined) return other;
+  if (other === undefined) return one;
+  return Promise.all([one, other]).then(() => undefined);
+}

@@ -1,0 +1,115 @@
+import type { Redis } from 'ioredis';
+import { AdmissionScript } from './admission-script.js';
+import { FREE_JOB, HOLD_JOB, KEEP_JOB, SETTLE_JOBS } from './admission-job-scripts.js';
+import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
+
+/** An upload that nobody has told of for so long is given up: its process has died. */
+export const HOLD_MS = 120_000;
+/** Ids and numbers in one call of a script. */
+const VALUES_AT_ONCE = 3_000;
+
+const HOLD = new AdmissionScript(HOLD_JOB);
+const KEEP = new AdmissionScript(KEEP_JOB);
+const FREE = new AdmissionScript(FREE_JOB);
+const SETTLE = new AdmissionScript(SETTLE_JOBS);
+
+/** What a job, or an upload that is to become one, takes. */
+export interface JobSize {
+  /** While it has not ended. */
+  readonly rows: number;
+  /** Until it is removed. */
+  readonly bytes: number;
+}
+
+/** `rows`, `bytes`: so much is missing; `unknown`: the working memory is lost and to be settled first. */
+export interface HoldVerdict extends JobSize {
+  readonly outcome: 'held' | 'rows' | 'bytes' | 'unknown';
+}
+
+/** What Redis knows of a tenant. */
+export interface HeldJobs {
+  /** Of jobs and uploads, by their id. */
+  readonly sizes: ReadonlyMap<string, JobSize>;
+  /** Ids of uploads that are under way. */
+  readonly uploads: ReadonlySet<string>;
+  /** Whether it is all that there is. */
+  readonly ready: boolean;
+}
+
+/** How what Redis knows of a tenant is to be put right. */
+export interface JobCorrections {
+  readonly ended: readonly string[];
+  readonly gone: readonly string[];
+  readonly there: readonly (JobSize & { readonly id: string })[];
+}
+
+/**
+ * Rows and bytes that batch jobs of tenants take, of all processes. Every call names its job, so that doing it again changes nothing.
+ *
+ * @throws RerankError `queue_unavailable`
+ */
+export class AdmissionJobRoom {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Takes room for an upload, in place of what it took before, whole or not at all. What is told of an upload that is held is the room that is left. */
+  async hold(tenant: string, id: string, size: JobSize, limits: JobSize): Promise<HoldVerdict> {
+    const values = [id, size.rows, size.bytes, limits.rows, limits.bytes, HOLD_MS];
+    const [outcome, rows, bytes] = (await HOLD.run(this.#redis, keysOf(tenant), values)) as [HoldVerdict['outcome'], string, string];
+    return { outcome, rows: Number(rows), bytes: Number(bytes) };
+  }
+
+  /** The upload has become a job. */
+  async keep(tenant: string, upload: string, job: JobSize & { readonly id: string }): Promise<void> {
+    await KEEP.run(this.#redis, keysOf(tenant), [upload, job.id, job.rows, job.bytes]);
+  }
+
+  /** The job has ended; what it stores stays. */
+  async freeRows(tenant: string, id: string): Promise<void> {
+    await FREE.run(this.#redis, keysOf(tenant), [id, 'rows']);
+  }
+
+  /** The job, or the upload, is no more. */
+  async free(tenant: string, id: string): Promise<void> {
+    await FREE.run(this.#redis, keysOf(tenant), [id, 'all']);
+  }
+
+  async held(tenant: string): Promise<HeldJobs> {
+    const [hash, zset] = keysOf(tenant);
+    const [fields, uploads] = await orQueueUnavailable(Promise.all([this.#redis.hgetall(hash), this.#redis.zrange(zset, '0', '-1')]));
+    const sizes = new Map<string, { rows: number; bytes: number }>();
+    for (const [field, value] of Object.entries(fields)) {
+      const id = field.slice(2);
+      if (!/^[rb] /.test(field)) continue;
+      const size = sizes.get(id) ?? { rows: 0, bytes: 0 };
+      sizes.set(id, size);
+      size[field.startsWith('r') ? 'rows' : 'bytes'] = Number(value);
+    }
+    return { sizes, uploads: new Set(uploads), ready: fields['ready'] !== undefined };
+  }
+
+  /** Puts right what Redis knows; from then on it is all that there is. */
+  async settle(tenant: string, { ended, gone, there }: JobCorrections): Promise<void> {
+    const calls = [
+      ...pagesOf(ended, 1).map((page) => [page.length, 0, ...page]),
+      ...pagesOf(gone, 1).map((page) => [0, page.length, ...page]),
+      ...pagesOf(there, 3).map((page) => [0, 0, ...page.flatMap(({ id, rows, bytes }) => [id, rows, bytes])]),
+    ];
+    // Without anything to put right it is still to be said that all is there.
+    if (calls.length === 0) calls.push([0, 0]);
+    for (const [at, values] of calls.entries()) await SETTLE.run(this.#redis, keysOf(tenant), [at === calls.length - 1 ? 1 : 0, ...values]);
+  }
+}
+
+function keysOf(tenant: string): [hash: string, uploads: string] {
+  const hash = `${KEY_PREFIX}:admission:jobs:${tenant}`;
+  return [hash, `${hash}:uploads`];
+}
+
+function pagesOf<T>(list: readonly T[], values: number): (readonly T[])[] {
+  const size = Math.floor(VALUES_AT_ONCE / values);
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, page) => list.slice(page * size, (page + 1) * size));
+}
