@@ -6,6 +6,7 @@ import type { DocumentStore } from '@rerank-fleet/core/ports';
 import {
   assertCoherentSearch,
   chooseStages,
+  defaultForPeers,
   readJobRow,
   rerankAnswerOf,
   rerankTaskOf,
@@ -15,6 +16,8 @@ import {
   searchTaskOf,
   type JobRequest,
   type PoolView,
+  type RouteChoice,
+  type RouteNeeds,
 } from '@rerank-fleet/core/requests';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
 
@@ -66,11 +69,16 @@ export function errorOf({ code, detail, errors }: RerankError): NonNullable<Stor
   return { code, message: detail, ...(errors.length === 0 ? {} : { errors: errors.map((fault) => ({ ...fault })) }) };
 }
 
+/** As the API did when it took the row: the name of another service's model stands for the default. */
+function route({ pool, aliases }: Pick<RowParts, 'pool' | 'aliases'>, needs: RouteNeeds): RouteChoice {
+  return routeRequest([pool], { ...needs, reranker: defaultForPeers([pool], needs.reranker, aliases) }, aliases);
+}
+
 async function answer(parts: RowParts, row: JobRequest, context: TaskContext): Promise<NonNullable<StoredResultLine['result']>> {
   const started = performance.now();
   if (row.kind === 'rerank') {
     const choice = chooseStages(row.request);
-    const { models } = routeRequest([parts.pool], { reranker: choice.reranker }, parts.aliases);
+    const { models } = route(parts, { reranker: choice.reranker });
     const outcome = await parts.handlers.rerank(rerankTaskOf(row.request, choice.pin(models), choice.mostResults), context);
     return rerankAnswerOf(row.request, outcome, performance.now() - started);
   }
@@ -80,7 +88,7 @@ async function answer(parts: RowParts, row: JobRequest, context: TaskContext): P
   if (corpus === undefined) throw new RerankError('corpus_not_found', `There is no corpus "${request.corpus}".`);
   const version = promotedVersion(corpus);
   const choice = request.rerank ? chooseStages(request, corpus.settings.stages) : undefined;
-  const { models } = routeRequest([parts.pool], searchNeedsOf(request, version, choice), parts.aliases);
+  const { models } = route(parts, searchNeedsOf(request, version, choice));
   const pinned = choice && { stages: choice.pin(models), mostResults: choice.mostResults };
   const outcome = await parts.handlers.search(searchTaskOf(request, version, pinned), context);
   return searchAnswerOf(request, version, outcome, performance.now() - started);

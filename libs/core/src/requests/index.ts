@@ -3,6 +3,7 @@ export * from './estimate-row.js';
 export * from './fleet-view.js';
 export * from './minimum-logit.js';
 export * from './read-job-row.js';
+export { defaultForPeers } from './peer-models.js';
 export * from './request-router.js';
 export * from './rerank-request.js';
 export * from './route-request.js';
