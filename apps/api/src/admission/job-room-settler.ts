@@ -1,4 +1,4 @@
-import { indexFolder, jobOfIndexKey, OPEN_JOBS, type BatchJobs } from '@rerank-fleet/core/jobs';
+import { indexFolder, OPEN_JOBS, type BatchJobs } from '@rerank-fleet/core/jobs';
 import type { BlobStore } from '@rerank-fleet/core/ports';
 import type { JobRoom, JobSize } from './job-room.js';
 

@@ -33,6 +33,17 @@ describe('openApiDocument', () => {
     expect(errorOf('/rerank', '400').content).toHaveProperty(['application/problem+json']);
   });
 
+  it('names the headers that tell of a budget, where there is one, and when to try again', () => {
+    const headersOf = (path: string, status: string) =>
+      Object.keys((document.paths?.[path]?.post?.responses?.[status] as { headers: object }).headers);
+    const told = ['X-RateLimit-Limit-Tokens', 'X-RateLimit-Remaining-Tokens', 'X-RateLimit-Reset-Tokens'];
+    for (const path of ['/v1/rerank', '/v1/search', '/v2/rerank', '/rerank', '/v1/voyage/rerank'])
+      expect(headersOf(path, '200')).toEqual(['X-Request-Id', ...told]);
+    expect(headersOf('/v1/rerank', '429')).toEqual(['X-Request-Id', ...told, 'Retry-After']);
+    expect(headersOf('/v1/jobs', '202')).toEqual(['X-Request-Id']);
+    expect(headersOf('/v1/jobs', '429')).toEqual(['X-Request-Id', 'Retry-After']);
+  });
+
   it('shows examples of requests', () => {
     expect(document.components?.schemas?.RerankRequest).toMatchObject({ examples: [{ top_n: 1 }] });
     expect(document.components?.schemas?.SearchRequest).toMatchObject({ examples: [{ corpus: 'everyday' }] });

@@ -2,6 +2,7 @@ import { ERROR_CATALOGUE, RerankError, type ErrorCode } from '@rerank-fleet/core
 import { cohereErrorSchema, openAiErrorSchema, problemSchema, teiErrorSchema, voyageErrorSchema } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { RATE_LIMIT_HEADERS } from '../admission/rate-limit-headers.js';
 import { describeInDialect } from '../compat/error-dialects.js';
 import { describeProblem } from '../http/problem.js';
 import { VERSION } from '../version.js';
@@ -104,17 +105,27 @@ const HEADERS = z.object({
   'X-Request-Id': z.string().meta({ description: 'The id of the request: the one that was sent, or a new one.' }),
 });
 
-function answersOf({ answers }: Operation): Responses {
+/** Where waiting helps. */
+const RETRY_HEADERS = z.object({
+  'Retry-After': z.int().optional().meta({ description: 'Seconds after which the same call is expected to be taken.' }),
+});
+
+function headersOf({ metered }: Pick<Operation, 'metered'>, status: string | number): z.ZodObject {
+  const told = metered === true ? HEADERS.extend(RATE_LIMIT_HEADERS.partial().shape) : HEADERS;
+  return ['429', '503'].includes(String(status)) ? told.extend(RETRY_HEADERS.shape) : told;
+}
+
+function answersOf({ answers, metered = false }: Operation): Responses {
   return Object.fromEntries(
     Object.entries(answers).map(([status, { description, schema, type = 'application/json' }]) => [
       status,
-      { description, headers: HEADERS, ...(schema === undefined ? {} : { content: { [type]: { schema } } }) },
+      { description, headers: headersOf({ metered }, status), ...(schema === undefined ? {} : { content: { [type]: { schema } } }) },
     ]),
   );
 }
 
 /** One response a status, with an example for each code, in each form that the route answers in. */
-function errorsOf({ errors, scope, answers, errorForms = ['problem'] }: Operation): Responses {
+function errorsOf({ errors, scope, answers, errorForms = ['problem'], metered = false }: Operation): Responses {
   const codes = [...new Set([...errors, ...(scope === undefined ? [] : GUARDED), ...EVERYWHERE])];
   const examples = errorForms.flatMap((form) => codes.map((code) => ({ form, code, ...exampleOf(form, code) })));
   const byStatus = Map.groupBy(examples, ({ status }) => status);
@@ -124,7 +135,7 @@ function errorsOf({ errors, scope, answers, errorForms = ['problem'] }: Operatio
       String(status),
       {
         description: [...new Set(members.map(({ code }) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}.`))].join(' '),
-        headers: HEADERS,
+        headers: headersOf({ metered }, status),
         content: Object.fromEntries(
           [...Map.groupBy(members, ({ form }) => form)].map(([form, ofForm]) => [
             form === 'problem' ? 'application/problem+json' : 'application/json',

@@ -19,6 +19,8 @@ export interface Operation {
   readonly params?: { readonly path?: z.ZodObject; readonly query?: z.ZodObject; readonly header?: z.ZodObject };
   readonly body?: { readonly required: boolean; readonly content: Readonly<Record<string, z.ZodType>> };
   readonly answers: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodType; readonly type?: string }>>;
+  /** Answers tell what of the tenant's budget is left. */
+  readonly metered?: boolean;
   /** Errors of the route itself; those of every route are added. */
   readonly errors: readonly ErrorCode[];
   /** Forms that its errors come in. Default: problems only. */
@@ -26,7 +28,7 @@ export interface Operation {
 }
 
 export const QUEUED: readonly ErrorCode[] = ['queue_unavailable', 'deadline_exceeded', 'model_unavailable'];
-export const BODY: readonly ErrorCode[] = ['invalid_request', 'payload_too_large', 'unsupported_media_type'];
+export const BODY: readonly ErrorCode[] = ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'overloaded'];
 export const SCORED: readonly ErrorCode[] = ['model_not_found', 'query_too_long', 'pair_too_long', 'score_not_finite'];
 export const STORED: readonly ErrorCode[] = ['candidate_store_unavailable'];
 

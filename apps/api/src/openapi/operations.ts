@@ -41,6 +41,7 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'search',
     body: json(rerankRequestSchema),
     answers: { 200: { description: 'Results, best first.', schema: rerankResponseSchema } },
+    metered: true,
     errors: [...BODY, ...SCORED, ...QUEUED, 'too_many_documents'],
   },
   ...COMPAT_OPERATIONS,
@@ -54,6 +55,7 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'search',
     body: json(searchRequestSchema),
     answers: { 200: { description: 'Results, best first.', schema: searchResponseSchema } },
+    metered: true,
     errors: [...BODY, ...SCORED, ...QUEUED, ...STORED, 'corpus_not_found', 'too_many_candidates'],
   },
   {
