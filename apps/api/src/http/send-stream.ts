@@ -12,6 +12,8 @@ export interface StreamOptions {
   readonly live?: boolean;
   /** A fault after which the connection was cut, as the status was sent already. */
   readonly onFault: (error: unknown) => void;
+  /** The client left, or did not read on. */
+  readonly onLeft?: () => void;
 }
 
 /**
@@ -40,19 +42,23 @@ export function sendStream(reply: FastifyReply, source: AsyncGenerator<Buffer | 
     readInTime(source, options.idleMs, () => raw.destroy()),
     { objectMode: false },
   );
-  body.once('error', (error) => {
-    if (!raw.destroyed) options.onFault(error);
-  });
-  // Faults end the connection; there is nobody left to tell.
-  const over = (): void => undefined;
+  const over = (error: NodeJS.ErrnoException | null): void => {
+    if (error === null || error === undefined) return;
+    if (hasLeft(error)) options.onLeft?.();
+    else options.onFault(error);
+  };
   if (packed)
     pipeline(
       body,
-      createGzip({ level: constants.Z_BEST_SPEED, ...(options.live === true ? { flush: constants.Z_SYNC_FLUSH } : {}) }),
+      createGzip({ level: constants.Z_BEST_SPEED, flush: options.live === true ? constants.Z_SYNC_FLUSH : constants.Z_NO_FLUSH }),
       raw,
       over,
     );
   else pipeline(body, raw, over);
+}
+
+function hasLeft({ name, code }: NodeJS.ErrnoException): boolean {
+  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE' || name === 'AbortError';
 }
 
 async function* readInTime<T>(

@@ -72,12 +72,12 @@ export class JobsController {
     else sendStream(reply, events, { ...this.#streamOf(id, context), type: 'text/event-stream; charset=utf-8' });
   }
 
-  #streamOf(job: string, { requestId, signal }: RequestContext): Pick<StreamOptions, 'idleMs' | 'onFault'> {
+  #streamOf(job: string, { requestId, tenant }: RequestContext): Pick<StreamOptions, 'idleMs' | 'onFault' | 'onLeft'> {
+    const line = { request_id: requestId, tenant, job };
     return {
       idleMs: this.config.streams.idleMs,
-      onFault: (error) => {
-        if (!signal.aborted) this.logger.warn({ err: error, job, request_id: requestId }, 'a stream was cut off by a fault');
-      },
+      onFault: (error) => this.logger.warn({ ...line, err: error }, 'a stream was cut off by a fault'),
+      onLeft: () => this.logger.info({ ...line, client_gone: true }, 'a client left before the end of a stream'),
     };
   }
 }
