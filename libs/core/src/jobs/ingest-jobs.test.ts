@@ -104,4 +104,26 @@ describe('IngestJobs', () => {
     expect(found).toEqual([`${half.id} 1`]);
     expect(unreadable).toEqual([`ingests/default/job_${'0'.repeat(32)}/job.json`]);
   });
+
+  it('lists jobs newest first, as long as they are kept', async () => {
+    const made: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const parts = upload();
+      await parts.add(row(1, 'short'));
+      made.unshift((await parts.commit(numbers)).id);
+    }
+    const ids = async (after?: string): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const id of jobs.list('default', after)) found.push(id);
+      return found;
+    };
+    expect(await ids()).toEqual(made.toSorted().toReversed());
+    expect(await ids((await ids())[0])).toHaveLength(2);
+    const record = (await jobs.record('default', made[0]!))!;
+    expect(await jobs.remove('default', record.id)).toBe(false);
+    await jobs.finishSlice(record, 0, { kind: 'ingest', succeeded: 1, errors: [] });
+    await jobs.purge(Date.now() + 1_000);
+    expect(await ids()).not.toContain(record.id);
+    expect(await ids()).toHaveLength(2);
+  });
 });
