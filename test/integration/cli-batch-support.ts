@@ -113,3 +113,9 @@ export const rerankRow = (number: number): object => ({
 });
 
 export const rerankRows = (count: number): object[] => Array.from({ length: count }, (_, at) => rerankRow(at + 1));
+
+export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import type { BatchJobBody, JobBody } from '@rerank-fleet/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../support/stack.js';
-import { FaultyProxy, linesOf, ndjson, parseLines, rerankRows, startTinyStack, type OwnLine } from './cli-batch-support.js';
+import { FaultyProxy, gather, linesOf, ndjson, parseLines, rerankRows, startTinyStack, type OwnLine } from './cli-batch-support.js';
 import { runCli, startCli, type CliRun } from './cli-process.js';
 
 let stack: Awaited<ReturnType<typeof startTinyStack>>;
@@ -38,7 +38,7 @@ const write = async (name: string, content: string | Uint8Array): Promise<string
   return path;
 };
 const files = async (): Promise<string[]> => (await readdir(folder)).sort();
-const jobs = (): Promise<JobBody[]> => Array.fromAsync(stack.client.listJobs({ kind: 'batch' }));
+const jobs = (): Promise<JobBody[]> => gather(stack.client.listJobs({ kind: 'batch' }));
 const newest = async (): Promise<BatchJobBody> => (await jobs())[0] as BatchJobBody;
 const ids = (lines: readonly OwnLine[]): (string | undefined)[] =>
   lines.map((line) => line.custom_id).sort((a = '', b = '') => Number(a.slice(1)) - Number(b.slice(1)));
@@ -138,7 +138,7 @@ describe('rerank batch', () => {
     ['a JSON array', 'array.json', '[{"custom_id":"a"}]', 1, 'begins as a JSON array'],
     ['a file without a good line', 'bad.jsonl', 'no json\n', 1, 'No request can be run'],
     ['damaged gzip', 'half.gz', gzipSync(ndjson(rerankRows(20_000))).subarray(0, 20_000), 1, 'half.gz is not whole gzip data'],
-  ])('refuses %s, and leaves nothing behind', async (_, name, content, status, message) => {
+  ])('refuses %s, and leaves nothing behind', async (...[, name, content, status, message]) => {
     await mkdir(join(folder, 'sub'));
     const before = (await jobs()).length;
     const path = content === undefined ? join(folder, name) : await write(name, content);

@@ -11,6 +11,7 @@ export class JobProgress {
   readonly #pairs = new RateWindow();
   #bar: ReturnType<typeof createProgress>;
   #isPaused = false;
+  #latest: readonly [done: number, total: number, detail: string] | undefined;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -27,7 +28,8 @@ export class JobProgress {
       ...(errored === 0 ? [] : [`${formatCount(errored)} errored`]),
       ...(job.status === 'in_progress' ? [] : [job.status]),
     ];
-    if (!this.#isPaused) this.#bar.update(done, total, [`${formatCount(done)} of ${plural(total, 'row')}`, ...rates].join(', '));
+    this.#latest = [done, total, [`${formatCount(done)} of ${plural(total, 'row')}`, ...rates].join(', ')];
+    if (!this.#isPaused) this.#bar.update(...this.#latest);
   }
 
   /** Leaves the terminal to a question. */
@@ -39,6 +41,7 @@ export class JobProgress {
   resume(): void {
     this.#isPaused = false;
     this.#bar = createProgress('scoring', this.#terminal.stderr, this.#terminal.quiet);
+    if (this.#latest !== undefined) this.#bar.update(...this.#latest);
   }
 
   stop(): void {
