@@ -61,7 +61,7 @@ describe('a batch that memory has no room for', () => {
   it('lowers the budget once where several fail side by side', async () => {
     const { run, lowered } = start({ fault: roomFor(130), runners: 4 });
     expect(await run(sequences(128))).toHaveLength(128);
-    expect(lowered.mock.calls).toEqual([[MODEL, 128]]);
+    expect(lowered).toHaveBeenCalledOnce();
   });
 
   it('is halved where the budget is that of the longest pair already', async () => {

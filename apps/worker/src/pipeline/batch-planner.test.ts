@@ -21,7 +21,7 @@ function plan(items: readonly Item[]): BatchPlanner<Item> {
 
 function drain(planner: BatchPlanner<Item>, budget: number): Item[][] {
   const batches: Item[][] = [];
-  for (let batch = planner.take(budget); batch.length > 0; batch = planner.take(budget)) batches.push(batch);
+  for (let batch = planner.take({ budget: budget }); batch.length > 0; batch = planner.take({ budget: budget })) batches.push(batch);
   return batches;
 }
 
@@ -110,23 +110,60 @@ describe('BatchPlanner', () => {
 
   it('takes sync items before batch items that came earlier', () => {
     const planner = plan([batch(0, 50), batch(1, 50), sync(2, 90)]);
-    expect(ids(planner.take(90))).toEqual([2]);
-    expect(ids(planner.take(100))).toEqual([0, 1]);
+    expect(ids(planner.take({ budget: 90 }))).toEqual([2]);
+    expect(ids(planner.take({ budget: 100 }))).toEqual([0, 1]);
   });
 
   it('fills a sync batch with batch items no longer than its longest', () => {
     const planner = plan([batch(0, 99), batch(1, 101), sync(2, 100)]);
-    expect(ids(planner.take(1_000))).toEqual([2, 0]);
-    expect(ids(planner.take(1_000))).toEqual([1]);
+    expect(ids(planner.take({ budget: 1_000 }))).toEqual([2, 0]);
+    expect(ids(planner.take({ budget: 1_000 }))).toEqual([1]);
   });
 
   it('takes neighbours in length rather than the next in age', () => {
     const planner = plan([sync(0, 100), sync(1, 10), sync(2, 101), sync(3, 99)]);
-    expect(ids(planner.take(304)).sort()).toEqual([0, 2, 3]);
-    expect(ids(planner.take(304))).toEqual([1]);
+    expect(ids(planner.take({ budget: 304 })).sort()).toEqual([0, 2, 3]);
+    expect(ids(planner.take({ budget: 304 }))).toEqual([1]);
+  });
+
+  it('takes items of the oldest request first, and others only while the batch stays small', () => {
+    const of = (request: number, id: number, length: number): Item => ({ ...sync(id, length), request });
+    const items = [of(1, 0, 100), of(2, 1, 100), of(1, 2, 92), of(2, 3, 99)];
+    expect(ids(plan(items).take({ budget: 400, sharedBudget: 0 }))).toEqual([0, 2]);
+    expect(ids(plan(items).take({ budget: 400, sharedBudget: 300 })).sort()).toEqual([0, 1, 2]);
+    expect(ids(plan(items).take({ budget: 200 }))).toEqual([0, 1]);
+  });
+
+  it('ends an older request before a younger one, whatever the lengths and however late its items come', () => {
+    fc.assert(
+      fc.property(itemsArbitrary, fc.integer({ min: 1, max: 5 }), budgetArbitrary, (items, requests, budget) => {
+        const planner = plan(items.map((item) => ({ ...item, priority: 'sync', request: item.id % requests })));
+        const order: number[] = [];
+        for (;;) {
+          const taken = planner.take({ budget, sharedBudget: 0 });
+          if (taken.length === 0) break;
+          order.push(...taken.map(({ request }) => request!));
+        }
+        expect(order).toEqual(order.toSorted((a, b) => a - b));
+        expect(order).toHaveLength(items.length);
+      }),
+    );
+  });
+
+  it('pads no more than it may', () => {
+    const planner = plan([sync(0, 100), sync(1, 97), sync(2, 96)]);
+    expect(ids(planner.take({ budget: 1_000, mostPadding: 3 }))).toEqual([0, 1]);
+  });
+
+  it('tells what waits of the oldest request and behind it', () => {
+    const of = (request: number, id: number, length: number): Item => ({ ...sync(id, length), request });
+    const planner = plan([of(1, 0, 10), of(2, 1, 20), of(1, 2, 30), of(3, 3, 40)]);
+    expect(planner.waiting()).toEqual({ own: 40, ownItems: 2, requestsBehind: 2, behind: 60 });
+    expect(plan([batch(0, 5), batch(1, 6)]).waiting()).toEqual({ own: 11, ownItems: 2, requestsBehind: 0, behind: 0 });
+    expect(plan([]).waiting()).toEqual({ own: 0, ownItems: 0, requestsBehind: 0, behind: 0 });
   });
 
   it('gives an empty batch when nothing waits', () => {
-    expect(plan([]).take(1_024)).toEqual([]);
+    expect(plan([]).take({ budget: 1_024 })).toEqual([]);
   });
 });

@@ -210,6 +210,46 @@ describe('BatchScheduler', () => {
     expect(runners.map(({ batches }) => batches.map(({ rows }) => rows.length))).toEqual([[2], [2]]);
   });
 
+  it('has idle runners end a request together', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 10, max: 60 }), { minLength: 12, maxLength: 60 }), async (lengths) => {
+        const { run, runners } = start({ runners: 2, budget: 256, latencyMs: ({ batch, sequence: length }) => batch * length });
+        const began = performance.now();
+        const scored = run(lengths.map((length, id) => sequence(id, length))).then(() => performance.now());
+        await vi.runAllTimersAsync();
+        const padded = runners
+          .flatMap(({ batches }) => batches)
+          .map(({ rows }) => rows.length * Math.max(...rows.map((row) => row.length)));
+        const level = padded.reduce((sum, tokens) => sum + tokens, 0) / 2;
+        expect((await scored) - began).toBeLessThanOrEqual(level + 60);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('ends calls in the order they came, none late for the sake of another', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const latencyMs: FixedLatencyOptions['latencyMs'] = ({ batch, sequence: length }) => batch * length;
+    const { run } = start({ runners: 2, budget: 256, latencyMs });
+    const ends: number[] = [];
+    const call = async (offset: number): Promise<void> => {
+      await run(Array.from({ length: 20 }, (_, id) => sequence(id, 20 + offset + id)));
+      ends[offset] = performance.now();
+    };
+    const began = performance.now();
+    const calls = Array.from({ length: 6 }, (_, offset) => call(offset));
+    await vi.runAllTimersAsync();
+    await Promise.all(calls);
+    const work = Array.from({ length: 6 }, (_, offset) => (20 * (30 + offset)) / 2);
+    let due = began;
+    for (const [offset, ms] of work.entries()) {
+      due += ms;
+      // What rounding, padding and pairs of the next call cost; all six would take 1,950 ms.
+      expect(ends[offset]! - due).toBeLessThan(200);
+    }
+  });
+
   it('counts batches, sequences, tokens and padding', async () => {
     const { run, scheduler } = start({ delayMs: 5, budget: 1_024 });
     await run([sequence(1, 10), sequence(2, 9)]);

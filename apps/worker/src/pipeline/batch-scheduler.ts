@@ -1,6 +1,8 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import { BatchPlanner, MOST_PADDING, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
+import { BatchPlanner, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
 import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
+import { cutBatch } from './cut-batch.js';
+import { RunTimes } from './run-times.js';
 import { TokenBudget } from './token-budget.js';
 
 /** One sequence on its way through a model. */
@@ -92,8 +94,10 @@ export class BatchScheduler {
   readonly #observer: BatchObserver | undefined;
   readonly #onBudgetLowered: BatchSchedulerOptions['onBudgetLowered'];
   readonly #totals = { batches: 0, sequences: 0, tokens: 0, paddedTokens: 0, runMs: 0 };
+  readonly #runTimes = new RunTimes();
   #timer: NodeJS.Timeout | undefined;
   #expected = 0;
+  #requests = 0;
   /** Sync batches that went while batch work waited. */
   #syncStreak = 0;
 
@@ -138,6 +142,8 @@ export class BatchScheduler {
     const works: Work[] = [];
     const rows = new Array<Promise<Float32Array>>(sequences.length);
     const arrivedAt = performance.now();
+    // Batch work is one request: nobody waits for a part of it.
+    const request = options.priority === 'sync' ? { request: this.#requests++ } : {};
     // Longest first: the oldest item starts a batch, and a batch grows from its longest.
     const order = sequences.map((_, index) => index).sort((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length);
     for (const index of order) {
@@ -146,7 +152,7 @@ export class BatchScheduler {
         const { priority, alone } = options;
         const length = sequence.ids.length;
         const state = { withdraw: () => undefined, dropped: false, retried: false };
-        const work: Work = { priority, alone, sequence, length, arrivedAt, resolve, reject, ...state };
+        const work: Work = { priority, alone, sequence, length, arrivedAt, resolve, reject, ...request, ...state };
         work.withdraw = queue.planner.add(work);
         works.push(work);
       });
@@ -196,19 +202,24 @@ export class BatchScheduler {
   }
 
   async #occupy(runner: BatchRunner, queue: Queue, turn: Priority | undefined): Promise<void> {
-    const { planner } = queue;
-    // When little waits, it is shared out among the idle runners: two small batches side by side end before one large one.
-    // The last idle runner takes all: a share counts no padding, so it would leave a sequence behind for a batch of its own.
-    const share = this.#idle.length === 0 ? Infinity : Math.ceil(planner.tokens / (1 - MOST_PADDING) / (this.#idle.length + 1));
-    const budget = Math.min(queue.budget.tokens, share);
-    const favoured = planner.take(budget, turn);
-    const items = favoured.length > 0 ? favoured : planner.take(budget);
+    const favoured = this.#take(queue, turn);
+    const items = favoured.length > 0 ? favoured : this.#take(queue);
     const batchWaits = this.#mostUrgent('batch') !== undefined;
     this.#syncStreak = batchWaits && items[0]?.priority === 'sync' ? this.#syncStreak + 1 : 0;
+    const flight = this.#runTimes.begin(queue.model, items.length * Math.max(...items.map(({ length }) => length)));
     this.#dispatch();
     await this.#runHalving(runner, queue, items);
+    this.#runTimes.end(flight);
     this.#idle.push(runner);
     this.#dispatch();
+  }
+
+  #take({ model, planner, budget }: Queue, priority?: Priority): Work[] {
+    const runners = { count: this.#runnerCount, idle: this.#idle.length, tokensLeft: this.#runTimes.tokensLeft(model) };
+    return planner.take({
+      ...cutBatch(planner.waiting(priority), budget.tokens, runners),
+      ...(priority === undefined ? {} : { priority }),
+    });
   }
 
   async #runHalving(runner: BatchRunner, queue: Queue, items: readonly Work[]): Promise<void> {
@@ -220,7 +231,7 @@ export class BatchScheduler {
         items.map(({ sequence }) => sequence),
       );
       output = await runner.run(batch);
-      this.#count(items, batch.sequence, output.runMs);
+      this.#count(queue.model, items, { longest: batch.sequence, runMs: output.runMs });
       this.#observer?.batchRan({
         model: queue.model,
         sequences: items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt })),
@@ -265,7 +276,8 @@ export class BatchScheduler {
     return true;
   }
 
-  #count(items: readonly Work[], longest: number, runMs: number): void {
+  #count(model: string, items: readonly Work[], { longest, runMs }: { readonly longest: number; readonly runMs: number }): void {
+    this.#runTimes.learn(model, longest * items.length, runMs);
     this.#totals.batches += 1;
     this.#totals.sequences += items.length;
     this.#totals.tokens += items.reduce((sum, item) => sum + item.length, 0);
