@@ -24,6 +24,8 @@ export interface FleetStats {
   readonly atMs: number;
   readonly pairs: number;
   readonly batches: number;
+  /** Milliseconds that the models' timers fired late. */
+  readonly lateMs: number;
   readonly cpuMs: number;
   readonly rssBytes: number;
 }
@@ -75,6 +77,7 @@ export class FakeFleet {
       atMs: sum(({ atMs }) => atMs) / all.length,
       pairs: sum(({ pairs }) => pairs),
       batches: sum(({ batches }) => batches),
+      lateMs: sum(({ lateMs }) => lateMs),
       cpuMs: sum(({ cpuMs }) => cpuMs),
       rssBytes: sum(({ rssBytes }) => rssBytes),
     };

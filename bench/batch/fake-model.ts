@@ -16,13 +16,17 @@ export class FixedLatencyRunner implements BatchRunner {
   readonly #latencyMs: number;
   batches = 0;
   pairs = 0;
+  /** Milliseconds that timers fired late: the simulation's own fault, as its workers share their cores. */
+  lateMs = 0;
 
   constructor({ latencyMs }: Pick<FakeModelShape, 'latencyMs'>) {
     this.#latencyMs = latencyMs;
   }
 
   async run({ batch, sequence, inputIds }: PaddedBatch): Promise<BatchOutput> {
+    const began = performance.now();
     await sleep(this.#latencyMs);
+    this.lateMs += performance.now() - began - this.#latencyMs;
     this.batches += 1;
     this.pairs += batch;
     const values = Float32Array.from({ length: batch }, (_, row) => Number(inputIds[(row + 1) * sequence - 1]) % 16);

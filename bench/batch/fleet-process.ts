@@ -29,6 +29,7 @@ async function follow(order: FleetOrder): Promise<void> {
     atMs: performance.timeOrigin + performance.now(),
     pairs: sum(({ runner }) => runner.pairs),
     batches: sum(({ runner }) => runner.batches),
+    lateMs: sum(({ runner }) => runner.lateMs),
     cpuMs: (cpu.user + cpu.system) / 1_000,
     rssBytes: process.memoryUsage.rss(),
   });

@@ -17,6 +17,9 @@ const RESERVE = 1.5;
 
 interface Point extends ScalePoint {
   readonly batchPairs: number;
+  /** Shares of the workers' time: the models' timers fired late; the models waited for work. */
+  readonly lateShare: number;
+  readonly idleShare: number;
   /** Cores that the workers' processes, Redis and the API used. */
   readonly cores: { readonly workers: number; readonly redis: number; readonly api: number };
   readonly redisCommandsPerS: number;
@@ -37,12 +40,26 @@ export async function scalePart(size: BenchSize): Promise<Outcome[]> {
     for (const count of counts) points.push(await measure(stand, { ...size, workers: count }));
     const one = points[0]!.pairsPerS;
     printTable(
-      ['workers', 'pairs/s', '÷ (n × one)', 'pairs a batch', 'cores: workers', 'Redis', 'API', 'Redis commands/s', 'others on the cores'],
-      points.map(({ workers: count, pairsPerS, batchPairs, cores, redisCommandsPerS, foreignShare }) => [
+      [
+        'workers',
+        'pairs/s',
+        '÷ (n × one)',
+        'pairs a batch',
+        'timers late',
+        'no batch ready',
+        'cores: workers',
+        'Redis',
+        'API',
+        'Redis commands/s',
+        'others on the cores',
+      ],
+      points.map(({ workers: count, pairsPerS, batchPairs, lateShare, idleShare, cores, redisCommandsPerS, foreignShare }) => [
         String(count),
         pairsPerS.toFixed(0),
         (pairsPerS / (count * one)).toFixed(3),
         batchPairs.toFixed(1),
+        `${(lateShare * 100).toFixed(1)} %`,
+        `${(idleShare * 100).toFixed(1)} %`,
         cores.workers.toFixed(2),
         cores.redis.toFixed(2),
         cores.api.toFixed(2),
@@ -88,10 +105,13 @@ async function measure(stand: Stand, size: BenchSize): Promise<Point> {
     if (job.status !== 'cancelled') throw new Error(`The workers ran out of work: the job is ${job.status}.`);
     const ms = to.stats.atMs - from.stats.atMs;
     const more = (field: keyof FleetStats): number => to.stats[field] - from.stats[field];
+    const lateShare = more('lateMs') / (ms * workers);
     return {
       workers,
       pairsPerS: (more('pairs') / ms) * 1_000,
       batchPairs: more('pairs') / more('batches'),
+      lateShare,
+      idleShare: 1 - lateShare - (more('batches') * shape.latencyMs) / (ms * workers),
       cores: { workers: more('cpuMs') / ms, redis: (to.redisMs - from.redisMs) / ms, api: (to.apiMs - from.apiMs) / ms },
       redisCommandsPerS: ((to.redis - from.redis) / ms) * 1_000,
       foreignShare,

@@ -65,9 +65,9 @@ export class Stand {
       execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    const [ready] = (await once(api, 'message')) as [{ readonly url: string }];
+    const url = await readyUrl(api);
     const redisPid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1]);
-    return new Stand({ root, server, redis, redisPid, api, url: ready.url, profile });
+    return new Stand({ root, server, redis, redisPid, api, url, profile });
   }
 
   get apiPid(): number {
@@ -118,6 +118,13 @@ export class Stand {
     await server.stop();
     await rm(root, { recursive: true, force: true });
   }
+}
+
+/** @throws Error if the API ends before it listens */
+async function readyUrl(api: ChildProcess): Promise<string> {
+  const ready = once(api, 'message').then(([message]) => (message as { readonly url: string }).url);
+  const ended = once(api, 'exit').then(([code]) => Promise.reject(new Error(`The API ended with ${String(code)} before it was ready.`)));
+  return await Promise.race([ready, ended]);
 }
 
 export interface FleetSize {

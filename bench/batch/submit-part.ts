@@ -6,7 +6,7 @@ import type { BenchSize } from './bench-size.ts';
 import { goal, type Outcome } from './goal.ts';
 import { rerankRow, searchRow, submit, writeRows } from './rows.ts';
 import { Stand } from './stand.ts';
-import { MIB, watchMemory } from './watch-memory.ts';
+import { MB, watchMemory } from './watch-memory.ts';
 
 const ROWS_PER_S = 20_000;
 /** Uploads of inline rows are larger: so many fewer are sent. */
@@ -36,14 +36,14 @@ export async function submitPart(size: BenchSize): Promise<Outcome[]> {
     const found: Measured[] = [];
     for (const kind of kinds) found.push(await measure(stand, kind, repeats));
     printTable(
-      ['upload', 'rows', 'bytes a row', 'rows/s', 'MiB/s', 'memory of the API, most', 'others on the cores'],
-      found.map(({ kind, bytes, ms, apiMib, foreignShare }) => [
+      ['upload', 'rows', 'bytes a row', 'rows/s', 'MB/s', 'memory of the API, most', 'others on the cores'],
+      found.map(({ kind, bytes, ms, apiMb, foreignShare }) => [
         kind.title,
         String(kind.rows),
         (bytes / kind.rows).toFixed(0),
         ((kind.rows / ms) * 1_000).toFixed(0),
-        (bytes / MIB / (ms / 1_000)).toFixed(0),
-        `${apiMib.toFixed(0)} MiB`,
+        (bytes / MB / (ms / 1_000)).toFixed(0),
+        `${apiMb.toFixed(0)} MB`,
         `${(foreignShare * 100).toFixed(1)} %`,
       ]),
     );
@@ -62,7 +62,7 @@ interface Measured {
   readonly kind: UploadKind;
   readonly bytes: number;
   readonly ms: number;
-  readonly apiMib: number;
+  readonly apiMb: number;
   readonly foreignShare: number;
 }
 
@@ -81,7 +81,7 @@ async function measure(stand: Stand, kind: UploadKind, repeats: number): Promise
         await stand.call('POST', `/v1/jobs/${job.id}/cancel`);
       }
     });
-    return { kind, bytes, ms: median(times), apiMib: peaks.apiMib, foreignShare: stand.load.share() };
+    return { kind, bytes, ms: median(times), apiMb: peaks.apiMb, foreignShare: stand.load.share() };
   } finally {
     await rm(path, { force: true });
   }

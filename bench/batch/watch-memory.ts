@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import type { Stand } from './stand.ts';
 
 const SAMPLE_MS = 200;
-export const MIB = 2 ** 20;
+export const MB = 1e6;
 
 export interface MemoryPeaks {
-  /** MiB, over all samples. */
-  readonly redisMib: number;
-  /** MiB; the kernel's own high-water mark of the API process, so that no peak between samples is missed. */
-  readonly apiMib: number;
+  /** MB, over all samples. */
+  readonly redisMb: number;
+  /** MB; the kernel's own high-water mark of the API process, so that no peak between samples is missed. */
+  readonly apiMb: number;
   /** Of the samples of the API. */
-  readonly apiMedianMib: number;
+  readonly apiMedianMb: number;
 }
 
 /** Samples the memory of Redis and of the API while the work is done. */
@@ -18,27 +18,27 @@ export async function watchMemory<T>(stand: Stand, work: () => Promise<T>): Prom
   const redis: number[] = [];
   const api: number[] = [];
   const sample = async (): Promise<void> => {
-    redis.push(await usedMemoryMib(stand));
-    api.push(await processMib(stand.apiPid, 'VmRSS'));
+    redis.push(await usedMemoryMb(stand));
+    api.push(await processMb(stand.apiPid, 'VmRSS'));
   };
   await sample();
   const timer = setInterval(() => void sample(), SAMPLE_MS);
   try {
     const result = await work();
     await sample();
-    const apiMib = await processMib(stand.apiPid, 'VmHWM');
-    return { result, peaks: { redisMib: Math.max(...redis), apiMib, apiMedianMib: api.toSorted((a, b) => a - b)[api.length >> 1]! } };
+    const apiMb = await processMb(stand.apiPid, 'VmHWM');
+    return { result, peaks: { redisMb: Math.max(...redis), apiMb, apiMedianMb: api.toSorted((a, b) => a - b)[api.length >> 1]! } };
   } finally {
     clearInterval(timer);
   }
 }
 
-export async function usedMemoryMib({ redis }: Pick<Stand, 'redis'>): Promise<number> {
-  return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]) / MIB;
+export async function usedMemoryMb({ redis }: Pick<Stand, 'redis'>): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]) / MB;
 }
 
-async function processMib(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> {
-  return (Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024) / MIB;
+async function processMb(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> {
+  return (Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024) / MB;
 }
 
 export interface KeyGroup {
