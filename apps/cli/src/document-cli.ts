@@ -12,6 +12,7 @@ npx rerank ingest manuals.jsonl --corpus manuals            # NDJSON, a JSON arr
 npx rerank search "pruning apple trees" --corpus manuals    # a table: rank, score, document, where it was before
 npx rerank search "pruning apple trees" --compare           # both orders side by side
 npx rerank rerank "pruning apple trees" "Prune in winter." "Apple shares rose."
+npx rerank batch queries.jsonl -o results.jsonl --corpus manuals   # thousands of requests as one job
 npx rerank status
 npx rerank bench --svg curve.svg                            # speed of the model on this machine, by batch size and split of the cores
 \`\`\`
@@ -20,8 +21,8 @@ npx rerank bench --svg curve.svg                            # speed of the model
 
 Results go to stdout; progress, remarks, warnings and errors to stderr. On a terminal there are progress bars and colours, in a pipe plain
 lines. With \`--json\` stdout holds one JSON value and nothing else: the service's own answer, for \`ingest\`
-\`{"job", "rejected_count", "rejected"}\`, for \`bench\` the figures of every point. A reader that closes the pipe, such as \`head\`, ends the
-command without a message.
+\`{"job", "rejected_count", "rejected"}\`, for \`batch\` \`{"job", "output", "failure_count", "failures"}\`, for \`bench\` the figures of every
+point. A reader that closes the pipe, such as \`head\`, ends the command without a message.
 
 ## Connection
 
@@ -42,7 +43,21 @@ Files and stdin may be gzip. \`_id\` is read as \`id\`. Fields that documents do
 holds replaces that document, so an interrupted \`ingest\` can be run again. Lines that are no documents are left out: the first ten are named with
 their line numbers, the rest is counted, and the exit status is 3.
 
-Ctrl-C while documents are sent stores nothing. After that the service has them: the job goes on, and \`rerank status <job>\` shows it.`;
+Ctrl-C while documents are sent stores nothing. After that the service has them: the job goes on, and \`rerank status <job>\` shows it.
+
+## What \`batch\` does
+
+A line of its source is one request, \`{"custom_id", "query", "corpus"}\` or \`{"custom_id", "query", "documents"}\` and whatever else a search or a rerank
+takes; the first line may be \`{"job": {…}}\` with the options of the job, over which those of the command line go. Files and stdin may be gzip. A
+line that is no request becomes a result that says so, with its line number; with \`--strict\` it refuses the job.
+
+The source is sent while it is read, and each result is written as soon as there is one: to stdout, or to \`FILE.part\` beside \`FILE.state\`, which get the
+name \`FILE\` when all results are there. Whatever ends the command before, \`rerank batch --resume -o FILE\` goes on: there is never a second
+job, and the file has each line once. A source that was not sent whole is sent again, stdin as it is piped again. Lines are those of the service
+without their cursor; \`row\` is the line of the source.
+
+Ctrl-C on a terminal asks whether to detach from the job or to cancel it; a second one detaches. Elsewhere it detaches. A job that was left runs on.
+\`rerank jobs\` shows, watches, cancels and retries jobs, whoever has submitted them, and reads their results.`;
 
 /** Text of `docs/cli.md`: the introduction, exit statuses, and every command with its arguments and options. */
 export function renderCliPage(program: Command): string {

@@ -8,7 +8,7 @@ import type {
   JobResultsOptions,
   JobUploadOptions,
   ListJobsOptions,
-  Readable,
+  SourceOf,
   RetryJobOptions,
   StreamOptions,
   SubmitJobOptions,
@@ -178,7 +178,7 @@ function payloadOf({ requests, ndjson, ...options }: SubmitJobParameters, onUplo
     return { body: { json: { ...options, requests } }, idempotent: true };
   const head = JSON.stringify({ job: options });
   const hasHead = head !== '{"job":{}}';
-  const source: Readable<unknown> | undefined = requests ?? ndjson;
+  const source: SourceOf<unknown> | undefined = requests ?? ndjson;
   const replayable = typeof source === 'function' || Array.isArray(source);
   const open: Upload['open'] = (signal) => {
     if (ndjson !== undefined)
@@ -189,8 +189,8 @@ function payloadOf({ requests, ndjson, ...options }: SubmitJobParameters, onUplo
   return { body: { upload: { open, replayable } }, idempotent: replayable };
 }
 
-function sourceOf<T>(readable: Readable<T>): Source<T> {
-  return typeof readable === 'function' ? readable() : readable;
+function sourceOf<T>(source: SourceOf<T>): Source<T> {
+  return typeof source === 'function' ? source() : source;
 }
 
 async function* startingWith(first: unknown, rest: Source<unknown>): AsyncGenerator<unknown, void, undefined> {

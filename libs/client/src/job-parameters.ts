@@ -3,9 +3,7 @@ import type {
   JobBody,
   jobOptionsSchema,
   jobRerankRowSchema,
-  JobRerankRow,
   jobSearchRowSchema,
-  JobSearchRow,
   RowStatus,
 } from '@rerank-fleet/core/contracts';
 import type { z } from 'zod';
@@ -16,12 +14,11 @@ type WithDefaults<Row> = Partial<Omit<Row, 'custom_id'>> & { readonly custom_id:
 
 /** A request of a job: a search, or a rerank where it has `documents`. What is left out is taken from the job's `defaults`. */
 export type JobRequestParameters = WithDefaults<z.input<typeof jobSearchRowSchema>> | WithDefaults<z.input<typeof jobRerankRowSchema>>;
-export type { JobRerankRow, JobSearchRow };
 
 export type JobOptionsParameters = z.input<typeof jobOptionsSchema>;
 
 /** Something that is read once; or a function that gives it anew, so that a cut upload can be sent again. */
-export type Readable<T> = Source<T> | (() => Source<T>);
+export type SourceOf<T> = Source<T> | (() => Source<T>);
 
 /**
  * A job with its requests: values of any number, or bytes of NDJSON as they are, which go in behind a line with the options. Then rows count from 2, as lines of what was
@@ -29,8 +26,8 @@ export type Readable<T> = Source<T> | (() => Source<T>);
  */
 export type SubmitJobParameters = JobOptionsParameters &
   (
-    | { readonly requests: Readable<JobRequestParameters>; readonly ndjson?: never }
-    | { readonly ndjson: Readable<Uint8Array>; readonly requests?: never }
+    | { readonly requests: SourceOf<JobRequestParameters>; readonly ndjson?: never }
+    | { readonly ndjson: SourceOf<Uint8Array>; readonly requests?: never }
   );
 
 export interface JobUploadOptions extends CallOptions {
