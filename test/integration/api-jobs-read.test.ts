@@ -303,7 +303,7 @@ describe('clients that do not behave', () => {
     const before = process.memoryUsage().arrayBuffers;
     const clients = await Promise.all(Array.from({ length: 5 }, () => StreamClient.open(`${stack.api.url}/v1/jobs/${record.id}/results`)));
     for (const client of clients) client.response.pause();
-    await expect.poll(async () => (await openBlobs()).length, { timeout: 5_000 }).toBe(5);
+    await expect.poll(async () => (await openBlobs()).length, { timeout: 5_000 }).toBeGreaterThanOrEqual(5);
     // 24 MB of results each; a few chunks of them, and what the sockets of both ends take, are under way.
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(5 * 6_000_000);
     await expect.poll(openBlobs, { timeout: 15_000 }).toEqual([]);

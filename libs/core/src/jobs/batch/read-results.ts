@@ -12,6 +12,7 @@ import {
 } from './result-cursor.js';
 import { CursorLines, StoredLine } from './result-line.js';
 import { CountedSlices, sliceLines, type JobStanding, type ReadJobs } from './slice-lines.js';
+import { StreamsAhead } from './streams-ahead.js';
 
 export interface ResultQuery {
   /** Cursor of the line behind which to go on. */
@@ -64,23 +65,38 @@ export class ResultReading {
    */
   async *read(standing: JobStanding): AsyncGenerator<Buffer, void, undefined> {
     const counted = new CountedSlices(standing);
-    const out = new CursorLines();
-    const run: Reading = { standing, counted, out };
-    yield* this.#position.order === 'completion' ? this.#asCompleted(run, this.#position) : this.#asSubmitted(run, this.#position);
-    const rest = out.take();
-    if (rest !== undefined) yield rest;
+    const position = this.#position;
+    const parts = position.order === 'completion' ? this.#partsToTell(counted, position) : this.#slicesToTell(counted, position);
+    const slices = position.order === 'completion' ? parts.filter((part) => part !== REJECTED).map((part) => part - 1) : parts;
+    const streams = new StreamsAhead(
+      slices.filter((slice) => counted.has(slice)),
+      (slice) => this.#jobs.resultStream(this.#record, slice),
+    );
+    const run: Reading = { standing, counted, streams, out: new CursorLines() };
+    try {
+      if (position.order === 'submission') yield* this.#asSubmitted(run, position, slices);
+      else for (const part of parts) yield* this.#part(run, position, part);
+    } finally {
+      streams.close();
+    }
+    if (position.order === 'completion') this.#isComplete = position.read.holdsFirst(this.#slices.length + 1);
+    yield* some(run.out.take());
   }
 
-  async *#asCompleted(run: Reading, position: Mutable<CompletionPosition>): AsyncGenerator<Buffer, void, undefined> {
-    const { read } = position;
-    const canTell = (part: number): boolean => part === REJECTED || run.counted.canTell(part - 1);
+  #partsToTell(counted: CountedSlices, { read, current }: CompletionPosition): number[] {
+    const canTell = (part: number): boolean => part === REJECTED || counted.canTell(part - 1);
+    const unread = Array.from({ length: this.#slices.length + 1 }, (_, part) => part).filter((part) => !read.has(part) && canTell(part));
+    if (current === undefined) return unread;
     // A part that was begun goes on first: a cursor holds one of them.
-    if (position.current !== undefined) {
-      if (!canTell(position.current.part)) return;
-      yield* this.#part(run, position, position.current.part);
-    }
-    for (let part = 0; part <= this.#slices.length; part += 1) if (!read.has(part) && canTell(part)) yield* this.#part(run, position, part);
-    this.#isComplete = read.holdsFirst(this.#slices.length + 1);
+    return canTell(current.part) ? [current.part, ...unread.filter((part) => part !== current.part)] : [];
+  }
+
+  /** Up to the first that is not done. */
+  #slicesToTell(counted: CountedSlices, { row }: SubmissionPosition): number[] {
+    const slices: number[] = [];
+    for (let slice = this.#slice ?? this.#sliceOf(row); slice < this.#slices.length && counted.canTell(slice); slice += 1)
+      slices.push(slice);
+    return slices;
   }
 
   async *#part({ out, ...by }: Reading, position: Mutable<CompletionPosition>, part: number): AsyncGenerator<Buffer, void, undefined> {
@@ -94,43 +110,45 @@ export class ResultReading {
         if (skip > 0) skip -= 1;
         else if (this.#only === undefined || line.status === this.#only) out.add(line.bytes, head, place);
       }
-      const chunk = out.isFull ? out.take() : undefined;
-      if (chunk !== undefined) yield chunk;
+      if (out.isFull) yield* some(out.take());
     }
     delete position.current;
     read.add(part);
   }
 
   #linesOf(part: number, by: Omit<Reading, 'out'>): AsyncIterable<StoredLine[]> {
-    const { standing, counted } = by;
     if (part === REJECTED) return rejectedLines(this.#jobs, this.#record);
-    return sliceLines(this.#jobs, { record: this.#record, slice: part - 1, standing, counted, only: this.#only });
+    return sliceLines(this.#jobs, { ...by, record: this.#record, slice: part - 1, only: this.#only });
   }
 
   /** Rejected rows stand between others; up to the first slice that is not done nothing is missing. */
-  async *#asSubmitted(run: Reading, position: Mutable<SubmissionPosition>): AsyncGenerator<Buffer, void, undefined> {
+  async *#asSubmitted(
+    run: Reading,
+    position: Mutable<SubmissionPosition>,
+    slices: readonly number[],
+  ): AsyncGenerator<Buffer, void, undefined> {
     const head = cursorHead(this.#record.id, { order: 'submission' });
+    const { out, ...by } = run;
     const add = (line: StoredLine): Buffer | undefined => {
       if (line.row <= position.row) return undefined;
       position.row = line.row;
-      if (this.#only === undefined || line.status === this.#only) run.out.add(line.bytes, head, line.row);
-      return run.out.isFull ? run.out.take() : undefined;
+      if (this.#only === undefined || line.status === this.#only) out.add(line.bytes, head, line.row);
+      return out.isFull ? out.take() : undefined;
     };
     const rejected = new RejectedRows(this.#jobs, this.#record, this.#rejectedBytes);
     try {
-      for (let slice = this.#slice ?? this.#sliceOf(position.row); slice < this.#slices.length; this.#slice = slice += 1) {
-        for await (const line of rejected.before(this.#slices[slice]!.first_row)) yield* some(add(line));
-        if (!run.counted.canTell(slice)) return;
-        const { standing, counted } = run;
-        for await (const lines of sliceLines(this.#jobs, { record: this.#record, slice, standing, counted })) {
+      for (const slice of slices) {
+        for await (const lines of sliceLines(this.#jobs, { ...by, record: this.#record, slice })) {
           for (const line of lines) {
             if (rejected.mayComeBefore(line.row)) for await (const earlier of rejected.before(line.row)) yield* some(add(earlier));
             yield* some(add(line));
           }
         }
+        this.#slice = slice + 1;
       }
-      for await (const line of rejected.before(Infinity)) yield* some(add(line));
-      this.#isComplete = true;
+      const next = this.#slices[this.#slice ?? this.#sliceOf(position.row)];
+      for await (const line of rejected.before(next?.first_row ?? Infinity)) yield* some(add(line));
+      this.#isComplete = next === undefined;
     } finally {
       this.#rejectedBytes = rejected.bytes;
       await rejected.close();
@@ -157,6 +175,7 @@ interface ReadingParts {
 interface Reading {
   readonly standing: JobStanding;
   readonly counted: CountedSlices;
+  readonly streams: StreamsAhead;
   readonly out: CursorLines;
 }
 

@@ -5,6 +5,7 @@ import type { LedgerState } from './batch-ledger.js';
 import { sliceHeaderSchema, type BatchDone, type BatchRecord } from './batch-record.js';
 import { lineBatches } from './line-batches.js';
 import { StoredLine } from './result-line.js';
+import type { StreamsAhead } from './streams-ahead.js';
 
 /** How a job stands: what the ledger says, or how it ended. Neither while Redis does not know it. */
 export interface JobStanding {
@@ -38,6 +39,7 @@ export interface SliceLinesOptions {
   readonly slice: number;
   readonly standing: JobStanding;
   readonly counted: CountedSlices;
+  readonly streams: StreamsAhead;
   /** Others may be left out. */
   readonly only?: RowStatus | undefined;
 }
@@ -46,13 +48,13 @@ export type ReadJobs = Pick<BatchJobs, 'slices' | 'rows' | 'resultStream' | 'rej
 
 /** Lines of a slice that can be told, in their order. Where a filter leaves out all of them they are not read. */
 export async function* sliceLines(jobs: ReadJobs, options: SliceLinesOptions): AsyncGenerator<StoredLine[], void, undefined> {
-  const { record, slice, standing, counted, only } = options;
+  const { record, slice, standing, counted, streams, only } = options;
   if (!counted.has(slice)) {
     const rest = standing.done?.rest ?? 'errored';
     if (only === undefined || only === rest) yield (await jobs.rows(record, slice)).map((row) => lineOfRest(row, rest, standing.done));
     return;
   }
-  const stream = await jobs.resultStream(record, slice);
+  const stream = await streams.take(slice);
   if (stream === undefined) throw new InvariantError('A slice that counts has no results.');
   let isFirst = true;
   for await (const lines of lineBatches(stream)) {
