@@ -14,12 +14,21 @@ export interface BatchLineOptions {
 /**
  * Lines of an input file as rows of a job; one that is none is a refused row.
  *
- * @throws what the content throws; the signal's reason
+ * @throws EmptyFileError; what the content throws; the signal's reason
  */
 export async function* batchLines(content: AsyncIterable<Buffer>, options: BatchLineOptions): AsyncGenerator<IncomingRow, void, undefined> {
+  let isEmpty = true;
   for await (const line of ndjsonLines(content, options.maxLineBytes)) {
     options.signal.throwIfAborted();
+    isEmpty = false;
     yield rowOf(line, options);
+  }
+  if (isEmpty) throw new EmptyFileError();
+}
+
+export class EmptyFileError extends RerankError {
+  constructor() {
+    super('invalid_request', 'The input file holds no requests; it needs one JSON object a line.');
   }
 }
 

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { paramOf } from '../compat/error-dialects.js';
 import { BadRowsError } from '../jobs/job-intake.js';
 import type { JobSubmissionService } from '../jobs/job-submission.service.js';
-import { batchLines } from './batch-lines.js';
+import { batchLines, EmptyFileError } from './batch-lines.js';
 
 export interface BatchValidatorParts {
   readonly batches: OpenAiBatches;
@@ -189,6 +189,7 @@ function isTransient(error: unknown, leftMs: number): boolean {
 function errorsOf(error: unknown): OpenAiBatchError[] {
   if (error instanceof BadRowsError)
     return error.rows.map(({ row, error: { code, detail, errors } }) => ({ code, line: row, message: detail, param: paramOf(errors[0]) }));
+  if (error instanceof EmptyFileError) return [{ code: 'empty_file', line: null, message: error.detail, param: null }];
   if (error instanceof RerankError) return [{ code: error.code, line: null, message: error.detail, param: paramOf(error.errors[0]) }];
   return [{ code: 'internal_error', line: null, message: 'An unexpected fault.', param: null }];
 }

@@ -97,10 +97,13 @@ export class OpenAiBatchesService {
     const { tenant } = context;
     const before = await this.get(id, context);
     const job = jobIdOf(before.id)!;
+    const batch = await batches.find(tenant, job);
     const isUnchecked = before.in_progress_at === null;
     if (isUnchecked && (await batches.ended({ tenant, id: job })) === undefined) {
       await jobs.markCancelled({ tenant, id: job });
       validator.interrupt({ tenant, id: job });
+      // Where nobody has it in hand it ends at once.
+      if (batch !== undefined) validator.begin(batch);
     }
     // It may have become a job meanwhile.
     if (!isUnchecked || (await this.#jobOf({ tenant, id: job })) !== undefined) await actions.cancel(job, context);

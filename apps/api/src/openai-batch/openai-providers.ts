@@ -1,6 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import type { Config } from '@rerank-fleet/core/config';
 import { FileStore, OpenAiBatches, purgeFiles, type BatchJobs, type BatchKeeper } from '@rerank-fleet/core/jobs';
+import type { BlobStore } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import type { Adapters } from '../adapters.module.js';
 import type { JobActionsService } from '../jobs/job-actions.service.js';
@@ -16,55 +17,49 @@ import { ValidationClock } from './validation-clock.js';
 
 const { ADAPTERS, BATCH_JOBS, BATCH_KEEPER, CONFIG, JOB_ACTIONS_SERVICE, JOB_SUBMISSION_SERVICE, JOB_VIEW, LOGGER } = tokens;
 
+/** What files and batches are kept with. */
+interface Stores {
+  readonly blobs: BlobStore;
+  readonly files: FileStore;
+  readonly batches: OpenAiBatches;
+  readonly jobs: BatchJobs;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+const STORES = Symbol('OpenAiStores');
+
 export const OPENAI_CONTROLLERS = [OpenAiFilesController, OpenAiBatchesController];
 
 /** Files and batches of the OpenAI dialect, over the engine of all jobs. */
 export const OPENAI_PROVIDERS: Provider[] = [
-  { provide: FileStore, inject: [ADAPTERS], useFactory: ({ blobs, now }: Adapters) => new FileStore(blobs, now) },
-  { provide: OpenAiBatches, inject: [ADAPTERS], useFactory: ({ blobs }: Adapters) => new OpenAiBatches(blobs) },
+  {
+    provide: STORES,
+    inject: [ADAPTERS, BATCH_JOBS, LOGGER],
+    useFactory: ({ blobs, now }: Adapters, jobs: BatchJobs, logger: Logger): Stores => {
+      return { blobs, files: new FileStore(blobs, now), batches: new OpenAiBatches(blobs), jobs, now, logger };
+    },
+  },
   {
     provide: BatchValidator,
-    inject: [ADAPTERS, CONFIG, FileStore, OpenAiBatches, BATCH_JOBS, BATCH_KEEPER, JOB_SUBMISSION_SERVICE, LOGGER],
-    useFactory: (
-      { now }: Adapters,
-      { http }: Config,
-      files: FileStore,
-      batches: OpenAiBatches,
-      jobs: BatchJobs,
-      keeper: BatchKeeper,
-      submissions: JobSubmissionService,
-      logger: Logger,
-    ) => new BatchValidator({ batches, files, jobs, keeper, submissions, maxLineBytes: http.maxBodyBytes, now, logger }),
+    inject: [CONFIG, STORES, BATCH_KEEPER, JOB_SUBMISSION_SERVICE],
+    useFactory: ({ http }: Config, stores: Stores, keeper: BatchKeeper, submissions: JobSubmissionService) =>
+      new BatchValidator({ ...stores, keeper, submissions, maxLineBytes: http.maxBodyBytes }),
   },
   {
     provide: ValidationClock,
-    inject: [ADAPTERS, FileStore, OpenAiBatches, BATCH_JOBS, BatchValidator, LOGGER],
-    useFactory: (
-      { blobs, now }: Adapters,
-      files: FileStore,
-      batches: OpenAiBatches,
-      jobs: BatchJobs,
-      validator: BatchValidator,
-      logger: Logger,
-    ) => new ValidationClock({ validator, purge: () => purgeFiles({ blobs, files, batches, jobs, log: logger, now }), logger }),
+    inject: [STORES, BatchValidator],
+    useFactory: (stores: Stores, validator: BatchValidator) =>
+      new ValidationClock({ validator, purge: () => purgeFiles({ ...stores, log: stores.logger }), logger: stores.logger }),
   },
   {
     provide: tokens.OPENAI_FILES_SERVICE,
-    inject: [CONFIG, FileStore, OpenAiBatches, BATCH_JOBS],
-    useFactory: ({ http }: Config, files: FileStore, batches: OpenAiBatches, jobs: BatchJobs) =>
-      new OpenAiFilesService({ files, batches, jobs, maxBytes: http.maxIngestBytes }),
+    inject: [CONFIG, STORES],
+    useFactory: ({ http }: Config, stores: Stores) => new OpenAiFilesService({ ...stores, maxBytes: http.maxIngestBytes }),
   },
   {
     provide: tokens.OPENAI_BATCHES_SERVICE,
-    inject: [ADAPTERS, FileStore, OpenAiBatches, BATCH_JOBS, JOB_VIEW, JOB_ACTIONS_SERVICE, BatchValidator],
-    useFactory: (
-      { now }: Adapters,
-      files: FileStore,
-      batches: OpenAiBatches,
-      jobs: BatchJobs,
-      view: JobView,
-      actions: JobActionsService,
-      validator: BatchValidator,
-    ) => new OpenAiBatchesService({ batches, files, jobs, view, actions, validator, now }),
+    inject: [STORES, JOB_VIEW, JOB_ACTIONS_SERVICE, BatchValidator],
+    useFactory: (stores: Stores, view: JobView, actions: JobActionsService, validator: BatchValidator) =>
+      new OpenAiBatchesService({ ...stores, view, actions, validator }),
   },
 ];

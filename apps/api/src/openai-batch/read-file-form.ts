@@ -55,7 +55,7 @@ export async function readFileForm<Written>(raw: BodySource, { maxBytes, write }
   });
   try {
     const advice = 'Send the lines in several files.';
-    for await (const chunk of bodyBytes(raw, { maxBytes, advice })) {
+    for await (const chunk of unless(fault.promise, bodyBytes(raw, { maxBytes, advice }))) {
       if (!form.write(chunk)) await Promise.race([once(form, 'drain'), fault.promise]);
     }
     const finished = once(form, 'finish');
@@ -67,6 +67,25 @@ export async function readFileForm<Written>(raw: BodySource, { maxBytes, write }
     file?.content.destroy(error instanceof Error ? error : new Error(DAMAGED));
     await file?.written.catch(() => undefined);
     throw error;
+  }
+}
+
+/** Chunks until there is a fault, whether or not another chunk ever comes. */
+async function* unless<Chunk>(
+  fault: Promise<never>,
+  chunks: AsyncGenerator<Chunk, void, undefined>,
+): AsyncGenerator<Chunk, void, undefined> {
+  try {
+    for (;;) {
+      const next = chunks.next();
+      next.catch(() => undefined);
+      const { done, value } = await Promise.race([next, fault]);
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    // Behind the chunk that is awaited, if one is.
+    chunks.return().catch(() => undefined);
   }
 }
 
