@@ -55,29 +55,19 @@ export class JobAdmission {
     await this.#parts.room.free(tenant, upload);
   }
 
-  async #hold(tenant: string, id: string, size: JobSize): Promise<HoldVerdict> {
+  /** Resolves to the room that is left beyond. */
+  async #hold(tenant: string, id: string, size: JobSize): Promise<JobSize> {
     const { room, settler, limits } = this.#parts;
-    this.#assertPossible(size);
+    const most = { rows: Math.min(limits.tenant.rows, limits.job.rows), bytes: Math.min(limits.tenant.bytes, limits.job.bytes) };
+    assertPossible(size, most);
     for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt += 1) {
       const verdict = await room.hold(tenant, id, size, limits.tenant);
-      if (verdict.outcome === 'held') return verdict;
+      if (verdict.outcome === 'held')
+        return { rows: Math.min(verdict.rows, most.rows - size.rows), bytes: Math.min(verdict.bytes, most.bytes - size.bytes) };
       if (verdict.outcome !== 'unknown') throw await this.#refusal(tenant, verdict);
       await settler.settle(tenant);
     }
     throw new RerankError('queue_unavailable', 'Redis has lost what it knew of your jobs. Try again.', { retryAfterS: 5 });
-  }
-
-  /** What no waiting helps. */
-  #assertPossible({ rows, bytes }: JobSize): void {
-    const { tenant, job } = this.#parts.limits;
-    const most = { rows: Math.min(tenant.rows, job.rows), bytes: Math.min(tenant.bytes, job.bytes) };
-    if (rows > most.rows)
-      throw AdmissionError.never('job_rows', `The job has more than ${most.rows} requests (MAX_JOB_ROWS). Send them in several jobs.`);
-    if (bytes > most.bytes)
-      throw AdmissionError.never(
-        'job_bytes',
-        `The requests of the job take more than ${most.bytes} bytes (MAX_JOB_BYTES). Send several jobs.`,
-      );
   }
 
   async #refusal(tenant: string, { outcome, rows, bytes }: HoldVerdict): Promise<AdmissionError> {
@@ -94,4 +84,15 @@ export class JobAdmission {
       await forecast.bytesIn(tenant, bytes),
     );
   }
+}
+
+/** What no waiting helps. */
+function assertPossible({ rows, bytes }: JobSize, most: JobSize): void {
+  if (rows > most.rows)
+    throw AdmissionError.never('job_rows', `The job has more than ${most.rows} requests (MAX_JOB_ROWS). Send them in several jobs.`);
+  if (bytes > most.bytes)
+    throw AdmissionError.never(
+      'job_bytes',
+      `The requests of the job take more than ${most.bytes} bytes (MAX_JOB_BYTES). Send them in several jobs.`,
+    );
 }

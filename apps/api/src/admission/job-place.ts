@@ -1,5 +1,5 @@
 import type { RowSink } from '../jobs/job-intake.js';
-import type { HoldVerdict, JobSize } from './job-room.js';
+import type { JobSize } from './job-room.js';
 
 /** An upload, and what it has come to. */
 export interface GrowingUpload {
@@ -18,7 +18,7 @@ const TOLD_EVERY_MS = 30_000;
 /** The room of one upload while it grows. */
 export class JobPlace {
   readonly #upload: GrowingUpload;
-  readonly #hold: (size: JobSize) => Promise<HoldVerdict>;
+  readonly #hold: (size: JobSize) => Promise<JobSize>;
   /** What its sender says that it will take. */
   readonly #sentBytes: number;
   #held: JobSize = { rows: 0, bytes: 0 };
@@ -26,8 +26,8 @@ export class JobPlace {
   #fits: JobSize = { rows: 0, bytes: 0 };
   #toldAt = 0;
 
-  /** @param hold takes room in place of what was taken before; throws where there is none */
-  constructor(upload: GrowingUpload, sentBytes: number, hold: (size: JobSize) => Promise<HoldVerdict>) {
+  /** @param hold takes room in place of what was taken before, and resolves to what is left beyond; throws where there is none */
+  constructor(upload: GrowingUpload, sentBytes: number, hold: (size: JobSize) => Promise<JobSize>) {
     this.#upload = upload;
     this.#sentBytes = sentBytes;
     this.#hold = hold;

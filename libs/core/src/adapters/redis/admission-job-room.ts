@@ -4,7 +4,7 @@ import { FREE_JOB, HOLD_JOB, KEEP_JOB, SETTLE_JOBS } from './admission-job-scrip
 import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
 
 /** An upload that nobody has told of for so long is given up: its process has died. */
-export const HOLD_MS = 120_000;
+const HOLD_MS = 120_000;
 /** Ids and numbers in one call of a script. */
 const VALUES_AT_ONCE = 3_000;
 
@@ -50,14 +50,17 @@ export interface JobCorrections {
  */
 export class AdmissionJobRoom {
   readonly #redis: Redis;
+  readonly #holdMs: number;
 
-  constructor(redis: Redis) {
+  /** @param holdMs how long an upload keeps its room when nothing more is heard of it */
+  constructor(redis: Redis, holdMs = HOLD_MS) {
     this.#redis = redis;
+    this.#holdMs = holdMs;
   }
 
   /** Takes room for an upload, in place of what it took before, whole or not at all. What is told of an upload that is held is the room that is left. */
   async hold(tenant: string, id: string, size: JobSize, limits: JobSize): Promise<HoldVerdict> {
-    const values = [id, size.rows, size.bytes, limits.rows, limits.bytes, HOLD_MS];
+    const values = [id, size.rows, size.bytes, limits.rows, limits.bytes, this.#holdMs];
     const [outcome, rows, bytes] = (await HOLD.run(this.#redis, keysOf(tenant), values)) as [HoldVerdict['outcome'], string, string];
     return { outcome, rows: Number(rows), bytes: Number(bytes) };
   }
