@@ -29,6 +29,11 @@ describe('authorize', () => {
     expect(() => authorize(ring, { authorization: 'Bearer a-key-of-sixteen-chars' }, 'ingest')).toThrow(code('forbidden'));
   });
 
+  it('takes a key with one of several scopes', () => {
+    expect(authorize(ring, { authorization: 'Bearer another-key-entirely' }, ['jobs', 'ingest']).tenant).toBe('globex');
+    expect(() => authorize(ring, { authorization: 'Bearer a-key-of-sixteen-chars' }, ['jobs', 'ingest'])).toThrow(/"jobs" or "ingest"/);
+  });
+
   it('asks nothing of the host where there are keys', () => {
     expect(authorize(ring, { host: 'api.example.com', authorization: 'Bearer a-key-of-sixteen-chars' }, 'search').tenant).toBe('acme');
   });
