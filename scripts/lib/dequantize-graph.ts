@@ -1,4 +1,4 @@
-import { ELEMENT, tensor, valuesOf, type OnnxGraphProto, type OnnxNodeProto, type OnnxTensor } from './onnx-proto.ts';
+import { ELEMENT, tensor, valuesOf, type OnnxGraphProto, type OnnxNodeProto, type OnnxTensor } from '@rerank-fleet/worker/graph/onnx-proto';
 
 const QUANTIZED = /Quantize|Integer$|^QLinear/;
 

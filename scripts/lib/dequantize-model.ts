@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path';
 import { dequantizeGraph } from './dequantize-graph.ts';
 import { halveGraph } from './halve-graph.ts';
-import { decodeOnnxModel, encodeOnnxModel } from './onnx-proto.ts';
+import { decodeOnnxModel, encodeOnnxModel } from '@rerank-fleet/worker/graph/onnx-proto';
 
 export type FloatPrecision = 'fp32' | 'fp16';
 

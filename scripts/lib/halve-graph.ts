@@ -1,4 +1,12 @@
-import { ATTRIBUTE, ELEMENT, tensor, valuesOf, type OnnxGraphProto, type OnnxNodeProto, type OnnxTensor } from './onnx-proto.ts';
+import {
+  ATTRIBUTE,
+  ELEMENT,
+  tensor,
+  valuesOf,
+  type OnnxGraphProto,
+  type OnnxNodeProto,
+  type OnnxTensor,
+} from '@rerank-fleet/worker/graph/onnx-proto';
 
 const LARGEST = 65_504;
 /** Smallest number above zero, a subnormal: an epsilon stays one. */

@@ -10,7 +10,7 @@ import { PairEncoder } from '@rerank-fleet/worker/tokenization/pair-encoder';
 import { TextTokenizer } from '@rerank-fleet/worker/tokenization/text-tokenizer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dequantizeModel, writeDequantized } from '../../scripts/lib/dequantize-model.ts';
-import { decodeOnnxModel, encodeOnnxModel } from '../../scripts/lib/onnx-proto.ts';
+import { decodeOnnxModel, encodeOnnxModel } from '@rerank-fleet/worker/graph/onnx-proto';
 import { writeTinyModel } from '../support/tiny-models/index.js';
 
 /** Rounding of weights and activations to bytes, on logits of about ±8. */

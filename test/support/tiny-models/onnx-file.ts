@@ -1,4 +1,4 @@
-import { ATTRIBUTE, ELEMENT, encodeOnnxModel, tensor } from '../../../scripts/lib/onnx-proto.ts';
+import { ATTRIBUTE, ELEMENT, encodeOnnxModel, tensor } from '@rerank-fleet/worker/graph/onnx-proto';
 
 type Element = keyof typeof ELEMENT;
 /** A number, or the name of a dimension that varies. */

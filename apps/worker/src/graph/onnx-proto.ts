@@ -81,7 +81,7 @@ const modelType = root.lookupType('ModelProto');
 /** `TensorProto.DataType`. */
 export const ELEMENT = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 /** `AttributeProto.AttributeType`. */
-export const ATTRIBUTE = { int: 2, tensor: 4, graph: 5 } as const;
+export const ATTRIBUTE = { int: 2, tensor: 4, graph: 5, ints: 7 } as const;
 
 export interface OnnxTensor {
   dims: number[];
@@ -90,6 +90,7 @@ export interface OnnxTensor {
   rawData: Uint8Array;
   floatData: number[];
   int32Data: number[];
+  int64Data?: number[];
   /** 1 where the values are in another file. */
   dataLocation: number;
 }
@@ -98,6 +99,7 @@ export interface OnnxAttribute {
   name: string;
   type: number;
   i: number;
+  ints?: number[];
   t?: OnnxTensor | null;
   g?: OnnxGraphProto | null;
 }
@@ -128,6 +130,7 @@ export interface OnnxModel {
   graph: OnnxGraphProto;
   functions: unknown[];
   producerName: string;
+  opsetImport: { domain: string; version: number }[];
 }
 
 /** @throws if the bytes are no ONNX model, or one with functions of its own or with values in another file */
