@@ -166,6 +166,21 @@ describe('rerank batch', () => {
     expect(await files()).toEqual(['in.jsonl']);
   });
 
+  it('sends the options of the command line over those of the file, and the secret of a variable', async () => {
+    const input = await write('in.jsonl', ndjson([{ job: { priority: 3, metadata: { run: '7' } } }, ...rerankRows(2)]));
+    expect((await rerank(['batch', input, '--priority', '9', '--expires-in', '600', '--quiet'])).status).toBe(0);
+    const job = await newest();
+    expect(job).toMatchObject({ priority: 9, metadata: { run: '7' } });
+    expect(job.expires_at - job.created_at).toBe(600);
+    const args = ['batch', input, '--webhook', 'http://127.0.0.1:1/hook', '--webhook-secret-env', 'HOOK_SECRET'];
+    const [refused, short] = await Promise.all(
+      ['a secret of some length', 'short'].map((HOOK_SECRET) => runCli(args, { env: { ...environment(), HOOK_SECRET } })),
+    );
+    expect(refused?.stderr).toContain('webhook');
+    expect(refused?.stderr).not.toContain('needs at least 16 characters');
+    expect(short?.stderr).toContain('needs at least 16 characters');
+  });
+
   it('ends with 4 where no service is, and leaves nothing behind', async () => {
     const gone = await new FaultyProxy(stack.url).start();
     await gone.stop();

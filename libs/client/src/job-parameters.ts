@@ -21,8 +21,8 @@ export type JobOptionsParameters = z.input<typeof jobOptionsSchema>;
 export type SourceOf<T> = Source<T> | (() => Source<T>);
 
 /**
- * A job with its requests: values of any number, or bytes of NDJSON as they are, which go in behind a line with the options. Then rows count from 2, as lines of what was
- * sent.
+ * A job with its requests: values of any number, or bytes of NDJSON as they are. Where they go as NDJSON and there are options, these go before them as a line of their
+ * own, and rows count from 2.
  */
 export type SubmitJobParameters = JobOptionsParameters &
   (
