@@ -130,7 +130,10 @@ describe(AdmissionSyncTokens, () => {
       await Promise.all(due.map((one) => tokens.release(one)));
     };
     const drainUntil = async (end: number): Promise<void> => {
-      for (; performance.now() < end; await sleep(25)) await drain();
+      while (performance.now() < end) {
+        await drain();
+        await sleep(25);
+      }
       await drain();
     };
     await drainUntil(begun + 500);
