@@ -9,6 +9,8 @@ export interface PaddedBatch {
   readonly inputIds: BigInt64Array;
   readonly attentionMask: BigInt64Array;
   readonly tokenTypeIds: BigInt64Array;
+  /** Scores are to equal the reference implementation's: no faster variant of the model will do. @defaultValue false */
+  readonly reference?: boolean;
 }
 
 export interface BatchOutput {

@@ -226,10 +226,8 @@ export class BatchScheduler {
     const startedAt = performance.now();
     let output: BatchOutput;
     try {
-      const batch = padBatch(
-        queue.model,
-        items.map(({ sequence }) => sequence),
-      );
+      const sequences = items.map(({ sequence }) => sequence);
+      const batch = { ...padBatch(queue.model, sequences), reference: items[0]?.alone === true };
       output = await runner.run(batch);
       this.#count(queue.model, items, { longest: batch.sequence, runMs: output.runMs });
       this.#observer?.batchRan({
