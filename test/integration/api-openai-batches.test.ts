@@ -173,6 +173,19 @@ describe('a batch whose input is being checked', () => {
   });
 });
 
+describe('a batch that admission has no room for', () => {
+  it.each([
+    ['MAX_JOB_ROWS', 'payload_too_large'],
+    ['TENANT_JOB_ROWS', 'overloaded'],
+  ])('by %s fails and says so', async (setting, code) => {
+    const api = await start({ [setting]: '100' });
+    if (code === 'overloaded') await reaches(api, await create(api, await upload(api, rows(60))), 'in_progress');
+    const batch = await create(api, await upload(api, rows(code === 'overloaded' ? 60 : 120)));
+    await reaches(api, batch, 'failed');
+    expect((await get(api, batch)).errors?.data).toMatchObject([{ code, line: null }]);
+  });
+});
+
 describe('a batch that is a job', () => {
   it('is gone when the job is removed', async () => {
     const api = await start();

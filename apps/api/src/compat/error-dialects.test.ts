@@ -1,4 +1,4 @@
-import { cohereErrorSchema, teiErrorSchema, voyageErrorSchema } from '@rerank-fleet/core/contracts';
+import { cohereErrorSchema, openAiErrorSchema, teiErrorSchema, voyageErrorSchema } from '@rerank-fleet/core/contracts';
 import { ERROR_CODES, RerankError, type ErrorCode } from '@rerank-fleet/core/errors';
 import { describe, expect, it } from 'vitest';
 import { EmptyInputError } from './empty-input-error.js';
@@ -18,6 +18,8 @@ describe('describeInDialect', () => {
         body: { id: 'r-1', message: 'What to do.' },
       });
       expect(describeInDialect('voyage', error, 'r-1')).toMatchObject({ status: error.status, body: { detail: 'What to do.' } });
+      expect(describeInDialect('openai', error, 'r-1')).toMatchObject({ status: error.status, body: { error: { code, param: null } } });
+      expect(openAiErrorSchema.strict().safeParse(describeInDialect('openai', error, 'r-1').body).success).toBe(true);
       expect(cohereErrorSchema.strict().safeParse(describeInDialect('cohere', error, 'r-1').body).success).toBe(true);
       expect(voyageErrorSchema.strict().safeParse(describeInDialect('voyage', error, 'r-1').body).success).toBe(true);
       expect(teiErrorSchema.strict().safeParse(describeInDialect('tei', error, 'r-1').body).success).toBe(true);
@@ -38,6 +40,29 @@ describe('describeInDialect', () => {
     ['internal_error', 424, 'Backend'],
   ])('answers %s to a TEI client as %i %s', (code, status, type) => {
     expect(tei(new RerankError(code, 'Why.'))).toEqual([status, type]);
+  });
+
+  it.each<[ErrorCode, string]>([
+    ['invalid_request', 'invalid_request_error'],
+    ['file_not_found', 'invalid_request_error'],
+    ['payload_too_large', 'invalid_request_error'],
+    ['unauthorized', 'authentication_error'],
+    ['forbidden', 'permission_error'],
+    ['overloaded', 'rate_limit_error'],
+    ['queue_unavailable', 'server_error'],
+    ['storage_full', 'server_error'],
+  ])('answers %s to a client of OpenAI as %s', (code, type) => {
+    expect(describeInDialect('openai', new RerankError(code, 'Why.'), 'r').body).toMatchObject({ error: { type } });
+  });
+
+  it('names the field at fault as OpenAI does', () => {
+    const paramFor = (pointer: string) => {
+      const error = new RerankError('invalid_request', 'Why.', { errors: [{ pointer, detail: 'x' }] });
+      return describeInDialect('openai', error, 'r').body;
+    };
+    expect(paramFor('/stages/0/model')).toMatchObject({ error: { param: 'stages[0].model' } });
+    expect(paramFor('/purpose')).toMatchObject({ error: { param: 'purpose' } });
+    expect(paramFor('')).toMatchObject({ error: { param: null } });
   });
 
   it('knows empty input', () => {
