@@ -1,3 +1,4 @@
+import { RerankError } from '@rerank-fleet/core/errors';
 import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 import { describe, expect, it } from 'vitest';
 import { CachingCrossEncoder, type CacheStats, type CacheTier, type SharedScoreCache } from './caching-cross-encoder.js';
@@ -126,6 +127,20 @@ describe(CachingCrossEncoder, () => {
     const { cacheFor: _, ...uncached } = request();
     await new CachingCrossEncoder(new LengthScorer(), { memory: cache }).score(uncached);
     expect(cache.size).toBe(0);
+  });
+
+  it('names a document that is too long by its place in the request, though others came from the cache', async () => {
+    const errors = [{ pointer: '/documents/1', detail: 'has more than 5 tokens' }];
+    const scorer = new LengthScorer();
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
+    await cached.score(request());
+    scorer.score = () => Promise.reject(new RerankError('pair_too_long', 'Document 1 has more than 5 tokens.', { errors }));
+    await expect(cached.score(request({ passages: ['a', 'dddd', 'bb', 'eeeeee'] }))).rejects.toMatchObject({
+      code: 'pair_too_long',
+      detail: expect.stringContaining('Document 3 ') as string,
+      errors: [{ pointer: '/documents/3' }],
+    });
+    await expect(cached.score(request({ passages: ['dddd', 'eeeeee'] }))).rejects.toMatchObject({ errors });
   });
 
   it('keeps nothing of a request that failed', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
+import { pointAtRequest } from './point-at-request.js';
 
 /** Raised with every change of what a score of the same texts is: how passages are cut, which window counts. */
 const SCORING_VERSION = 1;
@@ -76,7 +77,10 @@ export class CachingCrossEncoder implements CrossEncoder {
     this.#hits += keys.length - missing.length;
     this.#misses += missing.length;
     if (missing.length === 0) return { scores: known as PairScore[], timingsMs: { tokenize: 0, score: 0 } };
-    const fresh = await this.#scorer.score({ ...request, passages: missing.map((index) => request.passages[index]!) });
+    const passages = missing.map((index) => request.passages[index]!);
+    const fresh = await this.#scorer.score({ ...request, passages }).catch((error: unknown) => {
+      throw missing.length === keys.length ? error : pointAtRequest(error, this, missing);
+    });
     missing.forEach((index, position) => {
       const score = fresh.scores[position]!;
       known[index] = score;

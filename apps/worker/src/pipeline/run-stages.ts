@@ -1,6 +1,7 @@
 import { byLogitThenIndex } from '@rerank-fleet/core/domain';
-import { invariant, RerankError } from '@rerank-fleet/core/errors';
+import { invariant } from '@rerank-fleet/core/errors';
 import type { CrossEncoder, PairRequest, PairScores } from '@rerank-fleet/core/ports';
+import { pointAtRequest } from './point-at-request.js';
 import { rankResults, type RankedResult, type RankOptions } from './rank-results.js';
 
 export interface EncoderStage {
@@ -76,22 +77,10 @@ async function scoreSurvivors(encoder: CrossEncoder, request: PairRequest, survi
   const indices = survivors.toSorted((a, b) => a - b);
   const passages = indices.map((index) => request.passages[index]!);
   const { scores, timingsMs } = await encoder.score({ ...request, passages }).catch((error: unknown) => {
-    throw indices.length === request.passages.length ? error : pointedAtRequest(error, encoder, indices);
+    throw indices.length === request.passages.length ? error : pointAtRequest(error, encoder, indices);
   });
   const ranked = scores.map((score, at) => ({ ...score, index: indices[at]! })).sort(byLogitThenIndex);
   return { model: encoder.name, ranked, promptTokens: sum(scores, ({ tokens }) => tokens), timingsMs };
-}
-
-/** A cross-encoder numbers the passages that it was given; the client knows those of its request. */
-function pointedAtRequest(error: unknown, { name }: CrossEncoder, indices: readonly number[]): unknown {
-  if (!(error instanceof RerankError) || error.code !== 'pair_too_long') return error;
-  const [fault] = error.errors;
-  const index = indices[Number(fault?.pointer.slice(fault.pointer.lastIndexOf('/') + 1))];
-  if (fault === undefined || index === undefined) return error;
-  const advice = 'Split it, or send long_document "truncate" or "chunk".';
-  return new RerankError('pair_too_long', `Document ${index} ${fault.detail}, all that ${name} takes beside the query. ${advice}`, {
-    errors: [{ pointer: `/documents/${index}`, detail: fault.detail }],
-  });
 }
 
 function explained(results: readonly RankedResult[], passes: readonly StagePass[]): StagedResult[] {

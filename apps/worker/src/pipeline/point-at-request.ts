@@ -1,0 +1,14 @@
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { CrossEncoder } from '@rerank-fleet/core/ports';
+
+/** A cross-encoder numbers the passages that it was given; the client knows those of its request, which `indices` says. */
+export function pointAtRequest(error: unknown, { name }: Pick<CrossEncoder, 'name'>, indices: readonly number[]): unknown {
+  if (!(error instanceof RerankError) || error.code !== 'pair_too_long') return error;
+  const [fault] = error.errors;
+  const index = indices[Number(fault?.pointer.slice(fault.pointer.lastIndexOf('/') + 1))];
+  if (fault === undefined || index === undefined) return error;
+  const advice = 'Split it, or send long_document "truncate" or "chunk".';
+  return new RerankError('pair_too_long', `Document ${index} ${fault.detail}, all that ${name} takes beside the query. ${advice}`, {
+    errors: [{ pointer: `/documents/${index}`, detail: fault.detail }],
+  });
+}
