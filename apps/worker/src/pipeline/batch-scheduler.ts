@@ -1,7 +1,7 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import { BatchPlanner, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
 import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
-import { cutBatch } from './cut-batch.js';
+import { cutBatch, enoughToRun } from './cut-batch.js';
 import { RunTimes } from './run-times.js';
 import { TokenBudget } from './token-budget.js';
 
@@ -60,6 +60,8 @@ export interface SubmitOptions {
   /** One sequence a batch. */
   readonly alone: boolean;
   readonly signal?: AbortSignal;
+  /** What `turn()` gave to the request; calls with the same are of one request. @defaultValue a turn of its own */
+  readonly turn?: number;
 }
 
 /** Running totals since start. */
@@ -97,7 +99,7 @@ export class BatchScheduler {
   readonly #runTimes = new RunTimes();
   #timer: NodeJS.Timeout | undefined;
   #expected = 0;
-  #requests = 0;
+  #turns = 0;
   /** Sync batches that went while batch work waited. */
   #syncStreak = 0;
 
@@ -131,6 +133,16 @@ export class BatchScheduler {
     };
   }
 
+  /** The place in the queue of a request whose sequences come in parts; requests are served in the order of their turns. */
+  turn(): number {
+    return this.#turns++;
+  }
+
+  /** Tokens of the model that would run at once; nothing when every runner is busy. */
+  appetite(model: string): number {
+    return this.#idle.length * (this.#queues.get(model)?.budget.tokens ?? 0);
+  }
+
   /**
    * Runs sequences through a model; resolves to one row of output a sequence, in their order. The first that fails rejects, and what is not yet in a batch is
    * dropped; so it is when the signal aborts.
@@ -143,7 +155,7 @@ export class BatchScheduler {
     const rows = new Array<Promise<Float32Array>>(sequences.length);
     const arrivedAt = performance.now();
     // Batch work is one request: nobody waits for a part of it.
-    const request = options.priority === 'sync' ? { request: this.#requests++ } : {};
+    const request = options.priority === 'sync' ? { request: options.turn ?? this.turn() } : {};
     // Longest first: the oldest item starts a batch, and a batch grows from its longest.
     const order = sequences.map((_, index) => index).sort((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length);
     for (const index of order) {
@@ -196,7 +208,7 @@ export class BatchScheduler {
 
   /** Milliseconds to wait for batch mates: none when none are on their way, a batch is full, or the oldest has waited long enough. */
   #waitFor({ budget, planner }: Queue): number {
-    if (this.#expected === 0 || planner.tokens >= budget.tokens) return 0;
+    if (this.#expected === 0 || planner.tokens >= enoughToRun(budget.tokens, this.#runnerCount)) return 0;
     const item = planner.next();
     return item === undefined || item.alone ? 0 : this.#delayMs - (performance.now() - item.arrivedAt);
   }

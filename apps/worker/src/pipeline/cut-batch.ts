@@ -34,3 +34,8 @@ export function cutBatch(waiting: Waiting, most: number, { count, idle, tokensLe
   const budget = takesAll ? most : Math.min(most, Math.ceil(share));
   return { budget, mostPadding, ...(crowded ? {} : { sharedBudget: Math.min(budget, most * LEAST_SHARE) }) };
 }
+
+/** Tokens that are worth no wait for more: none would join the batch. */
+export function enoughToRun(most: number, runners: number): number {
+  return runners === 1 ? most : most * LEAST_SHARE;
+}

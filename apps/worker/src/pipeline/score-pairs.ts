@@ -2,20 +2,32 @@ import type { CrossEncoder, PairRequest, PairScore, PairScores, TextSpan } from 
 import type { BatchScheduler, SubmitOptions } from './batch-scheduler.js';
 import { splitSequences, type EncodedPairs, type EncodedWindows, type SequenceEncoder } from './sequence-encoder.js';
 
+export interface ScoredModel {
+  readonly name: string;
+  readonly sha256: string;
+  /** Tokens of a pair. @defaultValue as many as there are */
+  readonly maxLength?: number;
+}
+
 export interface PairScorerParts {
   readonly encoder: SequenceEncoder;
   readonly scheduler: BatchScheduler;
 }
 
+/** Of most texts, for a guess before it is known. */
+const CHARACTERS_PER_TOKEN = 4;
+
 /** Steps 6 to 8 for one cross-encoder: tokenize, wait in the planner, run; a passage in windows gets the score of its best. */
 export class PairScorer implements CrossEncoder {
   readonly name: string;
   readonly sha256: string;
+  readonly #maxLength: number;
   readonly #parts: PairScorerParts;
 
-  constructor(model: { readonly name: string; readonly sha256: string }, parts: PairScorerParts) {
+  constructor(model: ScoredModel, parts: PairScorerParts) {
     this.name = model.name;
     this.sha256 = model.sha256;
+    this.#maxLength = model.maxLength ?? Infinity;
     this.#parts = parts;
   }
 
@@ -29,20 +41,76 @@ export class PairScorer implements CrossEncoder {
   }
 
   async #score(request: PairRequest, arrived: () => void): Promise<PairScores> {
-    const { query, passages, longDocument, maxPassageTokens, deterministic, priority, signal } = request;
     const started = performance.now();
+    let tokenized = started;
+    const onTokenized = (): void => {
+      tokenized = performance.now();
+      arrived();
+    };
+    const parts = this.#partsOf(request);
+    const scores = parts === undefined ? await this.#scorePart(request, onTokenized) : await this.#scoreParts(request, parts, onTokenized);
+    return { scores, timingsMs: { tokenize: tokenized - started, score: performance.now() - tokenized } };
+  }
+
+  /**
+   * Positions of the longest passages, enough of them for every idle thread, and of the others: the model begins with the first while the others are tokenized.
+   * Undefined where one part will do: no thread is idle, there is little to tokenize, or what one passage is decides over the rest.
+   */
+  #partsOf({ query, passages, longDocument, deterministic }: PairRequest): readonly [number[], number[]] | undefined {
+    const wanted = longDocument === 'truncate' && !deterministic ? this.#parts.scheduler.appetite(this.sha256) : 0;
+    if (wanted === 0) return undefined;
+    const longestFirst = [...passages.keys()].sort((a, b) => passages[b]!.length - passages[a]!.length);
+    let first = 0;
+    for (let tokens = 0; first < longestFirst.length && tokens < wanted; first += 1)
+      tokens += Math.min(this.#maxLength, (query.length + passages[longestFirst[first]!]!.length) / CHARACTERS_PER_TOKEN);
+    return first < passages.length ? [longestFirst.slice(0, first), longestFirst.slice(first)] : undefined;
+  }
+
+  async #scoreParts(request: PairRequest, parts: readonly number[][], onTokenized: () => void): Promise<PairScore[]> {
+    const scores = new Array<PairScore>(request.passages.length);
+    // What fails in one part ends the other.
+    const failed = new AbortController();
+    const signal = request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]);
+    const turn = this.#parts.scheduler.turn();
+    let onFirst: (() => void) | undefined = onTokenized;
+    const scorePart = async (positions: readonly number[]): Promise<void> => {
+      const passages = positions.map((position) => request.passages[position]!);
+      const part = await this.#scorePart(
+        { ...request, passages, signal },
+        () => {
+          onFirst?.();
+          onFirst = undefined;
+        },
+        turn,
+      );
+      positions.forEach((position, row) => (scores[position] = part[row]!));
+    };
+    try {
+      await Promise.all(parts.map(scorePart));
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+    return scores;
+  }
+
+  async #scorePart(request: PairRequest, onTokenized: () => void, turn?: number): Promise<PairScore[]> {
+    const { query, passages, longDocument, maxPassageTokens, deterministic, priority, signal } = request;
     const encoded = await this.#parts.encoder.encodePairs(
       this.sha256,
       { query, passages, policy: longDocument, ...(maxPassageTokens === undefined ? {} : { maxPassageTokens }) },
       { priority, signal },
     );
-    const tokenized = performance.now();
-    const options = { priority, alone: deterministic, ...(signal === undefined ? {} : { signal }) };
+    const options = {
+      priority,
+      alone: deterministic,
+      ...(signal === undefined ? {} : { signal }),
+      ...(turn === undefined ? {} : { turn }),
+    };
     const { windows } = encoded;
     const scoring = windows === undefined ? this.#scoreWhole(encoded, options) : this.#scoreWindows(encoded, windows, options);
-    arrived();
-    const scores = await scoring;
-    return { scores, timingsMs: { tokenize: tokenized - started, score: performance.now() - tokenized } };
+    onTokenized();
+    return await scoring;
   }
 
   async #scoreWhole(encoded: EncodedPairs, options: SubmitOptions): Promise<PairScore[]> {

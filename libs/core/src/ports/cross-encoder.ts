@@ -41,7 +41,7 @@ export interface PairScore {
 export interface PairScores {
   /** In the order of `passages`. */
   readonly scores: readonly PairScore[];
-  /** Milliseconds from the call until the last pair was tokenized, and from then until the last batch came back. */
+  /** Milliseconds from the call until the first pairs were tokenized, and from then until the last batch came back; others are tokenized meanwhile. */
   readonly timingsMs: { readonly tokenize: number; readonly score: number };
 }
 
