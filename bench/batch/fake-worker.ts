@@ -10,7 +10,7 @@ import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { Config } from '@rerank-fleet/core/config';
 import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import type { Logger } from '@rerank-fleet/core/observability';
-import { consumeTasks } from '@rerank-fleet/worker/composition/consume-tasks';
+import { consumeTasks, type GiveUpSlice } from '@rerank-fleet/worker/composition/consume-tasks';
 import { every } from '@rerank-fleet/worker/composition/every';
 import { startBatch } from '@rerank-fleet/worker/composition/start-batch';
 import { EngineMeter } from '@rerank-fleet/worker/ops/engine-meter';
@@ -44,19 +44,14 @@ export interface FakeWorker {
 
 /** A worker of which only tokenizer and model are not real: it takes rerank calls and batch jobs, from the same Redis and blobs as real ones. */
 export async function startFakeWorker(config: Config, shape: FakeModelShape, log: Logger): Promise<FakeWorker> {
-  const url = config.redis.url;
-  const redis = await connectRedis(url, { role: 'consumer', name: 'worker' });
-  const cancels = await CancelWatch.start(redis, await connectRedis(url, { role: 'consumer', name: 'cancels' }));
-  const clock = await RedisClock.start(redis);
-  const queue = await BullmqJobQueue.open({ url });
-  const registry = new FleetRegistry(redis);
-  const blobs = await openBlobStore(config.stores.blobs, { onFault: (error) => log.warn({ err: error }, 'blobs') });
+  const links = await connect(config, log);
+  const { redis, clock, queue, registry, blobs, cancels } = links;
   const engine = startEngine(shape);
   const announcement = describe(config, shape);
   const batch = startBatch({
     config,
     redis,
-    blobs: blobs.blobs,
+    blobs,
     queue,
     registry,
     documents: { findCorpus: () => Promise.resolve(undefined) },
@@ -76,13 +71,8 @@ export async function startFakeWorker(config: Config, shape: FakeModelShape, log
     handlers: meterHandlers(handlers, engine.metrics.instruments),
     giveUpIngest: notHere,
   });
-  const consumers = await consumeTasks({
-    config,
-    queue,
-    processor,
-    giveUp: (tenant, body, error) => (body.kind === 'batch' ? batch.giveUp(tenant, body, error) : notHere()),
-    log,
-  });
+  const giveUp: GiveUpSlice = (tenant, body, error) => (body.kind === 'batch' ? batch.giveUp(tenant, body, error) : notHere());
+  const consumers = await consumeTasks({ config, queue, processor, giveUp, log });
   const announce = (): Promise<void> => registry.announce({ ...announcement, announced_at: clock.now() });
   await announce();
   const timers = [
@@ -97,13 +87,26 @@ export async function startFakeWorker(config: Config, shape: FakeModelShape, log
       await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
       await processor.giveBack();
       await registry.withdraw(announcement.worker_id);
-      blobs.close();
-      clock.stop();
-      cancels.stop();
-      await queue.close();
-      redis.disconnect();
+      await links.close();
     },
   };
+}
+
+/** All that a worker is connected to. */
+async function connect({ redis: { url }, stores }: Config, log: Logger) {
+  const redis = await connectRedis(url, { role: 'consumer', name: 'worker' });
+  const cancels = await CancelWatch.start(redis, await connectRedis(url, { role: 'consumer', name: 'cancels' }));
+  const clock = await RedisClock.start(redis);
+  const queue = await BullmqJobQueue.open({ url });
+  const opened = await openBlobStore(stores.blobs, { onFault: (error) => log.warn({ err: error }, 'The blob store has a fault.') });
+  const close = async (): Promise<void> => {
+    opened.close();
+    clock.stop();
+    cancels.stop();
+    await queue.close();
+    redis.disconnect();
+  };
+  return { redis, cancels, clock, queue, registry: new FleetRegistry(redis), blobs: opened.blobs, close };
 }
 
 function startEngine(shape: FakeModelShape) {

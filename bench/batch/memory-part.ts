@@ -6,16 +6,20 @@ import { printTable } from '../support/report.ts';
 import type { BenchSize } from './bench-size.ts';
 import type { FakeFleet, FleetStats } from './fake-fleet.ts';
 import { goal, type Outcome } from './goal.ts';
-import { ended, rerankRow, submit, writeRows } from './rows.ts';
+import { ended, readResults, rerankRow, submit, writeRows } from './rows.ts';
 import { Stand } from './stand.ts';
 import { keysInRedis, MB, usedMemoryMb, watchMemory, type MemoryPeaks } from './watch-memory.ts';
 
 const API_MB = 300;
 const REDIS_MB = 64;
 const QUEUE_COST = 0.05;
+/** A queue's stream keeps a thousand; Redis trims it by whole nodes. */
+const MOST_EVENTS = 1_200;
 
 interface JobRun {
   readonly job: BatchJobBody;
+  /** That a client read while it ran. */
+  readonly results: { readonly lines: number; readonly bytes: number };
   readonly submitMs: number;
   readonly wallMs: number;
   readonly stats: FleetStats;
@@ -42,8 +46,7 @@ export async function memoryPart(size: BenchSize): Promise<Outcome[]> {
       console.log(
         `\nRedis used_memory: ${before.toFixed(1)} MB before, ${peaks.redisMb.toFixed(1)} at most, ${after.toFixed(1)} after the job and its workers\n`,
       );
-      await reportKeys(stand);
-      return outcomes;
+      return [...outcomes, await reportKeys(stand)];
     });
   } finally {
     await rm(path, { force: true });
@@ -56,10 +59,11 @@ async function runJob(stand: Stand, fleet: FakeFleet, path: string): Promise<Job
   const accepted = performance.now();
   stand.load.begin();
   const from = await fleet.stats();
-  const job = await ended(stand, id, 'default', 200);
+  const [job, results] = await Promise.all([ended(stand, id, 'default', 200), readResults(stand, id)]);
   const to = await fleet.stats();
   return {
     job,
+    results,
     submitMs: accepted - began,
     wallMs: performance.now() - accepted,
     stats: {
@@ -80,9 +84,10 @@ interface Found {
 }
 
 function report({ rows, candidates, workers, shape }: BenchSize, { run, peaks, bytes }: Found): Outcome[] {
-  const { job, stats, wallMs, submitMs, foreignShare } = run;
+  const { job, results, stats, wallMs, submitMs, foreignShare } = run;
   if (job.status !== 'completed' || job.request_counts.succeeded !== rows)
     throw new Error(`The job ended otherwise: ${JSON.stringify(job)}`);
+  if (results.lines !== rows) throw new Error(`The job has ${rows} results, and ${results.lines} were read.`);
   const share = (ms: number): number => ms / (wallMs * workers);
   const busy = share(stats.batches * shape.latencyMs);
   const needed = share(((rows * candidates) / shape.batchPairs) * shape.latencyMs);
@@ -97,6 +102,7 @@ function report({ rows, candidates, workers, shape }: BenchSize, { run, peaks, b
         'job, from 202 to its end',
         `${(wallMs / 1_000).toFixed(1)} s, ${((rows / wallMs) * 1_000).toFixed(0)} rows/s, ${((stats.pairs / wallMs) * 1_000).toFixed(0)} pairs/s`,
       ],
+      ['results, read meanwhile', `${mb(results.bytes)} MB`],
       ['model busy', `${percent(busy)} of the workers' time`],
       ['timers of the model late', `${percent(share(stats.lateMs))} of the workers' time`],
       ['full batches would take', `${percent(needed)} of the workers' time`],
@@ -119,12 +125,23 @@ function report({ rows, candidates, workers, shape }: BenchSize, { run, peaks, b
   ];
 }
 
-async function reportKeys(stand: Stand): Promise<void> {
+/** What has ended leaves nothing that grows with the number of jobs. */
+async function reportKeys(stand: Stand): Promise<Outcome> {
   const groups = await keysInRedis(stand);
   console.log('Left in Redis:\n');
   printTable(
     ['keys', 'count', 'entries', 'bytes'],
     groups.map(({ pattern, keys, entries, bytes }) => [`\`${pattern}\``, String(keys), String(entries), String(bytes)]),
+  );
+  console.log();
+  const ofJobs = groups.filter(({ pattern }) => pattern.includes('*')).reduce((sum, { keys }) => sum + keys, 0);
+  const finished = groups.filter(({ pattern }) => /:(completed|failed)$/.test(pattern)).reduce((sum, { entries }) => sum + entries, 0);
+  const events = Math.max(...groups.filter(({ pattern }) => pattern.endsWith(':events')).map(({ entries }) => entries));
+  return goal(
+    'left in Redis',
+    `${ofJobs} keys of the job, ${finished} tasks, ${events} queue events`,
+    `none of the job, ≤ ${MOST_EVENTS} events`,
+    { met: ofJobs + finished === 0 && events <= MOST_EVENTS },
   );
 }
 

@@ -5,6 +5,7 @@ import type { BatchJobBody } from '@rerank-fleet/core/contracts';
 import { ENDED_STATUSES } from '@rerank-fleet/core/contracts';
 import { CORPUS, type Stand, type TENANTS } from './stand.ts';
 
+const NEWLINE = 10;
 const WORDS = 'prune the apple tree in late winter before buds swell and cut away crossing branches so that light reaches the fruit'.split(
   ' ',
 );
@@ -64,4 +65,19 @@ export async function ended(stand: Stand, id: string, tenant: Tenant = 'default'
     if (ENDED_STATUSES.has(job.status)) return job;
     await sleep(pollMs);
   }
+}
+
+/** Reads a job's results while it runs, to their end. Resolves to their number and bytes. */
+export async function readResults(
+  stand: Stand,
+  id: string,
+  tenant: Tenant = 'default',
+): Promise<{ readonly lines: number; readonly bytes: number }> {
+  const answer = await stand.open('GET', `/v1/jobs/${id}/results?follow=true`, { tenant });
+  let [lines, bytes] = [0, 0];
+  for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, at + 1)) lines += 1;
+  }
+  return { lines, bytes };
 }

@@ -39,34 +39,7 @@ export async function scalePart(size: BenchSize): Promise<Outcome[]> {
     const points: Point[] = [];
     for (const count of counts) points.push(await measure(stand, { ...size, workers: count }));
     const one = points[0]!.pairsPerS;
-    printTable(
-      [
-        'workers',
-        'pairs/s',
-        '÷ (n × one)',
-        'pairs a batch',
-        'timers late',
-        'no batch ready',
-        'cores: workers',
-        'Redis',
-        'API',
-        'Redis commands/s',
-        'others on the cores',
-      ],
-      points.map(({ workers: count, pairsPerS, batchPairs, lateShare, idleShare, cores, redisCommandsPerS, foreignShare }) => [
-        String(count),
-        pairsPerS.toFixed(0),
-        (pairsPerS / (count * one)).toFixed(3),
-        batchPairs.toFixed(1),
-        `${(lateShare * 100).toFixed(1)} %`,
-        `${(idleShare * 100).toFixed(1)} %`,
-        cores.workers.toFixed(2),
-        cores.redis.toFixed(2),
-        cores.api.toFixed(2),
-        redisCommandsPerS.toFixed(0),
-        `${(foreignShare * 100).toFixed(1)} %`,
-      ]),
-    );
+    report(points);
     if (svg !== undefined) await writeFile(svg, renderScalePlot(points, shape));
     const last = points.at(-1)!;
     const efficiency = last.pairsPerS / (last.workers * one);
@@ -79,6 +52,38 @@ export async function scalePart(size: BenchSize): Promise<Outcome[]> {
       }),
     ];
   });
+}
+
+function report(points: readonly Point[]): void {
+  const one = points[0]!.pairsPerS;
+  printTable(
+    [
+      'workers',
+      'pairs/s',
+      '÷ (n × one)',
+      'pairs a batch',
+      'timers late',
+      'no batch ready',
+      'cores: workers',
+      'Redis',
+      'API',
+      'Redis commands/s',
+      'others on the cores',
+    ],
+    points.map(({ workers: count, pairsPerS, batchPairs, lateShare, idleShare, cores, redisCommandsPerS, foreignShare }) => [
+      String(count),
+      pairsPerS.toFixed(0),
+      (pairsPerS / (count * one)).toFixed(3),
+      batchPairs.toFixed(1),
+      `${(lateShare * 100).toFixed(1)} %`,
+      `${(idleShare * 100).toFixed(1)} %`,
+      cores.workers.toFixed(2),
+      cores.redis.toFixed(2),
+      cores.api.toFixed(2),
+      redisCommandsPerS.toFixed(0),
+      `${(foreignShare * 100).toFixed(1)} %`,
+    ]),
+  );
 }
 
 async function measure(stand: Stand, size: BenchSize): Promise<Point> {

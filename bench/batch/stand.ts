@@ -96,15 +96,23 @@ export class Stand {
     }
   }
 
+  async call<Body>(method: 'GET' | 'POST', path: string, options: CallOptions = {}): Promise<Body> {
+    return (await (await this.open(method, path, options)).json()) as Body;
+  }
+
   /** @throws Error with what the API says, where it is no success */
-  async call<Body>(method: 'GET' | 'POST', path: string, { tenant = 'default', ...body }: CallOptions = {}): Promise<Body> {
+  async open(method: 'GET' | 'POST', path: string, { tenant = 'default', ...body }: CallOptions = {}): Promise<Response> {
     const answer = await fetch(this.url + path, {
       method,
-      headers: { authorization: `Bearer ${KEYS[tenant]}`, ...(body.type === undefined ? {} : { 'content-type': body.type }) },
+      headers: {
+        'accept-encoding': 'identity',
+        authorization: `Bearer ${KEYS[tenant]}`,
+        ...(body.type === undefined ? {} : { 'content-type': body.type }),
+      },
       ...(body.body === undefined ? {} : { body: body.body, duplex: 'half' }),
     });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as Body;
+    return answer;
   }
 
   async #stop(): Promise<void> {
