@@ -1,3 +1,4 @@
+import { RerankError } from '@rerank-fleet/core/errors';
 import type { RowSink } from '../jobs/job-intake.js';
 import type { JobSize } from './job-room.js';
 
@@ -66,10 +67,20 @@ export class JobPlace {
 
   async #take(size: JobSize): Promise<void> {
     this.#toldAt = performance.now();
-    const { rows, bytes } = await this.#hold(size);
+    const room = await this.#hold(size).catch((error: unknown) => {
+      if (!isRedisAway(error) || size.rows > this.#fits.rows || size.bytes > this.#fits.bytes) throw error;
+      return undefined;
+    });
+    // What was known to fit is taken without Redis: the blobs tell it again.
+    if (room === undefined) return;
+    const { rows, bytes } = room;
     this.#held = size;
     this.#fits = { rows: size.rows + rows, bytes: size.bytes + bytes };
   }
+}
+
+function isRedisAway(error: unknown): boolean {
+  return error instanceof RerankError && error.code === 'queue_unavailable';
 }
 
 function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
