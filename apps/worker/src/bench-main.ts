@@ -6,6 +6,8 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
+import { createLogger } from '@rerank-fleet/core/observability';
+import { fastVariant } from './composition/fast-variant.js';
 import { inferenceModel, resolveConfigured } from './composition/resolve-configured.js';
 import { assertDevice } from './inference/assert-device.js';
 import { InferencePool } from './inference/inference-pool.js';
@@ -31,6 +33,8 @@ async function bench(config: Config): Promise<void> {
   if (device !== 'cpu') await assertDevice(device, inferenceThreads);
   const model = await resolveConfigured(config, flags.model ?? rerankModels[0] ?? '', 'cross-encoder');
   const encoder = await TextPool.start({ models: [model], threads: 1 });
+  const log = createLogger({ level: 'silent', process: 'bench' });
+  const timed = inferenceModel(model, await fastVariant(model, { config, log, encoder }));
   const report = await benchEngine({
     model,
     device,
@@ -42,7 +46,7 @@ async function bench(config: Config): Promise<void> {
     onRound: (round) => process.send?.({ round: round + 1 }),
     start: async ({ sessions, intraOpThreads }) =>
       await InferencePool.start({
-        models: [inferenceModel(model)],
+        models: [timed],
         device,
         intraOpThreads,
         threads: sessions,

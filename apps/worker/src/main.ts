@@ -93,6 +93,7 @@ log.info(
 );
 const memory = new MemoryWatch({
   maxRssBytes: config.worker.maxRssBytes,
+  lateBytes: worker.models.lateBytes,
   onExceeded: (reading) => {
     log.warn(reading, 'The memory of this worker has grown too far; it ends its tasks, for a new one to take its place.');
     lifecycle.end(config.worker.drainMs + CLOSE_MS, EXIT_RECYCLE);

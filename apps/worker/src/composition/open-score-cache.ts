@@ -11,7 +11,7 @@ import { CachingCrossEncoder, type CacheObserver, type CacheStats } from '../pip
 /** Scores of earlier pairs: in memory, in Redis, in both or nowhere. */
 export interface RunningScoreCache {
   /** The cross-encoder itself where nothing is kept. */
-  wrap(scorer: CrossEncoder, model: ResolvedModel): Promise<CrossEncoder>;
+  wrap(scorer: CrossEncoder, model: ResolvedModel, fastVariant?: string): Promise<CrossEncoder>;
   stats(): CacheStats;
   /** Scores in memory. */
   entries(): number;
@@ -40,9 +40,9 @@ export function openScoreCache({ worker, redis }: Config, instruments: WorkerIns
   };
   const wrapped: CachingCrossEncoder[] = [];
   return {
-    wrap: async (scorer, model) => {
+    wrap: async (scorer, model, fastVariant = 'file') => {
       if (memory === undefined && shared === undefined) return scorer;
-      const variant = await variantOf(model, worker.device);
+      const variant = `${await variantOf(model, worker.device)} ${fastVariant}`;
       const caching = new CachingCrossEncoder(scorer, { memory, shared, observer, variant });
       wrapped.push(caching);
       return caching;

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 import type { Config } from '@rerank-fleet/core/config';
@@ -8,9 +9,10 @@ import type { Logger } from '@rerank-fleet/core/observability';
 import { InferencePool } from '../inference/inference-pool.js';
 import type { SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import { EngineBudgets } from '../tuning/engine-budgets.js';
-import { DEFAULT_BATCH_TOKENS, defaultSplit, type Split } from '../tuning/engine-shape.js';
+import { DEFAULT_BATCH_TOKENS, defaultSplit, SESSION_PER_FILE, type Split } from '../tuning/engine-shape.js';
 import { describeHardware, type Hardware } from '../tuning/hardware.js';
 import { MemoryBound } from '../tuning/tuning-cache.js';
+import { fastVariant } from './fast-variant.js';
 import { inferenceModel } from './resolve-configured.js';
 import { tuneAtStart, type ModelAtStart } from './tune-at-start.js';
 
@@ -26,6 +28,10 @@ export interface EngineOptions {
 export interface Engine {
   readonly inference: InferencePool;
   readonly budgets: EngineBudgets;
+  /** Names of faster variants, by the model's sha256. */
+  readonly variants: ReadonlyMap<string, string>;
+  /** What the files beside faster variants will take once they are asked for, in all threads. */
+  readonly lateBytes: number;
 }
 
 /**
@@ -38,7 +44,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const { config, log, encoder } = options;
   const { worker } = config;
   const hardware = await describeHardware(worker.device);
-  const models = await Promise.all(options.models.map((model) => withBound(model, config, hardware)));
+  const models: ModelAtStart[] = [];
+  // One after the other: to rewrite a graph takes memory.
+  for (const model of options.models) models.push(await atStart(model, options, hardware));
   const [first, ...others] = models;
   invariant(first, 'A worker has at least one model.');
   const configured = configuredSplit(config, hardware);
@@ -56,20 +64,27 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     log,
   );
   log.info({ engine: budgets.shape, ...fields }, message);
-  return { inference: await startPool(options, split), budgets };
+  const late = models.filter(({ inference }) => inference.fast !== undefined);
+  const sizes = await Promise.all(late.map(async ({ model }) => (await stat(model.onnxPath)).size));
+  return {
+    inference: await startPool(options, models, split),
+    budgets,
+    variants: new Map(late.map(({ model, inference }) => [model.sha256, inference.fast?.name ?? ''])),
+    lateBytes: sizes.reduce((sum, size) => sum + size * SESSION_PER_FILE * split.sessions, 0),
+  };
 }
 
-async function withBound(model: ResolvedModel, config: Config, hardware: Hardware): Promise<ModelAtStart> {
+async function atStart(model: ResolvedModel, options: EngineOptions, hardware: Hardware): Promise<ModelAtStart> {
   const limit = constrainedMemory();
   const memoryBytes = limit > 0 ? Math.min(totalmem(), limit) : totalmem();
-  const bound = new MemoryBound(defaultCacheDirectory(config.models.cacheHome), { model: model.sha256, hardware, memoryBytes });
-  return { model, bound, mostBatchTokens: await bound.read() };
+  const bound = new MemoryBound(defaultCacheDirectory(options.config.models.cacheHome), { model: model.sha256, hardware, memoryBytes });
+  return { model, inference: inferenceModel(model, await fastVariant(model, options)), bound, mostBatchTokens: await bound.read() };
 }
 
-async function startPool({ config, log, onHang, models }: EngineOptions, split: Split): Promise<InferencePool> {
+async function startPool({ config, log, onHang }: EngineOptions, models: readonly ModelAtStart[], split: Split): Promise<InferencePool> {
   const { device, batchTimeoutMs } = config.worker;
   return await InferencePool.start({
-    models: models.map(inferenceModel),
+    models: models.map(({ inference }) => inference),
     device,
     intraOpThreads: split.intraOpThreads,
     threads: split.sessions,

@@ -31,6 +31,8 @@ export interface RunningModels {
   /** What its batches amounted to. */
   readonly meter: EngineMeter;
   readonly cacheStats: () => CacheStats;
+  /** Memory that models may still take which are loaded when they are first asked for. */
+  readonly lateBytes: number;
   /** Call it when no task is in hand. */
   close(): Promise<void>;
 }
@@ -56,10 +58,12 @@ export async function startModels(
     threads: worker.tokenizerThreads,
     onThreadDeath: (detail) => log.error({ detail }, 'A text thread died; another takes its place.'),
   });
-  const { inference, budgets } = await startEngine({ config, log, onHang, models, encoder: texts }).catch(async (error: unknown) => {
-    await texts.close();
-    throw error;
-  });
+  const { inference, budgets, variants, lateBytes } = await startEngine({ config, log, onHang, models, encoder: texts }).catch(
+    async (error: unknown) => {
+      await texts.close();
+      throw error;
+    },
+  );
   const meter = new EngineMeter(metrics.instruments, models);
   const scheduler = new BatchScheduler({
     models: models.map(({ sha256, maxLength }) => ({ sha256, maxLength, maxBatchTokens: budgets.of(sha256) })),
@@ -70,7 +74,7 @@ export async function startModels(
   });
   const scorers = rerankers.map((model) => new PairScorer(model, { encoder: texts, scheduler }));
   const cache = openScoreCache(config, metrics.instruments, log);
-  const encoders = await Promise.all(rerankers.map((model, at) => cache.wrap(scorers[at]!, model)));
+  const encoders = await Promise.all(rerankers.map((model, at) => cache.wrap(scorers[at]!, model, variants.get(model.sha256))));
   const widths = new Map<string, number>();
   for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, texts, scheduler));
   const dimensions = widths.get(embedding.sha256) ?? 0;
@@ -91,6 +95,7 @@ export async function startModels(
     },
     meter,
     cacheStats: () => cache.stats(),
+    lateBytes,
     revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
     close: async () => {
       await inference.close();

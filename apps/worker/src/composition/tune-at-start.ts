@@ -4,6 +4,7 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import type { Logger } from '@rerank-fleet/core/observability';
+import type { InferenceModel } from '../inference/inference-messages.js';
 import { runtimeVersion } from '../inference/runtime-version.js';
 import type { SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import { splitCandidates, type Split } from '../tuning/engine-shape.js';
@@ -12,7 +13,6 @@ import { SAMPLE_TOKENS, sampleSequence } from '../tuning/sample-sequence.js';
 import { tuneInProcess } from '../tuning/tune-in-process.js';
 import type { ModelToTune, TuningOutcome } from '../tuning/tune-models.js';
 import { TuningCache, type MemoryBound, type TuningRecord } from '../tuning/tuning-cache.js';
-import { inferenceModel } from './resolve-configured.js';
 
 /** A newcomer waits for the first start, so the choice has to be made in this time or is not made (docs/decisions/0006-…). */
 const TUNING_TIMEOUT_MS = 5_000;
@@ -21,6 +21,7 @@ const OTHERS_TIMEOUT_MS = 2_500;
 
 export interface ModelAtStart {
   readonly model: ResolvedModel;
+  readonly inference: InferenceModel;
   readonly bound: MemoryBound;
   /** What earlier starts found memory to have room for. */
   readonly mostBatchTokens: number | undefined;
@@ -106,9 +107,9 @@ class Caches {
     }
   }
 
-  #of({ model }: ModelAtStart, pinnedSplit: Split | undefined): TuningCache {
+  #of({ model, inference }: ModelAtStart, pinnedSplit: Split | undefined): TuningCache {
     const { config, hardware } = this.#options;
-    const key = { model: model.sha256, hardware, onnxruntime: runtimeVersion(), pinnedSplit };
+    const key = { model: model.sha256, variant: inference.fast?.name, hardware, onnxruntime: runtimeVersion(), pinnedSplit };
     return new TuningCache(defaultCacheDirectory(config.models.cacheHome), key);
   }
 }
@@ -118,8 +119,8 @@ async function time(
   models: readonly ModelAtStart[],
   splits: readonly [Split, ...Split[]],
 ): Promise<TuningOutcome> {
-  const describe = async ({ model, mostBatchTokens }: ModelAtStart): Promise<ModelToTune> => ({
-    model: inferenceModel(model),
+  const describe = async ({ model, inference, mostBatchTokens }: ModelAtStart): Promise<ModelToTune> => ({
+    model: inference,
     modelBytes: (await stat(model.onnxPath)).size,
     sample: await sampleSequence(encoder, model.sha256, Math.min(SAMPLE_TOKENS, model.maxLength)),
     ...(mostBatchTokens === undefined ? {} : { mostBatchTokens }),

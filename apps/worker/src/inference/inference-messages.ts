@@ -1,8 +1,19 @@
 import type { Pooling } from '@rerank-fleet/core/domain';
 
+/** A faster way to run the same weights, whose scores differ from those of the file as it is by less than batch mates make them differ. */
+export interface FastVariant {
+  /** Tells it from others in the keys of caches. */
+  readonly name: string;
+  readonly onnxPath: string;
+  /** Optimizations of onnxruntime, by name, that slow this device down. */
+  readonly withoutOptimizers: readonly string[];
+}
+
 export interface InferenceModel {
   readonly sha256: string;
   readonly onnxPath: string;
+  /** What runs batches that need not equal the reference implementation. @defaultValue the file itself */
+  readonly fast?: FastVariant;
   /** What becomes of the output: one logit a sequence, or one vector a sequence. */
   readonly output:
     | { readonly kind: 'logit'; readonly labelIndex: number }
@@ -23,6 +34,8 @@ export interface BatchTensors {
   readonly inputIds: BigInt64Array;
   readonly attentionMask: BigInt64Array;
   readonly tokenTypeIds: BigInt64Array;
+  /** The file itself has to run it. */
+  readonly reference?: boolean;
 }
 
 export interface InferenceCall extends BatchTensors {

@@ -1,14 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { invariant } from '@rerank-fleet/core/errors';
 import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
-import { OnnxModel } from './onnx-model.js';
+import { ModelVariants } from './model-variants.js';
 
 const port = parentPort;
 invariant(port, 'The inference thread was started outside a worker thread.');
 
 const data = workerData as InferenceThreadData;
-const models = new Map<string, OnnxModel>();
-for (const model of data.models) models.set(model.sha256, await OnnxModel.load(model, data));
+const models = new Map<string, ModelVariants>();
+for (const model of data.models) models.set(model.sha256, await ModelVariants.load(model, data));
 
 async function run(call: InferenceCall): Promise<void> {
   const started = performance.now();

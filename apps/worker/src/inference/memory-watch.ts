@@ -5,6 +5,8 @@ export interface MemoryWatchOptions {
   readonly onExceeded: (reading: MemoryReading) => void;
   /** The bound lies below what the models alone take, so the default is used instead. */
   readonly onUnfit: (reading: MemoryReading) => void;
+  /** What models may still take that are loaded when they are first asked for; counted as if it were taken. @defaultValue 0 */
+  readonly lateBytes?: number;
   /** @defaultValue RSS of this process */
   readonly readRssBytes?: () => number;
   /** @defaultValue 2,000 */
@@ -14,7 +16,7 @@ export interface MemoryWatchOptions {
 export interface MemoryReading {
   readonly rssBytes: number;
   readonly limitBytes: number;
-  /** After the warm-up. */
+  /** After the warm-up, with what may still be loaded. */
   readonly baselineBytes: number;
 }
 
@@ -33,9 +35,10 @@ export class MemoryWatch {
   readonly #timer: NodeJS.Timeout | undefined;
 
   /** Call it when the models are warm: the default bound is derived from what they take. */
-  constructor({ maxRssBytes, onExceeded, onUnfit, readRssBytes = () => process.memoryUsage.rss(), periodMs = 2_000 }: MemoryWatchOptions) {
+  constructor(options: MemoryWatchOptions) {
+    const { maxRssBytes, onExceeded, onUnfit, lateBytes = 0, readRssBytes = () => process.memoryUsage.rss(), periodMs = 2_000 } = options;
     if (maxRssBytes === 0) return;
-    const baselineBytes = readRssBytes();
+    const baselineBytes = readRssBytes() + lateBytes;
     const fits = maxRssBytes !== undefined && maxRssBytes > baselineBytes;
     const limitBytes = fits ? maxRssBytes : defaultLimit(baselineBytes);
     if (maxRssBytes !== undefined && !fits) onUnfit({ rssBytes: baselineBytes, limitBytes, baselineBytes });

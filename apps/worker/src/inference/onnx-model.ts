@@ -8,6 +8,11 @@ export interface ModelOutput {
   readonly width: number;
 }
 
+/** What a session is made of. */
+export interface SessionSource extends Pick<InferenceModel, 'onnxPath' | 'output'> {
+  readonly withoutOptimizers?: readonly string[];
+}
+
 /** A session on one thread. `run` blocks the thread: onnxruntime-node computes in the caller's event loop. */
 export class OnnxModel {
   readonly #session: InferenceSession;
@@ -18,7 +23,8 @@ export class OnnxModel {
     this.#output = output;
   }
 
-  static async load(model: InferenceModel, options: Pick<InferenceThreadData, 'device' | 'intraOpThreads'>): Promise<OnnxModel> {
+  static async load(model: SessionSource, options: Pick<InferenceThreadData, 'device' | 'intraOpThreads'>): Promise<OnnxModel> {
+    const { withoutOptimizers = [] } = model;
     const session = await InferenceSession.create(model.onnxPath, {
       // Only the provider that was asked for: onnxruntime would fall back to the CPU without a word.
       executionProviders: [options.device],
@@ -26,6 +32,7 @@ export class OnnxModel {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      ...(withoutOptimizers.length === 0 ? {} : { extra: { optimization: { disable_specified_optimizers: withoutOptimizers.join(';') } } }),
     });
     return new OnnxModel(session, model.output);
   }

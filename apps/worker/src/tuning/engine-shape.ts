@@ -38,7 +38,7 @@ export function budgetCandidates(device: Device, { intraOpThreads }: Split): num
 }
 
 /** Weights and workspace of a session, as a multiple of the model's file. */
-const SESSION_PER_FILE = 2;
+export const SESSION_PER_FILE = 2;
 /** Part of the free memory that splits under test may take; they are loaded beside each other. */
 const MEMORY_SHARE = 0.5;
 

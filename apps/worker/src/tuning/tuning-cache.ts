@@ -11,6 +11,8 @@ const TUNING_VERSION = 1;
 export interface TuningKey {
   /** sha256 of the model. */
   readonly model: string;
+  /** Name of the faster variant that is timed in place of the file. */
+  readonly variant?: string | undefined;
   readonly hardware: Hardware;
   readonly onnxruntime: string;
   /** Set by configuration or chosen for another model, so not up to choice. */
