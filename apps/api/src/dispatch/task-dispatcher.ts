@@ -65,6 +65,8 @@ export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body
 /** Bodies outlive their deadline by this, so that a worker that is late says so instead of finding nothing. */
 const BODY_GRACE_MS = 60_000;
 const RETRY_WITHOUT_WORKERS_S = 10;
+/** Most calls are answered by then. */
+const LOOK_FOR_WORKERS_MS = 1_000;
 
 function nameOf({ queue, pool }: Pick<TaskCall, 'queue' | 'pool'>): string {
   return queue === 'sync' ? syncQueue(pool) : INGEST_QUEUE;
@@ -94,12 +96,15 @@ export class TaskDispatcher {
       notQueued.abort();
       throw error;
     });
+    const unanswered = setTimeout(() => void this.#markDemandIfAlone(call.pool), Math.min(LOOK_FOR_WORKERS_MS, call.timeoutMs / 2));
     let text: string;
     try {
       text = await answer;
     } catch (error) {
       await this.#withdraw(id, call);
       throw deadline.aborted ? await this.#lateError(call) : error;
+    } finally {
+      clearTimeout(unanswered);
     }
     const result = taskResultSchema.parse(JSON.parse(text));
     if (result.status === 'failed') throw errorOfResult(result);
@@ -140,10 +145,9 @@ export class TaskDispatcher {
     };
     const priority = call.priority === undefined ? {} : { priority: call.priority };
     await this.#parts.queue.enqueue(nameOf(call), { id, payload, ...priority });
-    void this.#markDemandIfAlone(call.pool);
   }
 
-  /** Scaling from zero needs to know at once that somebody waits. */
+  /** Scaling from zero needs to know that somebody waits. */
   async #markDemandIfAlone(pool: string): Promise<void> {
     try {
       if (!(await this.#hasWorkers(pool))) await this.#parts.fleet.markDemand(pool);

@@ -104,6 +104,7 @@ export class TaskProcessor {
     try {
       await this.#take(payload, task.attempt, controller);
     } finally {
+      this.#parts.cancels.release(payload.id, controller);
       if (this.#inHand.get(payload.id) === controller) this.#inHand.delete(payload.id);
     }
   };
@@ -132,9 +133,9 @@ export class TaskProcessor {
   }
 
   async #take(payload: TaskPayload, attempt: number, controller: AbortController): Promise<void> {
-    const { board, clock } = this.#parts;
+    const { board, cancels, clock } = this.#parts;
     const fenceTtlMs = payload.deadline_ms === undefined ? undefined : Math.max(0, payload.deadline_ms - clock.now()) + RESULT_GRACE_MS;
-    const fence = await board.takeFence(payload.id, fenceTtlMs);
+    const [fence] = await Promise.all([board.takeFence(payload.id, fenceTtlMs), cancels.follow(payload.id, controller)]);
     const takenAgain = fence - 1 - attempt;
     // The worker before this one may have ended between its answer and its farewell to the queue.
     if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
@@ -160,12 +161,10 @@ export class TaskProcessor {
     if (remainingMs !== undefined && remainingMs <= 0) return;
     const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
     try {
-      await this.#parts.cancels.follow(payload.id, controller);
       const result = await this.#outcome(payload, controller.signal, deaths);
       await this.#publish(payload, fence, result);
     } finally {
       clearTimeout(timer);
-      this.#parts.cancels.release(payload.id, controller);
     }
   }
 

@@ -27,6 +27,9 @@ export interface PoolView {
 export const DEFAULT_POOL = 'default';
 
 const FRESH_FOR_MS = 500;
+/** While requests come, the view is made anew before it is too old, so that none waits for Redis. */
+const REFRESH_MS = 400;
+const IDLE_MS = 10_000;
 const POLL_MS = 250;
 const RETRY_WITHOUT_WORKERS_S = 10;
 
@@ -55,10 +58,12 @@ function distinct(models: readonly FleetModel[]): readonly FleetModel[] {
   return [...new Map(models.toReversed().map((model) => [`${model.name} ${model.sha256}`, model])).values()].reverse();
 }
 
-/** The fleet as it was at most {@link FRESH_FOR_MS} ago: requests that come together ask Redis once. */
+/** The fleet as it was at most {@link FRESH_FOR_MS} ago: of requests that come often, none asks Redis itself. */
 export class FleetView {
   readonly #source: FleetSource;
   #latest: { readonly at: number; readonly pools: Promise<readonly PoolView[]> } | undefined;
+  #usedAt = -Infinity;
+  #refresh: NodeJS.Timeout | undefined;
 
   constructor(source: FleetSource) {
     this.#source = source;
@@ -67,20 +72,44 @@ export class FleetView {
   /** @throws RerankError `queue_unavailable` */
   async pools(): Promise<readonly PoolView[]> {
     const now = performance.now();
+    this.#usedAt = now;
     if (this.#latest === undefined || now - this.#latest.at > FRESH_FOR_MS) {
-      const pools = Promise.all([this.#source.live(), this.#source.remembered()]).then(([live, remembered]) => poolsOf(live, remembered));
-      const entry = { at: now, pools };
+      const entry = { at: now, pools: this.#look() };
       this.#latest = entry;
-      pools.catch(() => {
+      entry.pools.catch(() => {
         if (this.#latest === entry) this.#latest = undefined;
       });
     }
+    this.#keepFresh();
     return await this.#latest.pools;
   }
 
   /** The next look asks Redis. */
   forget(): void {
     this.#latest = undefined;
+  }
+
+  async #look(): Promise<readonly PoolView[]> {
+    const [live, remembered] = await Promise.all([this.#source.live(), this.#source.remembered()]);
+    return poolsOf(live, remembered);
+  }
+
+  #keepFresh(): void {
+    if (this.#refresh !== undefined) return;
+    this.#refresh = setTimeout(() => {
+      this.#refresh = undefined;
+      if (performance.now() - this.#usedAt < IDLE_MS) void this.#lookAgain();
+    }, REFRESH_MS).unref();
+  }
+
+  /** After a fault the next request looks itself, and learns of it. */
+  async #lookAgain(): Promise<void> {
+    const [before, at] = [this.#latest, performance.now()];
+    const pools = await this.#look().catch(() => undefined);
+    if (pools === undefined) return;
+    // Somebody looked or forgot meanwhile.
+    if (this.#latest === before) this.#latest = { at, pools: Promise.resolve(pools) };
+    this.#keepFresh();
   }
 
   /**

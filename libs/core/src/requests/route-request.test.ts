@@ -1,5 +1,5 @@
 import type { WorkerAnnouncement } from '../contracts/index.js';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FleetView, poolsOf, type FleetModel } from './fleet-view.js';
 import { RequestRouter } from './request-router.js';
 import { routeRequest, servedName } from './route-request.js';
@@ -166,6 +166,53 @@ describe('FleetView', () => {
     fault = false;
     await Promise.all([view.pools(), view.pools(), view.pools()]);
     expect(asked).toBe(2);
+  });
+});
+
+describe('FleetView while requests come', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const counting = () => {
+    const source = { asked: 0, fault: false };
+    const live = async (): Promise<WorkerAnnouncement[]> => {
+      source.asked += 1;
+      if (source.fault) throw new Error('away');
+      return [worker(`pool-${source.asked}`, [model('mini')])];
+    };
+    return { source, view: new FleetView({ live, remembered: async () => [], markDemand: async () => undefined }) };
+  };
+
+  it('is never old, though no request asks Redis itself', async () => {
+    const { source, view } = counting();
+    await view.pools();
+    await vi.advanceTimersByTimeAsync(2_050);
+    expect(source.asked).toBe(6);
+    expect((await view.pools())[0]?.pool).toBe('pool-6');
+    expect(source.asked).toBe(6);
+  });
+
+  it('leaves Redis alone once none came for a while', async () => {
+    const { source, view } = counting();
+    await view.pools();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(source.asked).toBeLessThan(30);
+    const before = source.asked;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(source.asked).toBe(before);
+    expect((await view.pools())[0]?.pool).toBe(`pool-${before + 1}`);
+  });
+
+  it('tells the next request of a fault', async () => {
+    const { source, view } = counting();
+    await view.pools();
+    source.fault = true;
+    await vi.advanceTimersByTimeAsync(600);
+    await expect(view.pools()).rejects.toThrow('away');
   });
 });
 
