@@ -55,7 +55,7 @@ async function run(model: ResolvedModel, together: boolean): Promise<number[]> {
     model.kind === 'cross-encoder'
       ? ({ kind: 'logit', labelIndex: 0 } as const)
       : ({ kind: 'vector', pooling: 'mean', normalize: true } as const);
-  const session = await OnnxModel.load({ sha256: model.sha256, onnxPath: model.onnxPath, output }, { device: 'cpu', intraOpThreads: 1 });
+  const session = await OnnxModel.load({ onnxPath: model.onnxPath, output }, { device: 'cpu', intraOpThreads: 1 });
   try {
     const batches = together ? [sequences()] : sequences().map((sequence) => [sequence]);
     const values: number[] = [];

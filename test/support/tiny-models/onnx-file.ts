@@ -20,7 +20,7 @@ export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes?: Readonly<Record<string, number | OnnxGraph>>;
+  readonly attributes?: Readonly<Record<string, number | readonly number[] | OnnxGraph>>;
 }
 
 export interface OnnxGraph {
@@ -51,11 +51,14 @@ function graphMessage({ inputs, outputs, constants, nodes }: OnnxGraph): object 
       output: to,
       name: to[0],
       opType: op,
-      attribute: Object.entries(attributes ?? {}).map(([name, value]) =>
-        typeof value === 'number' ? { name, i: value, type: ATTRIBUTE.int } : { name, g: graphMessage(value), type: ATTRIBUTE.graph },
-      ),
+      attribute: Object.entries(attributes ?? {}).map(([name, value]) => attributeMessage(name, value)),
     })),
   };
+}
+
+function attributeMessage(name: string, value: number | readonly number[] | OnnxGraph): object {
+  if (typeof value === 'number') return { name, i: value, type: ATTRIBUTE.int };
+  return 'nodes' in value ? { name, g: graphMessage(value), type: ATTRIBUTE.graph } : { name, ints: value, type: ATTRIBUTE.ints };
 }
 
 function valueMessage({ name, element, shape }: OnnxValue): object {

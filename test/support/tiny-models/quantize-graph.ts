@@ -8,6 +8,7 @@ export function quantizeGraph(
   graph: OnnxGraph,
   { tables, weights }: { readonly tables: readonly string[]; readonly weights: readonly string[] },
 ): OnnxGraph {
+  const quantizers = new Set<string>();
   return {
     ...graph,
     constants: graph.constants.flatMap((constant) =>
@@ -16,7 +17,7 @@ export function quantizeGraph(
     nodes: graph.nodes.flatMap((node) => {
       const [first = '', second = ''] = node.inputs;
       if (node.op === 'Gather' && tables.includes(first)) return quantizedGather(node, first);
-      return node.op === 'MatMul' && weights.includes(second) ? quantizedProduct(node, first, second) : [node];
+      return node.op === 'MatMul' && weights.includes(second) ? quantizedProduct(node, first, second, quantizers) : [node];
     }),
   };
 }
@@ -65,11 +66,14 @@ function quantizedGather(node: OnnxNode, table: string): OnnxNode[] {
   ];
 }
 
-function quantizedProduct(node: OnnxNode, value: string, weight: string): OnnxNode[] {
+/** Products of the same value share its quantizer. */
+function quantizedProduct(node: OnnxNode, value: string, weight: string, quantizers: Set<string>): OnnxNode[] {
   const output = node.outputs[0]!;
   const [bytes, scale, zeroPoint] = [`${value}_quantized`, `${value}_scale`, `${value}_zero_point`];
+  const known = quantizers.has(value);
+  quantizers.add(value);
   return [
-    { op: 'DynamicQuantizeLinear', inputs: [value], outputs: [bytes, scale, zeroPoint] },
+    ...(known ? [] : [{ op: 'DynamicQuantizeLinear', inputs: [value], outputs: [bytes, scale, zeroPoint] }]),
     { op: 'Mul', inputs: [scale, `${weight}_scale`], outputs: [`${output}_scales`] },
     { op: 'MatMulInteger', inputs: [bytes, `${weight}_quantized`, zeroPoint, `${weight}_zero_point`], outputs: [`${output}_quantized`] },
     { op: 'Cast', inputs: [`${output}_quantized`], outputs: [`${output}_cast`], attributes: { to: 1 } },

@@ -11,10 +11,11 @@ afterEach(() => {
 });
 
 /** Feeds readings in MiB, one a period; the first is the baseline. */
-function watch(maxRssMib: number | undefined, readings: readonly number[]) {
+function watch(maxRssMib: number | undefined, readings: readonly number[], lateMib = 0) {
   const [exceeded, unfit] = [vi.fn(), vi.fn()];
   let at = 0;
   const memory = new MemoryWatch({
+    lateBytes: lateMib * MIB,
     maxRssBytes: maxRssMib === undefined ? undefined : maxRssMib * MIB,
     onExceeded: ({ rssBytes, limitBytes }) => void exceeded(rssBytes / MIB, limitBytes / MIB),
     onUnfit: ({ baselineBytes, limitBytes }) => void unfit(baselineBytes / MIB, limitBytes / MIB),
@@ -34,6 +35,12 @@ describe('MemoryWatch', () => {
   it('takes a peak that passes for none', () => {
     const { exceeded } = watch(600, [400, 700, 700, 599, 700, 700, 500]);
     expect(exceeded).not.toHaveBeenCalled();
+  });
+
+  it('counts what may still be loaded as if it were there', () => {
+    expect(watch(undefined, [400, 1_412, 1_412, 1_412, 1_412], 200).exceeded).not.toHaveBeenCalled();
+    expect(watch(undefined, [400, 1_413, 1_413, 1_413, 1_413], 200).exceeded).toHaveBeenCalledWith(1_413, 1_412);
+    expect(watch(500, [400, 450], 200).unfit).toHaveBeenCalledWith(600, 1_412);
   });
 
   it('allows half as much again as after the warm-up, and 512 MiB, unless told otherwise', () => {
