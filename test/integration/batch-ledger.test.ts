@@ -137,6 +137,9 @@ describe('RedisBatchLedger', () => {
     await ledger.open(job('a', { slices: 4 }), { slices: [0, 2], counts: OK });
     expect(await ledger.state('a')).toMatchObject({ slicesDone: 2, succeeded: 10, errored: 1 });
     expect(names(await pick(10))).toEqual(['a-1', 'a-3']);
+    const most = Array.from({ length: 100 }, (_, slice) => slice).filter((slice) => ![0, 7, 30, 64, 99].includes(slice));
+    await ledger.open(job('most', { tenant: 'beta', slices: 100 }), { slices: most, counts: OK });
+    expect(names(await pick(20))).toEqual(['most-0', 'most-7', 'most-30', 'most-64', 'most-99']);
     await ledger.open(job('whole', { slices: 2 }), { slices: [0, 1], counts: OK });
     expect((await ledger.due(now, 0)).finishable).toEqual(['whole']);
   });
@@ -169,6 +172,50 @@ describe('RedisBatchLedger', () => {
     await ledger.forget('a');
     const left = (await redis.keys('*')).filter((key) => !/:(pools|times:default)$/.test(key));
     expect(left).toEqual([]);
+  });
+
+  it('keeps nothing of the window for a job that is forgotten while slices of it are out', async () => {
+    await ledger.open(job('a', { slices: 10 }));
+    expect(await pick(4)).toHaveLength(4);
+    await ledger.forget('a');
+    await ledger.open(job('b', { slices: 10 }));
+    const next = await pick(4);
+    expect(names(next)).toEqual(['b-0', 'b-1', 'b-2', 'b-3']);
+    expect(next[0]?.express).toBe(true);
+    expect(await ledger.open(job('a'))).toBe(true);
+  });
+
+  it('tells of an overdue slice through which queue it went', async () => {
+    await ledger.open(job('a'));
+    await pick(3);
+    now += 60_000;
+    const overdue = await ledger.overdue('default', now - 30_000);
+    expect(overdue.map(({ slice, express }) => [slice, express])).toEqual([
+      [0, true],
+      [1, true],
+      [2, false],
+    ]);
+  });
+
+  it('lets slices of a closed job be dropped that nobody has run, and ends with the last of them', async () => {
+    await ledger.open(job('a', { slices: 9 }));
+    await pick(3);
+    expect(await ledger.drop('a', 0)).toBe('open');
+    await ledger.close('a', 'cancelled');
+    expect(await ledger.flights('a')).toEqual([
+      { slice: 0, express: true },
+      { slice: 1, express: true },
+      { slice: 2, express: false },
+    ]);
+    expect(await ledger.drop('a', 0)).toBe('counted');
+    expect(await ledger.drop('a', 2)).toBe('counted');
+    expect(await ledger.commit('a', 1, OK)).toBe('last');
+    expect(await ledger.state('a')).toMatchObject({ slicesDone: 1, inFlight: 0 });
+    expect(await ledger.flights('a')).toEqual([]);
+    await ledger.seal('a');
+    expect(await ledger.drop('a', 2)).toBe('closed');
+    await ledger.forget('a');
+    expect(await ledger.drop('a', 2)).toBe('unknown');
   });
 
   it('loses and doubles nothing whatever order things come in', async () => {

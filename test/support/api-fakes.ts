@@ -183,6 +183,8 @@ const NO_LEDGER: BatchLedger = {
   pick: async () => [],
   commit: away,
   close: away,
+  flights: async () => [],
+  drop: away,
   seal: away,
   forget: away,
   state: async () => undefined,

@@ -1,7 +1,7 @@
 /**
  * The ledger's scripts. KEYS[1] is the common prefix, which puts every key into one hash slot. Under it:
  *
- *     job:{id}               hash    the job and its counters
+ *     job:{id}               hash    the job and its counters; "x {slice}" of each slice that was handed out through the express queue
  *     done:{id}              bitmap  slices that are done
  *     flying:{pool}          zset    "{job} {slice}" by when it was handed out
  *     queue:{pool} {tenant}  zset    jobs with slices to hand out, by when their turn comes
@@ -36,6 +36,17 @@ local function land(pool, tenant, flight, id)
   if redis.call('HINCRBY', P .. 'flights:' .. pool, tenant, -1) <= 0 then redis.call('HDEL', P .. 'flights:' .. pool, tenant) end
 end
 
+-- Everything of a job that is in flight or waits for its turn makes room.
+local function clear(id, pool, tenant)
+  if number(P .. 'job:' .. id, 'flying') > 0 then
+    for _, flight in ipairs(redis.call('ZRANGE', P .. 'flying:' .. pool, 0, -1)) do
+      if string.sub(flight, 1, #id + 1) == id .. ' ' then land(pool, tenant, flight, id) end
+    end
+  end
+  leave_queue(pool, tenant, id)
+  forget_flow_if_idle(pool, tenant)
+end
+
 local function changed(id)
   redis.call('HINCRBY', P .. 'job:' .. id, 'version', 1)
   redis.call('PUBLISH', KEYS[1] .. ':events', id)
@@ -47,7 +58,7 @@ local function is_finishable(job)
 end
 `;
 
-/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, the slices done (comma-separated), five counters. */
+/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, bitmap of the slices done (may be empty), five counters. */
 export const OPEN = `${COMMON}
 local id, tenant, pool = ARGV[1], ARGV[2], ARGV[3]
 local job = P .. 'job:' .. id
@@ -55,10 +66,9 @@ if redis.call('EXISTS', job) == 1 then return 0 end
 redis.call('HSET', job, 'tenant', tenant, 'pool', pool, 'priority', ARGV[4], 'created', ARGV[5], 'expires', ARGV[6], 'slices', ARGV[7],
   'total', ARGV[8], 'rejected', ARGV[9], 'pairs', ARGV[10], 'turn', ARGV[11], 'next', 0, 'flying', 0, 'version', 1,
   'succeeded', ARGV[14], 'errored', ARGV[15], 'cancelled', ARGV[16], 'expired', ARGV[17], 'pairs_done', ARGV[18])
-local done = 0
-for slice in string.gmatch(ARGV[13], '%d+') do
-  if redis.call('SETBIT', P .. 'done:' .. id, slice, 1) == 0 then done = done + 1 end
-end
+redis.call('DEL', P .. 'done:' .. id)
+if #ARGV[13] > 0 then redis.call('SET', P .. 'done:' .. id, ARGV[13]) end
+local done = redis.call('BITCOUNT', P .. 'done:' .. id)
 redis.call('HSET', job, 'done', done)
 redis.call('SADD', P .. 'pools', pool)
 redis.call('ZADD', P .. 'expiry', ARGV[6], id)
@@ -84,22 +94,29 @@ local tenants, times = P .. 'tenants:' .. pool, P .. 'times:' .. pool
 local flights, express, flying = P .. 'flights:' .. pool, P .. 'express:' .. pool, P .. 'flying:' .. pool
 local function weight(tenant) return weights[tenant] or 1 end
 
-local in_flight, all, total_weight, total = {}, redis.call('HGETALL', flights), 0, 0
-for i = 1, #all, 2 do
-  in_flight[all[i]] = tonumber(all[i + 1])
-  total = total + tonumber(all[i + 1])
-  total_weight = total_weight + weight(all[i])
+local function numbers(key)
+  local found, all = {}, redis.call('HGETALL', key)
+  for i = 1, #all, 2 do found[all[i]] = tonumber(all[i + 1]) end
+  return found
+end
+
+local in_flight, given, total_weight, total = numbers(flights), numbers(express), 0, 0
+for tenant, count in pairs(in_flight) do
+  total = total + count
+  total_weight = total_weight + weight(tenant)
 end
 for _, tenant in ipairs(redis.call('ZRANGE', tenants, 0, -1)) do
   if not in_flight[tenant] then total_weight = total_weight + weight(tenant) end
 end
 
--- Undefined where every tenant that waits has its share.
+-- Undefined where every tenant that waits has its share. Mostly it is one of the first, however many there are.
 local function whose_turn()
-  for _, tenant in ipairs(redis.call('ZRANGE', tenants, 0, -1)) do
-    if number(express, tenant) < tonumber(ARGV[5]) then return tenant, true end
-    local share = math.max(1, math.floor(capacity * weight(tenant) / total_weight))
-    if total < capacity and (in_flight[tenant] or 0) < share then return tenant, false end
+  for from = 0, redis.call('ZCARD', tenants) - 1, 64 do
+    for _, tenant in ipairs(redis.call('ZRANGE', tenants, from, from + 63)) do
+      if (given[tenant] or 0) < tonumber(ARGV[5]) then return tenant, true end
+      local share = math.max(1, math.floor(capacity * weight(tenant) / total_weight))
+      if total < capacity and (in_flight[tenant] or 0) < share then return tenant, false end
+    end
   end
 end
 
@@ -107,9 +124,18 @@ end
 local function next_slice(id)
   local job = P .. 'job:' .. id
   local slice, slices = number(job, 'next'), number(job, 'slices')
+  -- Not there any more: it must not come to be again, with nothing in it.
+  if slices == 0 then return 0, 0 end
+  local done = P .. 'done:' .. id
   while slice < slices do
-    if redis.call('GETBIT', P .. 'done:' .. id, slice) == 0 and not redis.call('ZSCORE', flying, id .. ' ' .. slice) then break end
-    slice = slice + 1
+    if redis.call('GETBIT', done, slice) == 1 then
+      -- Of a job that was taken up again thousands may be done: whole bytes are passed over.
+      slice = slice % 8 == 0 and redis.call('BITPOS', done, 0, slice / 8) or slice + 1
+    elseif redis.call('ZSCORE', flying, id .. ' ' .. slice) then
+      slice = slice + 1
+    else
+      break
+    end
   end
   redis.call('HSET', job, 'next', slice + 1)
   return slice, slices
@@ -130,7 +156,11 @@ while #picks < 4000 do
       redis.call('HINCRBY', job, 'flying', 1)
       if redis.call('HSETNX', job, 'started', now) == 1 then changed(id) end
       redis.call('HINCRBY', flights, tenant, 1)
-      if is_new then redis.call('HINCRBY', express, tenant, 1) end
+      if is_new then
+        redis.call('HINCRBY', express, tenant, 1)
+        redis.call('HSET', job, 'x ' .. slice, 1)
+        given[tenant] = (given[tenant] or 0) + 1
+      end
       in_flight[tenant] = (in_flight[tenant] or 0) + 1
       total = total + 1
       local time = tonumber(redis.call('ZSCORE', tenants, tenant))
@@ -190,28 +220,53 @@ local job = P .. 'job:' .. id
 if redis.call('EXISTS', job) == 0 then return 0 end
 redis.call('HSET', job, 'sealed', 1)
 local pool, tenant = text(job, 'pool'), text(job, 'tenant')
-if number(job, 'flying') > 0 then
-  for _, flight in ipairs(redis.call('ZRANGE', P .. 'flying:' .. pool, 0, -1)) do
-    if string.sub(flight, 1, #id + 1) == id .. ' ' then land(pool, tenant, flight, id) end
-  end
-end
-leave_queue(pool, tenant, id)
-forget_flow_if_idle(pool, tenant)
+clear(id, pool, tenant)
 redis.call('ZREM', P .. 'expiry', id)
 changed(id)
 return 1
 `;
 
-/** ARGV: id. */
+/** ARGV: id. A job that was not sealed is not forgotten half: what it holds of the window would be held for ever. */
 export const FORGET = `${COMMON}
 local id = ARGV[1]
+local pool, tenant = text(P .. 'job:' .. id, 'pool'), text(P .. 'job:' .. id, 'tenant')
+if pool and tenant then clear(id, pool, tenant) end
 redis.call('DEL', P .. 'job:' .. id, P .. 'done:' .. id)
 redis.call('ZREM', P .. 'ending', id)
 redis.call('ZREM', P .. 'expiry', id)
 redis.call('PUBLISH', KEYS[1] .. ':events', id)
 `;
 
-/** ARGV: pool, before, now. Returns id, slice, tenant of each. */
+/** ARGV: id. Returns slice, express (0 or 1) of each that is in flight. */
+export const FLIGHTS = `${COMMON}
+local id, found = ARGV[1], {}
+local job = P .. 'job:' .. id
+if number(job, 'flying') <= 0 then return found end
+for _, flight in ipairs(redis.call('ZRANGE', P .. 'flying:' .. text(job, 'pool'), 0, -1)) do
+  if string.sub(flight, 1, #id + 1) == id .. ' ' then
+    local slice = string.sub(flight, #id + 2)
+    found[#found + 1] = slice
+    found[#found + 1] = redis.call('HEXISTS', job, 'x ' .. slice)
+  end
+end
+return found
+`;
+
+/** ARGV: id, slice, now. A slice of a job that goes on is left as it is: nobody would hand it out again. */
+export const DROP = `${COMMON}
+local id = ARGV[1]
+local job = P .. 'job:' .. id
+if redis.call('EXISTS', job) == 0 then return 'unknown' end
+if redis.call('HEXISTS', job, 'closing') == 0 then return 'open' end
+if redis.call('HEXISTS', job, 'sealed') == 1 then return 'closed' end
+land(text(job, 'pool'), text(job, 'tenant'), id .. ' ' .. ARGV[2], id)
+forget_flow_if_idle(text(job, 'pool'), text(job, 'tenant'))
+if not is_finishable(job) then return 'counted' end
+redis.call('ZADD', P .. 'ending', ARGV[3], id)
+return 'last'
+`;
+
+/** ARGV: pool, before, now. Returns id, slice, tenant, express (0 or 1) of each. */
 export const OVERDUE = `${COMMON}
 local flying, found = P .. 'flying:' .. ARGV[1], {}
 for _, flight in ipairs(redis.call('ZRANGEBYSCORE', flying, '-inf', ARGV[2])) do
@@ -219,7 +274,8 @@ for _, flight in ipairs(redis.call('ZRANGEBYSCORE', flying, '-inf', ARGV[2])) do
   local tenant = text(P .. 'job:' .. id, 'tenant')
   if tenant then
     redis.call('ZADD', flying, ARGV[3], flight)
-    for _, part in ipairs({ id, slice, tenant }) do found[#found + 1] = part end
+    local express = redis.call('HEXISTS', P .. 'job:' .. id, 'x ' .. slice)
+    for _, part in ipairs({ id, slice, tenant, express }) do found[#found + 1] = part end
   else
     redis.call('ZREM', flying, flight)
   end

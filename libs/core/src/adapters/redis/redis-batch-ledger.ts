@@ -1,6 +1,15 @@
 import type { Redis } from 'ioredis';
-import type { BatchLedger, CloseReason, CommitOutcome, LedgerJob, LedgerState, SliceCounts, SliceRef } from '../../jobs/index.js';
-import { CLOSE, COMMIT, DUE, FORGET, OPEN, OVERDUE, PICK, SEAL } from './batch-ledger-scripts.js';
+import type {
+  BatchLedger,
+  CloseReason,
+  CommitOutcome,
+  DropOutcome,
+  LedgerJob,
+  LedgerState,
+  SliceCounts,
+  SliceRef,
+} from '../../jobs/index.js';
+import { CLOSE, COMMIT, DROP, DUE, FLIGHTS, FORGET, OPEN, OVERDUE, PICK, SEAL } from './batch-ledger-scripts.js';
 import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
 import { CANCEL_CHANNEL, cancelKey } from './result-board.js';
 
@@ -31,7 +40,7 @@ export class RedisBatchLedger implements BatchLedger {
     const { id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs } = job;
     const turn = createdMs + (priority - STANDARD_PRIORITY) * PRIORITY_STEP_MS;
     const facts = [id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, turn, this.#now()];
-    const opened = await this.#run(OPEN, [...facts, (done?.slices ?? []).join(','), ...inOrder(done?.counts ?? NOTHING)]);
+    const opened = await this.#run(OPEN, [...facts, bitmapOf(done?.slices ?? []), ...inOrder(done?.counts ?? NOTHING)]);
     return opened === 1;
   }
 
@@ -40,12 +49,7 @@ export class RedisBatchLedger implements BatchLedger {
     { capacity, weights = {} }: { readonly capacity: number; readonly weights?: Readonly<Record<string, number>> },
   ): Promise<readonly SliceRef[]> {
     const found = await this.#run(PICK, [pool, capacity, this.#now(), JSON.stringify(weights), NEW_FLOW_SLICES]);
-    return chunksOf(found as (string | number)[], 4).map(([job, slice, tenant, express]) => ({
-      job: String(job),
-      slice: Number(slice),
-      tenant: String(tenant),
-      express: Number(express) === 1,
-    }));
+    return slicesIn(found);
   }
 
   async commit(job: string, slice: number, counts: SliceCounts): Promise<CommitOutcome> {
@@ -55,6 +59,15 @@ export class RedisBatchLedger implements BatchLedger {
   async close(job: string, reason: CloseReason): Promise<'closing' | 'last' | 'unknown'> {
     const closed = await this.#run(CLOSE, [job, reason, this.#now(), cancelKey(job), CLOSED_MARK_MS, CANCEL_CHANNEL]);
     return closed as 'closing' | 'last' | 'unknown';
+  }
+
+  async flights(job: string): Promise<readonly { readonly slice: number; readonly express: boolean }[]> {
+    const found = (await this.#run(FLIGHTS, [job])) as (string | number)[];
+    return chunksOf(found, 2).map(([slice, express]) => ({ slice: Number(slice), express: Number(express) === 1 }));
+  }
+
+  async drop(job: string, slice: number): Promise<DropOutcome> {
+    return (await this.#run(DROP, [job, slice, this.#now()])) as DropOutcome;
   }
 
   async seal(job: string): Promise<LedgerState | undefined> {
@@ -73,8 +86,7 @@ export class RedisBatchLedger implements BatchLedger {
   }
 
   async overdue(pool: string, epochMs: number): Promise<readonly SliceRef[]> {
-    const found = (await this.#run(OVERDUE, [pool, epochMs, this.#now()])) as string[];
-    return chunksOf(found, 3).map(([job, slice, tenant]) => ({ job: job!, slice: Number(slice), tenant: tenant!, express: false }));
+    return slicesIn(await this.#run(OVERDUE, [pool, epochMs, this.#now()]));
   }
 
   async due(
@@ -90,7 +102,7 @@ export class RedisBatchLedger implements BatchLedger {
     return await orQueueUnavailable(this.#redis.smembers(`${PREFIX}:pools`));
   }
 
-  #run(script: string, values: readonly (string | number)[]): Promise<unknown> {
+  #run(script: string, values: readonly (string | number | Buffer)[]): Promise<unknown> {
     return orQueueUnavailable(this.#redis.eval(script, 1, PREFIX, ...values));
   }
 }
@@ -126,6 +138,23 @@ function stateOf(id: string, fields: Readonly<Record<string, string>>, doneSlice
     ...(fields['closing'] === undefined ? {} : { closing: fields['closing'] as CloseReason }),
     ...(fields['started'] === undefined ? {} : { startedMs: Number(fields['started']) }),
   };
+}
+
+/** Bit 0 of byte 0 is the most significant, as Redis has it. */
+function bitmapOf(slices: readonly number[]): Buffer {
+  const bits = Buffer.alloc(slices.reduce((bytes, slice) => Math.max(bytes, (slice >> 3) + 1), 0));
+  for (const slice of slices) bits[slice >> 3]! |= 0x80 >> (slice & 7);
+  return bits;
+}
+
+/** As scripts tell them: id, slice, tenant, express of each. */
+function slicesIn(found: unknown): SliceRef[] {
+  return chunksOf(found as (string | number)[], 4).map(([job, slice, tenant, express]) => ({
+    job: String(job),
+    slice: Number(slice),
+    tenant: String(tenant),
+    express: Number(express) === 1,
+  }));
 }
 
 function chunksOf<T>(list: readonly T[], size: number): T[][] {

@@ -53,6 +53,9 @@ export interface LedgerState extends SliceCounts {
  */
 export type CommitOutcome = 'counted' | 'last' | 'repeated' | 'closed' | 'unknown';
 
+/** As of a commit; `open`: the job goes on, and its slice stays in flight. */
+export type DropOutcome = Exclude<CommitOutcome, 'repeated'> | 'open';
+
 /**
  * The working memory of batch jobs: which slices are done, which are in flight, whose turn it is. It holds counters and bits, no rows, and can be told
  * again from the blob store (`open` with what was done).
@@ -75,9 +78,13 @@ export interface BatchLedger {
   commit(job: string, slice: number, counts: SliceCounts): Promise<CommitOutcome>;
   /** Nothing more of the job is handed out, and workers that have some of it are told. `last` if it can be finished at once; the first reason stays. */
   close(job: string, reason: CloseReason): Promise<'closing' | 'last' | 'unknown'>;
+  /** Slices of a job that are in flight, and whether they went through the express queue. */
+  flights(job: string): Promise<readonly { readonly slice: number; readonly express: boolean }[]>;
+  /** Gives up a slice of a closed job that nobody has run: its rows end as the job does. */
+  drop(job: string, slice: number): Promise<DropOutcome>;
   /** From here on no slice counts any more: what `state` says is final. */
   seal(job: string): Promise<LedgerState | undefined>;
-  /** Forgets a job that has ended. */
+  /** Forgets a job, whatever of it is in flight. */
   forget(job: string): Promise<void>;
   state(job: string): Promise<LedgerState | undefined>;
   /** Slices that have been in flight since before `epochMs`: their task may have been lost. Looking at them counts as handing them out anew. */
