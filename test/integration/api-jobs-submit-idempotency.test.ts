@@ -89,6 +89,13 @@ describe('an Idempotency-Key', () => {
       expect((await api.sendLines(ROWS, as('acme', key))).body.id).toBe(first.body.id);
     } finally {
       await redis.resume();
+      // A new job needs it, and is refused until the connection is there again.
+      const isBack = () =>
+        api.adapters.jobRoom.held('acme').then(
+          () => true,
+          () => false,
+        );
+      await expect.poll(isBack, { timeout: 30_000 }).toBe(true);
     }
   });
 
