@@ -52,6 +52,28 @@ describe('a stack that keeps blobs on S3', () => {
     expect(keys.filter((key) => !key.includes('/ingest-index/')).map((key) => key.split('/').at(-1))).toEqual(['done.json', 'job.json']);
   });
 
+  it('runs a batch job by way of the bucket', async (context) => {
+    context.skip(server === undefined, whyNot);
+    const requests = Array.from({ length: 40 }, (_, at) => ({
+      custom_id: `r${at}`,
+      corpus: 'notes',
+      query: `when to prune apple trees ${at}`,
+    }));
+    const job = await stack.client.submitJob({ requests: [...requests, { custom_id: 'bad', corpus: 'nowhere', query: 'q' }] });
+    const lines = [];
+    for await (const line of stack.client.jobResults(job.id, { follow: true, order: 'submission' })) lines.push(line);
+    expect(lines.map(({ row }) => row)).toEqual(Array.from({ length: 41 }, (_, at) => at + 1));
+    expect(await stack.client.getJob(job.id)).toMatchObject({
+      status: 'completed',
+      request_counts: { total: 41, succeeded: 40, errored: 1 },
+    });
+    await stack.client.deleteJob(job.id);
+    const store = new S3BlobStore(server!.location(''));
+    const left = (await keysUnder(store, 'fleet')).filter((key) => key.includes(job.id));
+    store.close();
+    expect(left).toEqual([]);
+  });
+
   it('refuses an upload while S3 is away, searches all the same, and takes the upload when it is back', async (context) => {
     context.skip(server === undefined, whyNot);
     const documents = [{ id: 'b', text: 'Pears are picked before they are ripe.' }];
