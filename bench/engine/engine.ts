@@ -12,7 +12,7 @@ import { HEARTBEAT_MS } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { fillBatches, tokenizeSorted } from '../support/bare-batches.ts';
 import { BareLoop } from '../support/bare-loop.ts';
 import { findCandidates } from '../support/bm25-candidates.ts';
-import { resolveDefaultModel, unseen } from '../support/default-model.ts';
+import { graphOf, resolveDefaultModel, unseen } from '../support/default-model.ts';
 import { readCandidateLists, type CandidateList } from '../support/evaluation-data.ts';
 import { ForeignLoad, isQuiet, verdict } from '../support/foreign-load.ts';
 import { openDispatcher } from '../support/open-dispatcher.ts';
@@ -45,6 +45,7 @@ const { values: flags } = parseArgs({
   options: { set: { type: 'string', default: 'both' }, pairs: { type: 'string' }, rounds: { type: 'string', default: '3' } },
 });
 const model = await resolveDefaultModel();
+const graph = await graphOf(model);
 
 interface Contender {
   readonly loop: BareLoop;
@@ -94,7 +95,7 @@ async function startContenders(): Promise<Contender[]> {
   const cores = availableParallelism();
   const splits = [...new Set([1, cores])].map((sessions) => ({ sessions, intraOpThreads: cores / sessions }));
   const loops: BareLoop[] = [];
-  for (const split of splits) loops.push(await BareLoop.start(model.onnxPath, split));
+  for (const split of splits) loops.push(await BareLoop.start(graph, split));
   return loops.flatMap((loop) => BARE_BUDGETS.map((budget) => ({ loop, budget })));
 }
 

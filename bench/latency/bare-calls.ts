@@ -2,6 +2,7 @@ import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import type { PaddedBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
 import { fillBatches, levelBatches, taperBatches, tokenizeSorted, type QueryWithDocuments } from '../support/bare-batches.ts';
 import { BareLoop, type BareSplit } from '../support/bare-loop.ts';
+import { graphOf } from '../support/default-model.ts';
 import { median } from '../support/report.ts';
 
 /** A way to cut one request's pairs into batches. */
@@ -34,7 +35,7 @@ export class BareCalls {
   }
 
   static async start(model: ResolvedModel, split: BareSplit): Promise<BareCalls> {
-    return new BareCalls(model, await BareLoop.start(model.onnxPath, split));
+    return new BareCalls(model, await BareLoop.start(await graphOf(model), split));
   }
 
   get name(): string {

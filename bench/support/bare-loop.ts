@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { PaddedBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
+import type { Graph } from './default-model.ts';
 import type { BareThreadCall, BareThreadData, BareThreadReply } from './bare-thread.ts';
 
 export interface BareSplit {
@@ -23,10 +24,10 @@ export class BareLoop {
     this.name = `${split.sessions} × ${split.intraOpThreads} threads`;
   }
 
-  static async start(onnxPath: string, split: BareSplit): Promise<BareLoop> {
+  static async start({ onnxPath, withoutOptimizers }: Graph, split: BareSplit): Promise<BareLoop> {
     const loop = new BareLoop(split);
     for (let session = 0; session < split.sessions; session += 1) {
-      const data: BareThreadData = { onnxPath, intraOpThreads: split.intraOpThreads, next: loop.#next };
+      const data: BareThreadData = { onnxPath, withoutOptimizers, intraOpThreads: split.intraOpThreads, next: loop.#next };
       const thread = new Worker(new URL('./bare-thread.ts', import.meta.url), { workerData: data });
       loop.#threads.push(thread);
       await once(thread, 'message');

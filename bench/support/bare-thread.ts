@@ -5,6 +5,7 @@ import type { PaddedBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
 
 export interface BareThreadData {
   readonly onnxPath: string;
+  readonly withoutOptimizers: readonly string[];
   readonly intraOpThreads: number;
   /** One Int32: index of the next batch that no thread took. */
   readonly next: SharedArrayBuffer;
@@ -18,13 +19,14 @@ export interface BareThreadReply {
   readonly ended: number;
 }
 
-const { onnxPath, intraOpThreads, next } = workerData as BareThreadData;
+const { onnxPath, withoutOptimizers, intraOpThreads, next } = workerData as BareThreadData;
 const counter = new Int32Array(next);
 const session = await InferenceSession.create(onnxPath, {
   intraOpNumThreads: intraOpThreads,
   interOpNumThreads: 1,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
+  ...(withoutOptimizers.length === 0 ? {} : { extra: { optimization: { disable_specified_optimizers: withoutOptimizers.join(';') } } }),
 });
 let prepared: Record<string, Tensor>[] = [];
 
