@@ -1,4 +1,4 @@
-import type { RowStatus, StoredResultLine } from '@rerank-fleet/core/contracts';
+import type { StoredResultLine } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { BatchRecord, BatchRow } from '@rerank-fleet/core/jobs';
 import type { TaskContext } from '../tasks/task-processor.js';
@@ -51,11 +51,12 @@ interface RowsToRun {
 function together(parts: BatchParts, run: SliceRun, { rows, context }: RowsToRun): Promise<StoredResultLine[]> {
   const ended = endedBy(parts, run);
   const { tenant } = run.record;
+  const beside: NonNullable<TaskContext['beside']> = context.beside ?? ((part) => part());
   return Promise.all(
     rows.map((row) =>
       ended(row, () =>
         parts.fairRows.run({ tenant, pairs: pairsOf(row, run.record), signal: context.signal }, () =>
-          runRow(parts, run.record, row, context),
+          beside(() => runRow(parts, run.record, row, context)),
         ),
       ),
     ),
@@ -86,21 +87,25 @@ async function oneByOne(parts: BatchParts, run: SliceRun, { rows, context }: Row
   return lines;
 }
 
+const UNREADABLE = new RerankError('internal_error', 'The job failed before this request had ended.');
 const DEADLY = new RerankError('internal_error', 'The workers that ran this request ended under it, twice; it was given up.');
 
 type EndedRow = (row: BatchRow, work: () => Promise<StoredResultLine>) => Promise<StoredResultLine>;
 
 /** Rows that the closing of the job kept from running end as it does. */
 function endedBy({ ledger }: BatchParts, { record, cancelled }: SliceRun): EndedRow {
-  let status: Promise<RowStatus> | undefined;
-  const ask = async (): Promise<RowStatus> => ((await ledger.state(record.id))?.closing === 'expired' ? 'expired' : 'cancelled');
+  let end: Promise<Pick<StoredResultLine, 'status' | 'error'>> | undefined;
+  const ask = async (): Promise<Pick<StoredResultLine, 'status' | 'error'>> => {
+    const reason = (await ledger.state(record.id))?.closing ?? 'cancelled';
+    return reason === 'failed' ? { status: 'errored', error: errorOf(UNREADABLE) } : { status: reason };
+  };
   return async (row: BatchRow, work: () => Promise<StoredResultLine>): Promise<StoredResultLine> => {
     try {
       cancelled.throwIfAborted();
       return await work();
     } catch (error) {
       if (!cancelled.aborted) throw error;
-      return { ...headOf(row), status: await (status ??= ask()) };
+      return { ...headOf(row), ...(await (end ??= ask())) };
     }
   };
 }

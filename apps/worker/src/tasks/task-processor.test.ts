@@ -5,6 +5,7 @@ import { TaskProcessor, type TaskHandlers } from './task-processor.js';
 
 const NOW = 1_000_000;
 const CORPUS = { kind: 'corpus', corpus: 'docs', change: { op: 'delete' } } as const;
+const BATCH = { kind: 'batch', job_id: 'job', slice: 0 } as const;
 const INGEST: IngestTask = { kind: 'ingest', job_id: 'job', slice: 0 };
 const DONE = { kind: 'corpus', deleted: 1 } as const;
 
@@ -13,6 +14,7 @@ const DONE = { kind: 'corpus', deleted: 1 } as const;
 interface TestContext {
   readonly signal: AbortSignal;
   readonly isolate?: (part: () => Promise<void>) => Promise<void>;
+  readonly beside?: (part: () => Promise<void>) => Promise<void>;
 }
 
 function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () => DONE) {
@@ -41,7 +43,7 @@ function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () 
     cancels: { follow: async (id, controller) => void followed.set(id, controller), release: (id) => void followed.delete(id) },
     clock: { now: () => NOW },
     log: { warn: () => undefined, error: () => undefined },
-    handlers: { rerank: handler, search: handler, ingest: handler, corpus: handler } as unknown as TaskHandlers,
+    handlers: { rerank: handler, search: handler, ingest: handler, batch: handler, corpus: handler } as unknown as TaskHandlers,
     giveUpIngest,
   });
   const take = (overrides: Partial<TaskPayload> = {}, attempt = 0): Promise<void> => {
@@ -216,6 +218,28 @@ describe('TaskProcessor', () => {
     goOn();
     await slice;
     expect(log).toEqual(['a part, alone', 'the call', 'the slice']);
+  });
+
+  it('waits for a row of a batch that is in hand, not for its slice, to run a suspect alone', async () => {
+    const log: string[] = [];
+    let goOn: () => void = () => undefined;
+    const between = new Promise<void>((resolve) => (goOn = resolve));
+    const { take, fences, handler } = start();
+    handler.mockImplementation(async (body: unknown, context: TestContext) => {
+      if ((body as { kind: string }).kind !== 'batch') return DONE;
+      await context.beside?.(async () => void log.push('a row'));
+      await between;
+      log.push('the slice');
+      return { kind: 'batch' };
+    });
+    const slice = take({ id: 'slice', deadline_ms: undefined, body: BATCH });
+    await vi.waitFor(() => expect(log).toHaveLength(1));
+    fences.set('call', 1);
+    await take({ id: 'call' });
+    log.push('the call');
+    goOn();
+    await slice;
+    expect(log).toEqual(['a row', 'the call', 'the slice']);
   });
 
   it('starts anew with a slice that was queued again as it ended', async () => {

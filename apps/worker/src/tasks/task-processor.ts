@@ -24,6 +24,8 @@ export interface TaskContext {
   readonly priority?: 'sync' | 'batch';
   /** Given to long work that a worker died under: runs a part of it with nothing else in hand, so that calls wait for a part only. */
   readonly isolate?: <T>(part: () => Promise<T>) => Promise<T>;
+  /** Given to a slice of a batch: runs a part of it among all others, where none of them is to run alone. */
+  readonly beside?: <T>(part: () => Promise<T>) => Promise<T>;
   /** Workers that died under the task; none where it is left out. */
   readonly deaths?: number;
 }
@@ -143,8 +145,9 @@ export class TaskProcessor {
     const holding = { fence, controller, deaths };
     // A slice of a batch finds the one row that is to blame, however many deaths that takes.
     if (deaths > DEATHS_ALLOWED && payload.body?.kind !== 'batch') await this.#giveUp(payload, fence);
-    // A slice takes minutes: calls would all miss their deadlines behind it, so only its parts run alone.
-    else if (deaths > 0 && isSlice(payload)) await this.#run(payload, holding);
+    // A slice takes minutes: calls would all miss their deadlines behind it, so only its parts run alone. Nor does what is to run alone, and the calls that
+    // come behind it, wait for whole slices of batches; their rows pass the gate one by one.
+    else if (payload.body?.kind === 'batch' || (deaths > 0 && isSlice(payload))) await this.#run(payload, holding);
     else if (deaths === 0) await this.#gate.pass(false, () => this.#run(payload, holding));
     else await this.#runAlone(payload, holding, fenceTtlMs);
   }
@@ -178,6 +181,7 @@ export class TaskProcessor {
         requestId: payload.request_id,
         queueMs: Math.max(0, this.#parts.clock.now() - payload.enqueued_ms),
         signal,
+        ...(payload.body?.kind === 'batch' ? { beside: (part) => this.#gate.pass(false, part) } : {}),
         ...(deaths > 0 && isSlice(payload) ? { deaths, isolate: (part) => this.#gate.pass(true, part) } : {}),
       };
       return { status: 'succeeded', outcome: await this.#dispatch(body, context) };
