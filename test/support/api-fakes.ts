@@ -240,7 +240,7 @@ export class FakeFleet {
     jobRoom: ROOM_FOR_ALL,
     batchLedger: NO_LEDGER,
     batchEvents: { listen: () => () => undefined },
-    queue: { enqueue: away, depth: away, peek: away },
+    queue: { enqueue: away, discard: async () => false, depth: away, peek: away },
     now: () => Date.now(),
     sequence: { next: async (count = 1) => (this.#seq += count) - count + 1 },
     pingQueue: async () => {

@@ -37,7 +37,7 @@ export interface Adapters {
   readonly batchLedger: BatchLedger;
   /** Tells of which batch jobs something has changed. */
   readonly batchEvents: Pick<BatchEvents, 'listen'>;
-  readonly queue: Pick<JobQueue, 'enqueue' | 'depth' | 'peek'>;
+  readonly queue: Pick<JobQueue, 'enqueue' | 'discard' | 'depth' | 'peek'>;
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
   readonly sequence: { next(count?: number): Promise<number> };

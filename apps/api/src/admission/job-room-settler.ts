@@ -4,7 +4,7 @@ import type { JobRoom, JobSize } from './job-room.js';
 
 export interface JobRoomSettlerParts {
   readonly room: Pick<JobRoom, 'held' | 'settle'>;
-  readonly jobs: Pick<BatchJobs, 'record' | 'list'>;
+  readonly jobs: Pick<BatchJobs, 'readableRecord' | 'list'>;
   readonly blobs: Pick<BlobStore, 'list'>;
 }
 
@@ -62,7 +62,7 @@ export class JobRoomSettler {
   async #sizesOf(tenant: string, ids: readonly string[], open: ReadonlySet<string>): Promise<(JobSize & { readonly id: string })[]> {
     const found: (JobSize & { readonly id: string })[] = [];
     for (let from = 0; from < ids.length; from += READS_AT_ONCE) {
-      const records = await Promise.all(ids.slice(from, from + READS_AT_ONCE).map((id) => this.#parts.jobs.record(tenant, id)));
+      const records = await Promise.all(ids.slice(from, from + READS_AT_ONCE).map((id) => this.#parts.jobs.readableRecord(tenant, id)));
       // Without a record there is no job yet.
       for (const record of records.filter((each) => each !== undefined))
         found.push({ id: record.id, rows: open.has(record.id) ? record.total : 0, bytes: record.bytes });

@@ -25,7 +25,7 @@ function forecastOf(jobs: readonly Job[], uploads: readonly string[] = []): Room
   const state = ({ done }: Job) => (done === undefined ? undefined : ({ pairs: done, startedMs: NOW - 10_000 } as LedgerState));
   return new RoomForecast({
     room: { held: async () => ({ sizes, uploads: new Set(uploads), ready: true }) },
-    jobs: { record: async (_, id) => record(find(id)) },
+    jobs: { readableRecord: async (_, id) => record(find(id)) },
     ledger: { state: async (id) => state(find(id)) },
     retentionMs: 7 * DAY_MS,
     now: () => NOW,

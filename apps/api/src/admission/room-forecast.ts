@@ -3,7 +3,7 @@ import type { JobRoom } from './job-room.js';
 
 export interface RoomForecastParts {
   readonly room: Pick<JobRoom, 'held'>;
-  readonly jobs: Pick<BatchJobs, 'record'>;
+  readonly jobs: Pick<BatchJobs, 'readableRecord'>;
   readonly ledger: Pick<BatchLedger, 'state'>;
   /** How long jobs that have ended are kept. */
   readonly retentionMs: number;
@@ -47,7 +47,7 @@ export class RoomForecast {
 
   async #endOf(tenant: string, id: string): Promise<number> {
     const { jobs, ledger, now } = this.#parts;
-    const [record, state] = await Promise.all([jobs.record(tenant, id), ledger.state(id)]);
+    const [record, state] = await Promise.all([jobs.readableRecord(tenant, id), ledger.state(id)]);
     if (record === undefined) return 0;
     const nowMs = now();
     const etaS = describeBatchJob(record, { state, nowMs }).progress.eta_s;

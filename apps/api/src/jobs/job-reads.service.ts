@@ -1,6 +1,6 @@
 import type { JobBody, JobListBody } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { BatchJobs, BatchKeeper, BatchLedger, IngestJobs } from '@rerank-fleet/core/jobs';
+import { UnreadableBlobError, type BatchJobs, type BatchKeeper, type BatchLedger, type IngestJobs } from '@rerank-fleet/core/jobs';
 import type { JobRoom } from '../admission/job-room.js';
 import type { RequestContext } from '../http/request-context.js';
 import { jobNotFound, type JobView } from './job-view.js';
@@ -74,6 +74,8 @@ export class JobReadsService {
       return await view.describe(await view.record(tenant, id));
     } catch (error) {
       if (error instanceof RerankError && error.code === 'job_not_found') return undefined;
+      // It keeps no other from being listed; the keeper's log tells of it.
+      if (error instanceof UnreadableBlobError) return undefined;
       throw error;
     }
   }

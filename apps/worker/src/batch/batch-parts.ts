@@ -5,7 +5,7 @@ import type { RowParts } from './run-row.js';
 /** What running slices needs. */
 export interface BatchParts extends RowParts {
   readonly jobs: BatchJobs;
-  readonly ledger: Pick<BatchLedger, 'commit' | 'state'>;
+  readonly ledger: Pick<BatchLedger, 'commit' | 'state' | 'drop' | 'forget'>;
   readonly keeper: Pick<BatchKeeper, 'finish' | 'close'>;
   readonly dispatcher: { fill(pool: string): Promise<void> };
   readonly fairRows: FairRows;

@@ -28,7 +28,7 @@ export interface BatchStartParts {
   readonly config: Config;
   readonly redis: Awaited<ReturnType<typeof connectRedis>>;
   readonly blobs: BlobStore;
-  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly queue: Pick<JobQueue, 'enqueue' | 'discard'>;
   readonly registry: FleetRegistry;
   readonly documents: Pick<DocumentStore, 'findCorpus'>;
   readonly cancels: CancelWatch;

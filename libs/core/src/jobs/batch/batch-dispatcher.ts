@@ -4,7 +4,7 @@ import type { BatchLedger, SliceRef } from './batch-ledger.js';
 
 export interface BatchDispatcherParts {
   readonly ledger: Pick<BatchLedger, 'pick'>;
-  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly queue: Pick<JobQueue, 'enqueue' | 'discard'>;
   /** Slices that the live workers of a pool take at once. */
   readonly slotsOf: (pool: string) => Promise<number>;
   /** Of tenants; 1 where none is said. */
@@ -54,6 +54,11 @@ export class BatchDispatcher {
     await Promise.all(slices.map((slice) => this.#enqueue(pool, slice)));
   }
 
+  /** Takes a slice out of the queue again that nobody has taken; resolves to whether it did. */
+  async discard(pool: string, { job, slice, express }: Pick<SliceRef, 'job' | 'slice' | 'express'>): Promise<boolean> {
+    return await this.#parts.queue.discard(queueOf(pool, express), batchTaskId(job, slice));
+  }
+
   async #fillWhileAsked(pool: string, entry: { again: boolean }): Promise<void> {
     const { ledger, slotsOf, weights } = this.#parts;
     do {
@@ -74,6 +79,10 @@ export class BatchDispatcher {
       enqueued_ms: this.#parts.now(),
       body: { kind: 'batch', job_id: job, slice },
     };
-    await this.#parts.queue.enqueue(express ? expressQueue(pool) : batchQueue(pool), { id, payload, retries: SLICE_RETRIES });
+    await this.#parts.queue.enqueue(queueOf(pool, express), { id, payload, retries: SLICE_RETRIES });
   }
+}
+
+function queueOf(pool: string, express: boolean): string {
+  return express ? expressQueue(pool) : batchQueue(pool);
 }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
 import type { RequestCounts, StoredResultLine } from '../../contracts/index.js';
-import { InvariantError } from '../../errors/index.js';
+import { InvariantError, RerankError } from '../../errors/index.js';
 import type { BlobStore } from '../../ports/index.js';
 import { isJobId } from '../job-id.js';
 import * as layout from './batch-layout.js';
@@ -19,6 +19,7 @@ import {
   type WebhookState,
 } from './batch-record.js';
 import { BatchUpload } from './batch-upload.js';
+import { UnreadableBlobError, undefinedIfUnreadable } from './unreadable-blob-error.js';
 
 export interface BatchRow {
   readonly row: number;
@@ -32,7 +33,11 @@ const RECORDS_KEPT = 1_000;
 /** A header line is far shorter. */
 const HEADER_BYTES = 1_024;
 
-/** Batch jobs as blobs (see `batch-layout.ts`): the truth, from which all that Redis knows can be told again. */
+/**
+ * Batch jobs as blobs (see `batch-layout.ts`): the truth, from which all that Redis knows can be told again.
+ *
+ * @throws UnreadableBlobError from whatever reads; RerankError `model_unavailable` for what a newer version wrote, `blob_store_unavailable`, `storage_full`
+ */
 export class BatchJobs {
   readonly #blobs: BlobStore;
   readonly #records = new LRUCache<string, BatchRecord>({ max: RECORDS_KEPT });
@@ -62,13 +67,19 @@ export class BatchJobs {
     const key = layout.recordKey(tenant, id);
     const known = this.#records.get(key);
     if (known !== undefined) return known;
-    const record = parseJson(batchRecordSchema, await this.#blobs.get(key));
+    const record = parseJson(key, batchRecordSchema, await this.#blobs.get(key));
     if (record !== undefined) this.#records.set(key, record);
     return record;
   }
 
+  /** The same for those who look through many: one that cannot be read keeps no other from being seen. */
+  async readableRecord(tenant: string, id: string): Promise<BatchRecord | undefined> {
+    return await this.record(tenant, id).catch(undefinedIfUnreadable);
+  }
+
   async done({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<BatchDone | undefined> {
-    return parseJson(batchDoneSchema, await this.#blobs.get(layout.doneKey(tenant, id)));
+    const key = layout.doneKey(tenant, id);
+    return parseJson(key, batchDoneSchema, await this.#blobs.get(key));
   }
 
   /** Notes durably that somebody cancelled the job. */
@@ -80,31 +91,33 @@ export class BatchJobs {
     return (await this.#blobs.size(layout.cancelKey(tenant, id))) !== undefined;
   }
 
-  /** Writes how the job ended, once; the first to do so is right. Returns what is true from now on. */
+  /** Writes how the job ended, once; the first to do so is right, unless what it wrote cannot be read. Returns what is true from now on. */
   async end(record: BatchRecord, done: BatchDone): Promise<BatchDone> {
-    const isFirst = await this.#blobs.create(layout.doneKey(record.tenant, record.id), JSON.stringify(done));
-    const kept = isFirst ? done : await this.done(record);
-    if (kept === undefined) throw new InvariantError('How a job ended is there and cannot be read.');
-    return kept;
+    const key = layout.doneKey(record.tenant, record.id);
+    if (await this.#blobs.create(key, JSON.stringify(done))) return done;
+    const kept = await this.done(record).catch(undefinedIfUnreadable);
+    if (kept === undefined) await this.#blobs.put(key, JSON.stringify(done));
+    return kept ?? done;
   }
 
   /** Every slice of the job, in order. */
   async slices(record: BatchRecord): Promise<readonly SliceEntry[]> {
     const known = this.#indexes.get(record.upload);
     if (known !== undefined) return known;
-    const index = parseJson(sliceIndexSchema, await this.#blobs.get(layout.slicesKey(record.upload)));
-    if (index === undefined) throw new InvariantError('The index of an upload is missing.');
+    const key = layout.slicesKey(record.upload);
+    const index = parseJson(key, sliceIndexSchema, await this.#blobs.get(key));
+    if (index?.length !== record.slices) throw new UnreadableBlobError(key);
     this.#indexes.set(record.upload, index);
     return index;
   }
 
-  /** @throws InvariantError if the rows are not there as the index says */
   async rows(record: BatchRecord, slice: number): Promise<readonly BatchRow[]> {
     const entry = (await this.slices(record))[slice];
     if (entry === undefined) throw new InvariantError('The job has no such slice.');
-    const text = await this.#text(layout.requestsKey(record.upload), { start: entry.start, end: entry.end });
-    const rows = linesOf(text ?? '').map((line) => JSON.parse(line) as BatchRow);
-    if (rows.length !== entry.rows) throw new InvariantError('A slice holds another number of rows than its index says.');
+    const key = layout.requestsKey(record.upload);
+    const text = await this.#text(key, { start: entry.start, end: entry.end });
+    const rows = linesOf(text ?? '').map((line) => jsonOf(key, line) as BatchRow);
+    if (rows.length !== entry.rows) throw new UnreadableBlobError(key);
     return rows;
   }
 
@@ -118,7 +131,7 @@ export class BatchJobs {
   async sliceHeader(record: BatchRecord, slice: number): Promise<SliceHeader | undefined> {
     const key = layout.resultKey(record.tenant, record.id, slice);
     const text = await this.#text(key, { start: 0, end: HEADER_BYTES });
-    return text === undefined ? undefined : sliceHeaderSchema.parse(JSON.parse(text.slice(0, text.indexOf('\n'))));
+    return text === undefined ? undefined : parseJson(key, sliceHeaderSchema, text.slice(0, text.indexOf('\n')));
   }
 
   /** Result lines of a slice; undefined if there are none. */
@@ -149,7 +162,8 @@ export class BatchJobs {
 
   /** How far its webhook has come; undefined before the first attempt. */
   async webhook({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>): Promise<WebhookState | undefined> {
-    return parseJson(webhookStateSchema, await this.#blobs.get(layout.webhookKey(tenant, id)));
+    const key = layout.webhookKey(tenant, id);
+    return parseJson(key, webhookStateSchema, await this.#blobs.get(key));
   }
 
   async noteWebhook({ tenant, id }: Pick<BatchRecord, 'tenant' | 'id'>, state: WebhookState): Promise<void> {
@@ -241,6 +255,27 @@ function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-function parseJson<Schema extends z.ZodType>(schema: Schema, text: Buffer | undefined): z.output<Schema> | undefined {
-  return text === undefined ? undefined : schema.parse(JSON.parse(text.toString('utf8')));
+const VERSION = 1;
+
+function parseJson<Schema extends z.ZodType>(key: string, schema: Schema, text: Buffer | string | undefined): z.output<Schema> | undefined {
+  if (text === undefined) return undefined;
+  const value = jsonOf(key, text.toString('utf8'));
+  const { data, error } = schema.safeParse(value);
+  if (error === undefined) return data;
+  // During a rollout another process knows it.
+  if (versionOf(value) > VERSION)
+    throw new RerankError('model_unavailable', 'A newer version has written this job; try again.', { retryAfterS: 5 });
+  throw new UnreadableBlobError(key, { cause: error });
+}
+
+function versionOf(value: unknown): number {
+  return typeof value === 'object' && value !== null && 'v' in value && typeof value.v === 'number' ? value.v : 0;
+}
+
+function jsonOf(key: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UnreadableBlobError(key, { cause: error });
+  }
 }

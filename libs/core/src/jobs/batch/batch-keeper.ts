@@ -3,6 +3,7 @@ import { finalCounts, type BatchJobs } from './batch-jobs.js';
 import type { BatchDispatcher } from './batch-dispatcher.js';
 import type { BatchLedger, CloseReason, LedgerJob, LedgerState, SliceCounts } from './batch-ledger.js';
 import type { BatchDone, BatchRecord } from './batch-record.js';
+import { UnreadableBlobError, undefinedIfUnreadable } from './unreadable-blob-error.js';
 
 export interface BatchKeeperParts {
   readonly jobs: BatchJobs;
@@ -49,7 +50,7 @@ export class BatchKeeper {
     if (reason === 'cancelled') await this.#parts.jobs.markCancelled(record);
     const outcome = await this.#parts.ledger.close(record.id, reason);
     if (outcome === 'unknown') await this.#restore(record);
-    else if (outcome === 'last') await this.finish(record.tenant, record.id);
+    else if (outcome === 'last' || (await this.#dropQueued(record))) await this.finish(record.tenant, record.id);
   }
 
   /** Writes the job's end and tells those who wait for it. Only for a job of which nothing more is to come. */
@@ -57,7 +58,7 @@ export class BatchKeeper {
     const { jobs, ledger, onEnded } = this.#parts;
     const record = await jobs.record(tenant, id);
     if (record === undefined) return;
-    const known = await jobs.done(record);
+    const known = await jobs.done(record).catch(undefinedIfUnreadable);
     const state = known === undefined ? await ledger.seal(id) : undefined;
     const done = known ?? (state === undefined ? undefined : await jobs.end(record, doneOf(record, state, this.#parts.now())));
     if (done === undefined) return;
@@ -91,17 +92,35 @@ export class BatchKeeper {
         else if (record !== undefined && (await jobs.isCancelled(record))) await this.close(record, 'cancelled');
         else if (record === undefined && timeOfJobId(id) < this.#parts.now() - STILLBORN_MS) await jobs.forgetOpen({ tenant, id });
       } catch (error) {
+        // Nothing can be done for it, and what it holds of the window others need.
+        if (error instanceof UnreadableBlobError) await ledger.forget(id).catch(() => undefined);
         log.error({ err: error, job: id }, 'A job could not be taken up again; it is tried again.');
       }
     }
   }
 
+  /** Slices that no worker has taken need not be waited for. True if nothing more is to come. */
+  async #dropQueued({ id, pool, tenant }: BatchRecord): Promise<boolean> {
+    const { ledger, dispatcher, log } = this.#parts;
+    try {
+      const dropped = (await ledger.flights(id)).map(async ({ slice, express }) =>
+        (await dispatcher.discard(pool, { job: id, slice, express })) ? await ledger.drop(id, slice) : 'counted',
+      );
+      return (await Promise.all(dropped)).includes('last');
+    } catch (error) {
+      log.warn({ err: error, job: id, tenant }, 'Slices of a closed job could not be taken out of the queue; they are waited for.');
+      return false;
+    }
+  }
+
   async #restore(record: BatchRecord): Promise<void> {
     const { jobs, ledger, dispatcher } = this.#parts;
-    if ((await jobs.done(record)) !== undefined) {
+    if ((await jobs.done(record).catch(undefinedIfUnreadable)) !== undefined) {
       await this.finish(record.tenant, record.id);
       return;
     }
+    // Somebody may have removed it after its end.
+    if (!(await jobs.isThere(record))) return;
     await ledger.open(ledgerJobOf(record), await this.#done(record));
     if (await jobs.isCancelled(record)) {
       await this.close(record, 'cancelled');
@@ -110,16 +129,18 @@ export class BatchKeeper {
     await dispatcher.fill(record.pool);
   }
 
-  /** What the blobs say is done. */
+  /** What the blobs say is done. Results that cannot be read are left to the worker that comes upon them. */
   async #done(record: BatchRecord): Promise<{ slices: number[]; counts: SliceCounts }> {
     const slices: number[] = [];
+    const done: number[] = [];
     for await (const slice of this.#parts.jobs.slicesWithResults(record)) slices.push(slice);
     const counts = { succeeded: 0, errored: 0, cancelled: 0, expired: 0, pairs: 0 };
     for (let from = 0; from < slices.length; from += HEADERS_AT_ONCE) {
       const headers = await Promise.all(
-        slices.slice(from, from + HEADERS_AT_ONCE).map((slice) => this.#parts.jobs.sliceHeader(record, slice)),
+        slices.slice(from, from + HEADERS_AT_ONCE).map((slice) => this.#parts.jobs.sliceHeader(record, slice).catch(undefinedIfUnreadable)),
       );
       for (const header of headers.filter((each) => each !== undefined)) {
+        done.push(header.slice);
         counts.succeeded += header.succeeded;
         counts.errored += header.errored;
         counts.cancelled += header.cancelled;
@@ -127,7 +148,7 @@ export class BatchKeeper {
         counts.pairs += header.pairs;
       }
     }
-    return { slices, counts };
+    return { slices: done, counts };
   }
 
   /** One job's fault keeps no other from its end. */
@@ -135,7 +156,7 @@ export class BatchKeeper {
     const { jobs, ledger, log } = this.#parts;
     try {
       const state = await ledger.state(id);
-      const record = state === undefined ? undefined : await jobs.record(state.job.tenant, id);
+      const record = state === undefined ? undefined : await jobs.readableRecord(state.job.tenant, id);
       if (record === undefined) await ledger.forget(id);
       else await work(record);
     } catch (error) {

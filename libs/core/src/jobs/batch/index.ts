@@ -12,4 +12,5 @@ export * from './read-results.js';
 export { RESULT_ORDERS, type ResultOrder } from './result-cursor.js';
 export { CountedSlices, type JobStanding } from './slice-lines.js';
 export * from './slots-of.js';
+export * from './unreadable-blob-error.js';
 export * from './describe-batch-job.js';

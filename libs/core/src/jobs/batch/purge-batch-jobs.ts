@@ -1,7 +1,7 @@
 import type { BlobStore } from '../../ports/index.js';
 import { isJobId, timeOfJobId } from '../job-id.js';
 import type { BatchJobs } from './batch-jobs.js';
-import { indexKey, jobFolder, jobOfIndexKey, uploadFolder } from './batch-layout.js';
+import { indexKey, jobFolder, jobOfIndexKey, openKey, uploadFolder } from './batch-layout.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 
 export interface BatchPurgeParts {
@@ -45,16 +45,19 @@ async function purgeJob({ blobs, jobs, onRemoved }: BatchPurgeParts, times: Batc
   const { tenant, id } = name;
   // A job does not end before it begins: of younger ones nothing is read.
   if (timeOfJobId(id) >= Math.max(times.endedBeforeMs, times.begunBeforeMs)) return;
-  const record = (await jobs.isThere(name)) ? await jobs.record(tenant, id) : undefined;
+  const isThere = await jobs.isThere(name);
+  const record = isThere ? await jobs.readableRecord(tenant, id) : undefined;
   if (record !== undefined) {
     const done = await jobs.done(record);
     if (done === undefined || done.ended_ms >= times.endedBeforeMs || (await jobs.isOpen(record))) return;
     await jobs.remove(record);
     await onRemoved?.(name);
-  } else if (timeOfJobId(id) < times.begunBeforeMs) {
-    // It never came to be, or its removal was cut off.
+  } else if (timeOfJobId(id) < (isThere ? times.endedBeforeMs : times.begunBeforeMs)) {
+    // It never came to be, or its removal was cut off, or nobody can read it.
     await blobs.deleteUnder(jobFolder(tenant, id));
+    await blobs.delete(openKey(tenant, id));
     await blobs.delete(indexKey(tenant, id));
+    if (isThere) await onRemoved?.(name);
   }
 }
 
@@ -79,7 +82,7 @@ async function purgeUploads({ blobs, jobs }: BatchPurgeParts, begunBeforeMs: num
 async function uploadsInUse(blobs: BlobStore, jobs: BatchJobs): Promise<ReadonlySet<string>> {
   const used = new Set<string>();
   for await (const { tenant, id } of idsUnder(blobs, 'job-index', jobOfIndexKey)) {
-    const record = await jobs.record(tenant, id);
+    const record = await jobs.readableRecord(tenant, id);
     if (record !== undefined) used.add(record.upload);
   }
   return used;

@@ -6,6 +6,7 @@ import { sliceHeaderSchema, type BatchDone, type BatchRecord } from './batch-rec
 import { lineBatches } from './line-batches.js';
 import { StoredLine } from './result-line.js';
 import type { StreamsAhead } from './streams-ahead.js';
+import { UnreadableBlobError } from './unreadable-blob-error.js';
 
 /** How a job stands: what the ledger says, or how it ended. Neither while Redis does not know it. */
 export interface JobStanding {
@@ -48,10 +49,10 @@ export type ReadJobs = Pick<BatchJobs, 'slices' | 'rows' | 'resultStream' | 'rej
 
 /** Lines of a slice that can be told, in their order. Where a filter leaves out all of them they are not read. */
 export async function* sliceLines(jobs: ReadJobs, options: SliceLinesOptions): AsyncGenerator<StoredLine[], void, undefined> {
-  const { record, slice, standing, counted, streams, only } = options;
+  const { slice, standing, counted, streams, only } = options;
   if (!counted.has(slice)) {
     const rest = standing.done?.rest ?? 'errored';
-    if (only === undefined || only === rest) yield (await jobs.rows(record, slice)).map((row) => lineOfRest(row, rest, standing.done));
+    if (only === undefined || only === rest) yield (await rowsOfRest(jobs, options)).map((row) => lineOfRest(row, rest, standing.done));
     return;
   }
   const stream = await streams.take(slice);
@@ -63,6 +64,14 @@ export async function* sliceLines(jobs: ReadJobs, options: SliceLinesOptions): A
     if (header !== undefined && only !== undefined && sliceHeaderSchema.parse(JSON.parse(header.toString('utf8')))[only] === 0) return;
     if (lines.length > 0) yield lines.map((line) => new StoredLine(line));
   }
+}
+
+/** Of a job that failed as its rows cannot be read, nothing can be said of these. */
+async function rowsOfRest(jobs: ReadJobs, { record, slice, standing }: SliceLinesOptions): Promise<readonly BatchRow[]> {
+  return await jobs.rows(record, slice).catch((error: unknown) => {
+    if (error instanceof UnreadableBlobError && standing.done?.status === 'failed') return [];
+    throw error;
+  });
 }
 
 /** A row that never ran, as its job ended before. */
