@@ -114,6 +114,7 @@ export default {
       vendor('@huggingface/[^/]+'),
       'Truncation is ours; one folder does it.',
     ),
+    only('protobuf-in-the-graph', ['^apps/worker/src/graph/'], vendor('protobufjs'), 'One folder reads and writes model files.'),
     only('prom-client-in-observability', ['^libs/core/src/observability/'], vendor('prom-client'), 'Metrics are defined in one place.'),
     only('nest-in-the-api', ['^apps/api/'], vendor('(@nestjs/[^/]+|fastify|@fastify/[^/]+)'), 'The worker and the CLI are plain programs.'),
     {

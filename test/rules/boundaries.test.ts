@@ -75,6 +75,7 @@ const PLANTED: readonly (readonly [rule: string, what: string, files: PlantedFil
     'the tokenizer in the inference folder',
     { 'apps/worker/src/inference/a.ts': importing('@huggingface/tokenizers') },
   ],
+  ['protobuf-in-the-graph', 'protobufjs beside the graph', { 'apps/worker/src/inference/a.ts': importing('protobufjs/light.js') }],
   ['prom-client-in-observability', 'prom-client in the worker', { 'apps/worker/src/ops/a.ts': importing('prom-client') }],
   ['nest-in-the-api', 'Nest in the worker', { 'apps/worker/src/main.ts': importing('@nestjs/common') }],
   [
