@@ -71,10 +71,10 @@ export class JobPlace {
       if (!isRedisAway(error) || size.rows > this.#fits.rows || size.bytes > this.#fits.bytes) throw error;
       return undefined;
     });
-    // What was known to fit is taken without Redis: the blobs tell it again.
+    // What was known to fit is taken without Redis, which is not asked again for every row: the blobs tell it again.
+    this.#held = size;
     if (room === undefined) return;
     const { rows, bytes } = room;
-    this.#held = size;
     this.#fits = { rows: size.rows + rows, bytes: size.bytes + bytes };
   }
 }
