@@ -100,6 +100,8 @@ describe('rows of a tenant', () => {
     expect(answer.headers.get('retry-after')).toBeNull();
     expect(await api.kept()).toEqual([]);
     expect(await taken()).toEqual({ rows: 0, bytes: 0 });
+    expect((await api.sendLines(ndjson(...many(11)), {}, '/v1/jobs/estimate')).status).toBe(413);
+    expect((await api.sendLines(ndjson(...many(10)), {}, '/v1/jobs/estimate')).status).toBe(200);
     expect((await api.sendLines(ndjson(...many(10)))).status).toBe(202);
   });
 });

@@ -45,6 +45,12 @@ export class JobAdmission {
     return place;
   }
 
+  /** @throws RerankError `payload_too_large` for what fits into no job */
+  assertPossible(size: JobSize): void {
+    const { tenant, job } = this.#parts.limits;
+    assertPossible(size, { rows: Math.min(tenant.rows, job.rows), bytes: Math.min(tenant.bytes, job.bytes) });
+  }
+
   /** The upload has become a job; its room is the job's until it ends, and what it stores until it is removed. */
   async keep(upload: string, { tenant, id, total, bytes }: BatchRecord): Promise<void> {
     await this.#parts.room.keep(tenant, upload, { id, rows: total, bytes });

@@ -73,16 +73,26 @@ export class JobSubmissionService {
     return accepted;
   }
 
-  /** What `submit` would do, with nothing written. */
+  /**
+   * What `submit` would do, with nothing written.
+   *
+   * @throws RerankError as `submit`; `payload_too_large` for more rows than a job may have, as their ids are kept in mind
+   */
   async estimate(draft: JobDraft, context: RequestContext): Promise<JobEstimateBody> {
     let pairs = 0;
     let tokens = 0;
+    let rows = 0;
+    const count = (): undefined => {
+      rows += 1;
+      this.#parts.admission.assertPossible({ rows, bytes: 0 });
+    };
     const counted = {
       add: (row: { readonly pairs: number; readonly tokens: number }): undefined => {
+        count();
         pairs += row.pairs;
         tokens += row.tokens;
       },
-      reject: (): undefined => undefined,
+      reject: count,
     };
     const { good, refused, faults, pool } = await this.#parts.intake.take(draft, counted, context);
     if (good + refused === 0) assertWorthwhile({ good, refused, faults, pool }, draft);
