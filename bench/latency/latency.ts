@@ -2,12 +2,9 @@
  * How much longer a sync rerank request over HTTP takes than the model itself. Idle: requests of 50 documents one at a time, in turn with the bare model call for
  * the same pairs. At half load: requests that arrive at random, against an ideal queue with one server that is fed the same arrivals and the bare times.
  *
- * With `--plain` the worker runs the model's file as it is, as the bare call does; without, it may run a faster graph of the same weights (FAST_GRAPH).
- *
- *   npm run bench:latency [-- --part idle|load|both --turns 60 --arrivals 300 --seed 7 --plain]
+ *   npm run bench:latency [-- --part idle|load|both --turns 60 --arrivals 300 --seed 7]
  */
 import { parseArgs } from 'node:util';
-import type { RunningStack } from '@rerank-fleet/cli/up/index';
 import { resolveDefaultModel } from '../support/default-model.ts';
 import { readCandidateLists } from '../support/evaluation-data.ts';
 import { ForeignLoad } from '../support/foreign-load.ts';
@@ -25,15 +22,12 @@ const { values: flags } = parseArgs({
     turns: { type: 'string', default: '60' },
     arrivals: { type: 'string', default: '300' },
     seed: { type: 'string', default: '7' },
-    plain: { type: 'boolean', default: false },
   },
 });
 const model = await resolveDefaultModel();
 const lists = await readCandidateLists('trec-dl19', 'bm25-top100.tsv');
 
-await withOwnStack(measure, flags.plain ? { FAST_GRAPH: 'false' } : {});
-
-async function measure(stack: RunningStack): Promise<void> {
+await withOwnStack(async (stack) => {
   const { url } = stack;
   const { fleet, close } = await openDispatcher(stack.redisUrl);
   const engine = (await fleet.live())[0]?.engine;
@@ -43,7 +37,7 @@ async function measure(stack: RunningStack): Promise<void> {
   const calls = await BareCalls.start(model, split);
   const load = new ForeignLoad(() => stack.pids().values());
   console.log(
-    `${describeMachine()}\n${model.name} (${model.precision}); the worker and the bare call have ${calls.name}, the worker ${engine.max_batch_tokens} tokens a batch${flags.plain ? ' and the file as it is' : ''}\n`,
+    `${describeMachine()}\n${model.name} (${model.precision}); the worker and the bare call have ${calls.name}, the worker ${engine.max_batch_tokens} tokens a batch\n`,
   );
   const parts: boolean[] = [];
   if (flags.part !== 'load') parts.push(await measureIdle({ url, calls, load, requests: sliceLists(lists, 50) }, Number(flags.turns)));
@@ -56,4 +50,4 @@ async function measure(stack: RunningStack): Promise<void> {
     );
   process.exitCode = parts.every(Boolean) ? 0 : 1;
   await calls.stop();
-}
+});
