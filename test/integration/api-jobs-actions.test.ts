@@ -151,6 +151,21 @@ describe('a job of another tenant', () => {
   });
 });
 
+describe('a job that another process removed', () => {
+  it('is not there to be cancelled, and nothing is written of it', async () => {
+    const { id } = (await api.sendLines(ndjson(search('a')), acme)).body;
+    const path = `/v1/jobs/${id}`;
+    const before = await api.kept();
+    expect((await post(`${path}/cancel`)).status).toBe(200);
+    const two = await JobsApi.start({ redis, directory: api.directory, env: { API_KEYS: JSON.stringify(KEYS) } });
+    expect((await fetch(two.url + path, { method: 'DELETE', headers: acme })).status).toBe(204);
+    await two.close();
+    expect((await post(`${path}/cancel`)).status).toBe(404);
+    expect((await api.kept()).filter((key) => key.includes(id))).toEqual([]);
+    expect((await api.kept()).length).toBeLessThan(before.length);
+  });
+});
+
 describe('POST /v1/jobs/estimate', () => {
   const estimate = async (body: string) => {
     const answer = await api.sendLines(body, acme, '/v1/jobs/estimate');

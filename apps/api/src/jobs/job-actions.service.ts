@@ -4,7 +4,7 @@ import type { BatchJobs, BatchKeeper, BatchRecord } from '@rerank-fleet/core/job
 import type { RequestContext } from '../http/request-context.js';
 import { assertRetryable, erroredRows } from './errored-rows.js';
 import type { AcceptedJob, JobSubmissionService } from './job-submission.service.js';
-import type { JobView } from './job-view.js';
+import { jobNotFound, type JobView } from './job-view.js';
 
 export interface JobActionsParts {
   readonly jobs: BatchJobs;
@@ -28,7 +28,11 @@ export class JobActionsService {
    */
   async cancel(id: string, { tenant }: RequestContext): Promise<BatchRecord> {
     const record = await this.#parts.view.record(tenant, id);
-    if ((await this.#parts.jobs.done(record)) === undefined) await this.#parts.keeper.close(record, 'cancelled');
+    const { jobs, keeper } = this.#parts;
+    if ((await jobs.done(record)) !== undefined) return record;
+    // Records are remembered; of a job that another process removed nothing must be written.
+    if (!(await jobs.isThere(record))) throw jobNotFound();
+    await keeper.close(record, 'cancelled');
     return record;
   }
 
