@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdmissionJobRoom } from '@rerank-fleet/core/adapters/redis/admission-job-room';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { recordKey } from '@rerank-fleet/core/jobs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RedisServer } from '../support/redis-server.js';
-import { answerOf, JobsApi, ndjson, openUpload, search, type JobsAnswer } from './jobs-support.js';
+import { announce, answerOf, JobsApi, ndjson, openUpload, search, type JobsAnswer } from './jobs-support.js';
 
 let server: RedisServer;
 let redis: Awaited<ReturnType<typeof connectRedis>>;
@@ -171,6 +172,21 @@ describe('what Redis knows of jobs', () => {
     expect((await api.sendLines(ndjson(...many(5)))).status).toBe(429);
     expect(await taken()).toEqual(before);
     expect((await room.held('default')).sizes.get(open.body.id)).toEqual({ rows: 6, bytes: (await api.record(open)).bytes });
+  });
+
+  it('is told again also where one job cannot be read, which keeps no other from being listed', async () => {
+    const api = await start({});
+    const [bad, good] = [await api.sendLines(ndjson(...many(4))), await api.sendLines(ndjson(...many(6)))];
+    await api.blobs.put(recordKey('default', bad.body.id), '{"not what it');
+    await redis.flushall();
+    // Its memory of records is empty.
+    const other = await start({});
+    await announce(server);
+    expect((await other.sendLines(ndjson(...many(1)))).status).toBe(202);
+    expect((await room.held('default')).sizes.get(good.body.id)?.rows).toBe(6);
+    const { data } = (await (await fetch(`${other.url}/v1/jobs`)).json()) as { data: { id: string }[] };
+    expect(data.map(({ id }) => id)).toContain(good.body.id);
+    expect(data.map(({ id }) => id)).not.toContain(bad.body.id);
   });
 
   it('is put right at a start: what is gone, what has ended, and what was never counted', async () => {
