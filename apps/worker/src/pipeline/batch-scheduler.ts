@@ -242,9 +242,9 @@ export class BatchScheduler {
       const batch = { ...padBatch(queue.model, sequences), reference: items[0]?.alone === true };
       output = await runner.run(batch);
       this.#count(queue.model, items, { longest: batch.sequence, runMs: output.runMs });
-      const sequences = items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt }));
+      const ran = items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt }));
       const { model, budget } = queue;
-      const report = { model, sequences, paddedTokens: batch.sequence * items.length, budget: budget.tokens, runMs: output.runMs };
+      const report = { model, sequences: ran, paddedTokens: batch.sequence * items.length, budget: budget.tokens, runMs: output.runMs };
       // Once the runner has its next batch.
       setImmediate(() => this.#observer?.batchRan(report));
     } catch (error) {
