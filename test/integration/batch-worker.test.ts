@@ -58,7 +58,7 @@ const rerank = (custom_id: string, documents: readonly string[] = ['prune apple 
 const many = (count: number, documents?: readonly string[]): Row[] =>
   Array.from({ length: count }, (_, at) => rerank(`r${at + 1}`, documents));
 
-async function done(record: BatchRecord, timeout = 40_000): Promise<BatchDone> {
+async function done(record: BatchRecord, timeout = 90_000): Promise<BatchDone> {
   await expect.poll(() => jobs.done(record), { timeout, interval: 20 }).toBeDefined();
   return (await jobs.done(record))!;
 }
@@ -102,7 +102,7 @@ describe('a batch job in a worker', () => {
     const all = await lines(record);
     expect(new Set(all.map(({ row }) => row)).size).toBe(300);
     expect(all).toHaveLength(300);
-  });
+  }, 120_000);
 
   it('gives up the one row that workers die under, and no other', async () => {
     const record = await submit(many(6));
@@ -112,14 +112,14 @@ describe('a batch job in a worker', () => {
     await first.end('SIGKILL');
     // From now on the rows run alone; the third kills its worker again.
     const second = await stack.startWorker();
-    await expect.poll(alone, { timeout: 40_000, interval: 1 }).toBe('3');
+    await expect.poll(alone, { timeout: 90_000, interval: 1 }).toBe('3');
     await second.end('SIGKILL');
     const killedUnder = await alone();
     await stack.startWorker();
-    expect(await done(record, 60_000)).toMatchObject({ request_counts: { succeeded: 5, errored: 1 } });
+    expect(await done(record, 90_000)).toMatchObject({ request_counts: { succeeded: 5, errored: 1 } });
     const bad = (await lines(record)).filter(({ status }) => status === 'errored');
     expect(bad).toMatchObject([{ row: Number(killedUnder), error: { code: 'internal_error' } }]);
-  }, 120_000);
+  }, 240_000);
 
   it('stops within a moment when it is cancelled, and says of each row how it ended', async () => {
     await stack.startWorker();
