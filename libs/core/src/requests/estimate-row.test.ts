@@ -23,7 +23,10 @@ describe('estimateRow', () => {
   it('counts in each stage what the one before kept', () => {
     expect(estimateRow(read({ corpus: 'c', top_k: 100, stages: cascade }), 80, corpus).pairs).toBe(100 + 20 + 5);
     expect(estimateRow(read({ corpus: 'c', top_k: 10, stages: cascade }), 80, corpus).pairs).toBe(10 + 10 + 5);
-    expect(estimateRow(read({ documents: Array.from({ length: 40 }, String), stages: cascade }), 400)).toEqual({ pairs: 65, tokens: Math.ceil((399 / 4 / 40 + 1) * 65) });
+    expect(estimateRow(read({ documents: Array.from({ length: 40 }, String), stages: cascade }), 400)).toEqual({
+      pairs: 65,
+      tokens: Math.ceil((399 / 4 / 40 + 1) * 65),
+    });
   });
 
   it('takes the stages of the corpus unless the request names a model', () => {
