@@ -107,7 +107,7 @@ describe('the webhook of a job', () => {
     expect(webhook).toMatchObject({ attempts: 1 });
     expect(webhook?.detail).not.toContain('127.0.0.1');
     expect(receiver.received).toEqual([]);
-    await expect.poll(() => connection.zrange(`{rf}:${WEBHOOKS_QUEUE}:failed`, 0, -1)).toEqual([record.id]);
+    await expect.poll(() => connection.zrange(`{rf}:${WEBHOOKS_QUEUE}:failed`, '0', '-1')).toEqual([record.id]);
     expect(log).toHaveLength(1);
   });
 

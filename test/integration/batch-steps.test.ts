@@ -105,6 +105,7 @@ function start(life: Life) {
     enqueue: async (_: string, { id, payload }: { id: string; payload: unknown }): Promise<void> => {
       if (!queued.has(id)) queued.set(id, (payload as { body: BatchTask }).body);
     },
+    discard: async (_: string, id: string): Promise<boolean> => queued.delete(id),
   });
   const dispatcher = new BatchDispatcher({ ledger, queue, slotsOf: () => Promise.resolve(2), weights: {}, now: () => now });
   const log = { warn: () => undefined, error: () => undefined };
