@@ -1,12 +1,9 @@
-import type { BatchRecord } from '@rerank-fleet/core/jobs';
+import type { BatchRecord, HoldVerdict, JobRoom, JobSize } from '@rerank-fleet/core/jobs';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { AdmissionError } from './admission-error.js';
 import { JobPlace, type GrowingUpload } from './job-place.js';
-import type { HoldVerdict, JobRoom, JobSize } from './job-room.js';
 import type { JobRoomSettler } from './job-room-settler.js';
 import type { RoomForecast } from './room-forecast.js';
-
-export type { JobRoom } from './job-room.js';
 
 export interface JobAdmissionLimits {
   /** Of all jobs of a tenant. */

@@ -1,6 +1,6 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { RowSink } from '../jobs/job-intake.js';
-import type { JobSize } from './job-room.js';
+import type { JobSize } from '@rerank-fleet/core/jobs';
 
 /** An upload, and what it has come to. */
 export interface GrowingUpload {

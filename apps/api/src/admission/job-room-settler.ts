@@ -1,6 +1,5 @@
-import { indexFolder, OPEN_JOBS, type BatchJobs } from '@rerank-fleet/core/jobs';
+import { indexFolder, OPEN_JOBS, type BatchJobs, type JobRoom, type JobSize } from '@rerank-fleet/core/jobs';
 import type { BlobStore } from '@rerank-fleet/core/ports';
-import type { JobRoom, JobSize } from './job-room.js';
 
 export interface JobRoomSettlerParts {
   readonly room: Pick<JobRoom, 'held' | 'settle'>;

@@ -1,5 +1,5 @@
 import { describeBatchJob, timeOfJobId, type BatchJobs, type BatchLedger } from '@rerank-fleet/core/jobs';
-import type { JobRoom } from './job-room.js';
+import type { JobRoom } from '@rerank-fleet/core/jobs';
 
 export interface RoomForecastParts {
   readonly room: Pick<JobRoom, 'held'>;

@@ -1,7 +1,7 @@
 import type { JobBody, JobListBody } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { UnreadableBlobError, type BatchJobs, type BatchKeeper, type BatchLedger, type IngestJobs } from '@rerank-fleet/core/jobs';
-import type { JobRoom } from '../admission/job-room.js';
+import type { JobRoom } from '@rerank-fleet/core/jobs';
 import type { RequestContext } from '../http/request-context.js';
 import { jobNotFound, type JobView } from './job-view.js';
 import { listJobs, type JobSource } from './list-jobs.js';

@@ -21,9 +21,6 @@ import {
 } from '@rerank-fleet/core/requests';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
 
-/** Of the search contract. */
-const DEFAULT_TOP_K = 50;
-
 export interface RowParts {
   readonly handlers: Pick<TaskHandlers, 'rerank' | 'search'>;
   readonly documents: Pick<DocumentStore, 'findCorpus'>;
@@ -55,14 +52,6 @@ export async function runRow(parts: RowParts, record: BatchRecord, row: BatchRow
 export function headOf({ row, request }: BatchRow): Pick<StoredResultLine, 'row' | 'custom_id'> {
   const custom = request['custom_id'];
   return { row, ...(typeof custom === 'string' ? { custom_id: custom } : {}) };
-}
-
-/** Pairs that the row is taken for: its documents, or the candidates that it asks for. */
-export function pairsOf({ request }: BatchRow, { defaults = {} }: Pick<BatchRecord, 'defaults'>): number {
-  const documents = request['documents'];
-  if (Array.isArray(documents)) return Math.max(1, documents.length);
-  const topK = request['top_k'] ?? defaults['top_k'];
-  return typeof topK === 'number' ? topK : DEFAULT_TOP_K;
 }
 
 export function errorOf({ code, detail, errors }: RerankError): NonNullable<StoredResultLine['error']> {

@@ -3,7 +3,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { BatchRecord, BatchRow } from '@rerank-fleet/core/jobs';
 import type { TaskContext } from '../tasks/task-processor.js';
 import type { BatchParts } from './batch-parts.js';
-import { errorOf, headOf, pairsOf, runRow } from './run-row.js';
+import { errorOf, headOf, runRow } from './run-row.js';
 
 export interface SliceRun {
   readonly record: BatchRecord;
@@ -29,14 +29,17 @@ export interface SliceLines {
  */
 export async function runSlice(parts: BatchParts, run: SliceRun): Promise<SliceLines> {
   const rows = await parts.jobs.rows(run.record, run.slice);
+  const rowPairs = await pairsOfRow(parts, run, rows.length);
   const failed = new AbortController();
   const signal = AbortSignal.any([run.context.signal, run.cancelled, failed.signal]);
   const context: TaskContext = { ...run.context, priority: 'batch', signal };
   try {
     const lines =
-      context.isolate === undefined ? await together(parts, run, { rows, context }) : await oneByOne(parts, run, { rows, context });
+      context.isolate === undefined
+        ? await together(parts, run, { rows, rowPairs, context })
+        : await oneByOne(parts, run, { rows, rowPairs, context });
     const ran = rows.filter((_, position) => lines[position]?.status === 'succeeded' || lines[position]?.status === 'errored');
-    return { rows, lines, pairs: ran.reduce((sum, row) => sum + pairsOf(row, run.record), 0) };
+    return { rows, lines, pairs: Math.round(ran.length * rowPairs) };
   } catch (error) {
     failed.abort(error);
     throw error;
@@ -45,17 +48,24 @@ export async function runSlice(parts: BatchParts, run: SliceRun): Promise<SliceL
 
 interface RowsToRun {
   readonly rows: readonly BatchRow[];
+  readonly rowPairs: number;
   readonly context: TaskContext;
 }
 
-function together(parts: BatchParts, run: SliceRun, { rows, context }: RowsToRun): Promise<StoredResultLine[]> {
+/** The mean of the slice, as the upload was estimated: what is done of a whole job adds up to what it was taken for. */
+async function pairsOfRow({ jobs }: BatchParts, { record, slice }: SliceRun, rows: number): Promise<number> {
+  const index = await jobs.slices(record);
+  return (index[slice]?.pairs ?? 0) / rows;
+}
+
+function together(parts: BatchParts, run: SliceRun, { rows, rowPairs, context }: RowsToRun): Promise<StoredResultLine[]> {
   const ended = endedBy(parts, run);
   const { tenant } = run.record;
   const beside: NonNullable<TaskContext['beside']> = context.beside ?? ((part) => part());
   return Promise.all(
     rows.map((row) =>
       ended(row, () =>
-        parts.fairRows.run({ tenant, pairs: pairsOf(row, run.record), signal: context.signal }, () =>
+        parts.fairRows.run({ tenant, pairs: rowPairs, signal: context.signal }, () =>
           beside(() => runRow(parts, run.record, row, context)),
         ),
       ),

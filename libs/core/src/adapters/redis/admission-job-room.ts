@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { HeldJobs, HoldVerdict, JobCorrections, JobRoom, JobSize } from '../../jobs/index.js';
 import { AdmissionScript } from './admission-script.js';
 import { FREE_JOB, HOLD_JOB, KEEP_JOB, SETTLE_JOBS } from './admission-job-scripts.js';
 import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
@@ -13,42 +14,12 @@ const KEEP = new AdmissionScript(KEEP_JOB);
 const FREE = new AdmissionScript(FREE_JOB);
 const SETTLE = new AdmissionScript(SETTLE_JOBS);
 
-/** What a job, or an upload that is to become one, takes. */
-export interface JobSize {
-  /** While it has not ended. */
-  readonly rows: number;
-  /** Until it is removed. */
-  readonly bytes: number;
-}
-
-/** `rows`, `bytes`: so much is missing; `unknown`: the working memory is lost and to be settled first. */
-export interface HoldVerdict extends JobSize {
-  readonly outcome: 'held' | 'rows' | 'bytes' | 'unknown';
-}
-
-/** What Redis knows of a tenant. */
-export interface HeldJobs {
-  /** Of jobs and uploads, by their id. */
-  readonly sizes: ReadonlyMap<string, JobSize>;
-  /** Ids of uploads that are under way. */
-  readonly uploads: ReadonlySet<string>;
-  /** Whether it is all that there is. */
-  readonly ready: boolean;
-}
-
-/** How what Redis knows of a tenant is to be put right. */
-export interface JobCorrections {
-  readonly ended: readonly string[];
-  readonly gone: readonly string[];
-  readonly there: readonly (JobSize & { readonly id: string })[];
-}
-
 /**
  * Rows and bytes that batch jobs of tenants take, of all processes. Every call names its job, so that doing it again changes nothing.
  *
  * @throws RerankError `queue_unavailable`
  */
-export class AdmissionJobRoom {
+export class AdmissionJobRoom implements JobRoom {
   readonly #redis: Redis;
   readonly #holdMs: number;
 

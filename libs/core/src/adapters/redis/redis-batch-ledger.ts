@@ -20,7 +20,6 @@ export const BATCH_EVENTS_CHANNEL = `${PREFIX}:events`;
 /** Slices that a tenant gets at once when it comes with nothing in flight. */
 const NEW_FLOW_SLICES = 2;
 const PRIORITY_STEP_MS = 60_000;
-const STANDARD_PRIORITY = 50;
 /** Longer than a task waits in the queue when its job is closed. */
 const CLOSED_MARK_MS = 3_600_000;
 
@@ -38,7 +37,7 @@ export class RedisBatchLedger implements BatchLedger {
 
   async open(job: LedgerJob, done?: { readonly slices: readonly number[]; readonly counts: SliceCounts }): Promise<boolean> {
     const { id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs } = job;
-    const turn = createdMs + (priority - STANDARD_PRIORITY) * PRIORITY_STEP_MS;
+    const turn = createdMs + priority * PRIORITY_STEP_MS;
     const facts = [id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, turn, this.#now()];
     const opened = await this.#run(OPEN, [...facts, bitmapOf(done?.slices ?? []), ...inOrder(done?.counts ?? NOTHING)]);
     return opened === 1;

@@ -6,6 +6,7 @@ export * from './batch-ledger.js';
 export * from './batch-record.js';
 export * from './batch-upload.js';
 export * from './idempotency-keys.js';
+export * from './job-room.js';
 export * from './notify-webhook.js';
 export * from './purge-batch-jobs.js';
 export * from './read-results.js';
