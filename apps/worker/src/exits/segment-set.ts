@@ -1,8 +1,9 @@
 /** Raised with every change of how models are cut; files of other versions are no longer looked at. */
 export const SEGMENTS_VERSION = 1;
 
-/** Name of the hidden state as an input and as an output of segments. */
-export const HIDDEN = 'hidden';
+/** Names of the hidden state as an input and as an output of segments; a graph cannot use one name for both. */
+export const HIDDEN_INPUT = 'hidden';
+export const HIDDEN_OUTPUT = 'hidden_out';
 
 /** One stretch of a model's layers, an ONNX file of its own. */
 export interface Segment {
@@ -12,7 +13,7 @@ export interface Segment {
    * `hidden` and, as a rule, `attention_mask`.
    */
   readonly inputs: readonly string[];
-  /** `hidden`, or the name of the model's logits in the last segment. */
+  /** `hidden_out`, or the name of the model's logits in the last segment. */
   readonly output: string;
   /** Layers that it runs: from (counted from 0) up to, not including. */
   readonly layers: readonly [from: number, to: number];

@@ -37,8 +37,7 @@ export class GraphIndex {
       if (value !== undefined && value !== null) this.constants.set(node.output[0]!, value);
       for (const output of node.output) this.producers.set(output, node);
       node.input.forEach((name, input) => this.#note(name, { node, input }));
-      for (const name of node.attribute.flatMap(({ g }) => (g === null || g === undefined ? [] : takenByBody(g))))
-        this.#note(name, { node, input: -1 });
+      for (const name of takenByBodies(node.attribute)) this.#note(name, { node, input: -1 });
     }
     for (const { name } of graph.output) this.#note(name, { node: undefined, input: -1 });
   }
@@ -94,10 +93,13 @@ export function attributeOf({ attribute }: OnnxNodeProto, name: string): OnnxAtt
   return attribute.find((candidate) => candidate.name === name);
 }
 
-function takenByBody(body: OnnxGraphProto): string[] {
-  const inner = body.node.flatMap(({ input, attribute }) => [
-    ...input,
-    ...attribute.flatMap(({ g }) => (g === null || g === undefined ? [] : takenByBody(g))),
-  ]);
-  return [...inner, ...body.output.map(({ name }) => name)];
+/** Values that a node takes; bodies of loops and branches take values of the graph around them too. */
+export function takenBy({ input, attribute }: OnnxNodeProto): string[] {
+  return [...input, ...takenByBodies(attribute)];
+}
+
+function takenByBodies(attributes: readonly OnnxAttribute[]): string[] {
+  return attributes.flatMap(({ g }) =>
+    g === null || g === undefined ? [] : [...g.node.flatMap(takenBy), ...g.output.map(({ name }) => name)],
+  );
 }

@@ -115,7 +115,7 @@ export interface OnnxNodeProto {
 
 export interface OnnxValueInfo {
   name: string;
-  type: { tensorType: { elemType: number } };
+  type: { tensorType: { elemType: number; shape?: object } };
 }
 
 export interface OnnxGraphProto {

@@ -1,0 +1,124 @@
+import { takenBy, type GraphIndex } from '../graph/graph-index.js';
+import { ELEMENT, encodeOnnxModel, type OnnxModel, type OnnxNodeProto, type OnnxValueInfo } from '../graph/onnx-proto.js';
+import { MASK_INPUT, type ContentPath } from './content-path.js';
+import { isHidden, type HiddenType } from './hidden-shape.js';
+import { Refusal } from './refusal.js';
+import { HIDDEN_INPUT, HIDDEN_OUTPUT } from './segment-set.js';
+
+/** A model's graph with what is known of it. */
+export interface CutGraph {
+  readonly model: OnnxModel;
+  readonly index: GraphIndex;
+  readonly path: ContentPath;
+  /** Of the graph, without constants. */
+  readonly inputs: ReadonlyMap<string, OnnxValueInfo>;
+  /** Name of the logits. */
+  readonly output: string;
+  readonly hidden: HiddenType;
+}
+
+/** Values that a segment lies between; undefined for the beginning and the end of the model. */
+export interface Between {
+  readonly start: string | undefined;
+  readonly end: string | undefined;
+}
+
+export interface EncodedExcerpt {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
+/**
+ * The nodes that make one boundary from another, as a model of its own. What depends on the mask and on sizes alone comes along.
+ *
+ * @throws Refusal where something from before the first boundary is needed
+ */
+export function encodeExcerpt(graph: CutGraph, between: Between): EncodedExcerpt {
+  return new Excerpt(graph, between).encode();
+}
+
+class Excerpt {
+  readonly #graph: CutGraph;
+  readonly #between: Between;
+  readonly #nodes = new Set<OnnxNodeProto>();
+  /** Names of the graph's inputs and constants that the nodes take. */
+  readonly #taken = new Set<string>();
+  /** Nodes that ask another value for its sizes now. */
+  readonly #asked = new Map<OnnxNodeProto, string>();
+
+  constructor(graph: CutGraph, between: Between) {
+    this.#graph = graph;
+    this.#between = between;
+    const open = [between.end ?? graph.output];
+    for (let value = open.pop(); value !== undefined; value = open.pop()) open.push(...this.#needs(value));
+  }
+
+  encode(): EncodedExcerpt {
+    const { model, inputs, output } = this.#graph;
+    const { graph } = model;
+    const { start, end } = this.#between;
+    const given = [...inputs.values()].filter(({ name }) => this.#taken.has(name));
+    const input = start === undefined ? given : [this.#hiddenInfo(HIDDEN_INPUT), ...given];
+    const excerpt = {
+      ...graph,
+      node: graph.node.filter((node) => this.#nodes.has(node)).map((node) => this.#renamed(node)),
+      initializer: graph.initializer.filter(({ name }) => this.#taken.has(name)),
+      input,
+      output: end === undefined ? graph.output : [this.#hiddenInfo(HIDDEN_OUTPUT)],
+      // The runtime finds types and shapes out itself.
+      valueInfo: [],
+    };
+    const bytes = encodeOnnxModel({ ...model, graph: excerpt, producerName: 'rerank-fleet segment' });
+    return { bytes, inputs: input.map(({ name }) => name), output: end === undefined ? output : HIDDEN_OUTPUT };
+  }
+
+  /** Takes the value in, and says what it is made of. */
+  #needs(value: string): readonly string[] {
+    if (value === '' || value === this.#between.start) return [];
+    const producer = this.#graph.index.producers.get(value);
+    if (producer === undefined) return this.#takeGiven(value);
+    if (this.#nodes.has(producer)) return [];
+    this.#nodes.add(producer);
+    const sizes = this.#sizesFor(producer);
+    if (sizes === undefined) return takenBy(producer);
+    this.#asked.set(producer, sizes);
+    return [sizes];
+  }
+
+  #takeGiven(value: string): readonly string[] {
+    const { path, inputs } = this.#graph;
+    if (this.#between.start !== undefined && inputs.has(value) && path.isContent(value))
+      throw new Refusal(`A layer behind the cut takes the input ${value}.`);
+    this.#taken.add(value);
+    return [];
+  }
+
+  /** Where a `Shape` of a value from before the boundary finds the same sizes behind it; undefined where it can ask as before. */
+  #sizesFor({ opType, input: [value = ''] }: OnnxNodeProto): string | undefined {
+    const { path, index, inputs, hidden } = this.#graph;
+    const { start } = this.#between;
+    if (opType !== 'Shape' || start === undefined || !path.isBefore(value, start)) return undefined;
+    if (inputs.has(value)) return MASK_INPUT;
+    if (isHidden(value, hidden.width, index, inputs)) return start;
+    throw new Refusal(`A layer behind the cut takes the sizes of ${value}, which is made before it.`);
+  }
+
+  #renamed(node: OnnxNodeProto): OnnxNodeProto {
+    const asked = this.#asked.get(node);
+    const input = asked === undefined ? node.input : [asked, ...node.input.slice(1)];
+    const { start, end } = this.#between;
+    const boundaries = [start, end].filter((value) => value !== undefined);
+    if (takenBy(node).some((name) => boundaries.includes(name) && !node.input.includes(name)))
+      throw new Refusal('The body of a loop or branch takes the hidden state between the layers.');
+    const named = (name: string): string => (name === start ? HIDDEN_INPUT : name === end ? HIDDEN_OUTPUT : name);
+    return { ...node, input: input.map(named), output: node.output.map(named) };
+  }
+
+  #hiddenInfo(name: string): OnnxValueInfo {
+    const { element, width } = this.#graph.hidden;
+    const dim = [{ dimParam: 'batch' }, { dimParam: 'sequence' }, { dimValue: width }];
+    const tensorType = { elemType: ELEMENT[element], shape: { dim } };
+    return { name, type: { tensorType } };
+  }
+}

@@ -1,0 +1,2 @@
+/** A model cannot be cut; the message, one sentence, says why. */
+export class Refusal extends Error {}
