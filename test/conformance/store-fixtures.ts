@@ -47,7 +47,7 @@ export function passage(index: number, degrees: number, terms: Readonly<Record<n
 }
 
 export function indexed(documentId: string, seq: number, passages: readonly IndexedPassage[], metadata?: Metadata): IndexedDocument {
-  return { documentId, seq, title: `Title of ${documentId}`, passages, ...(metadata === undefined ? {} : { metadata }) };
+  return { documentId, seq, contentHash: 'made-up', title: `Title of ${documentId}`, passages, ...(metadata === undefined ? {} : { metadata }) };
 }
 
 export function stored(id: string, seq: number, text = `text of ${id}`, metadata?: Metadata): StoredDocument {

@@ -2,7 +2,7 @@ import type { Adapters } from '@rerank-fleet/api/adapters.module';
 import type { TaskCall, TaskSubmission } from '@rerank-fleet/api/dispatch/task-dispatcher';
 import { loadConfig, type Config } from '@rerank-fleet/core/config';
 import type { CorpusTask, TaskBody, TaskOutcome, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord, CorpusRef, CorpusVersion, StoredDocument } from '@rerank-fleet/core/domain';
+import { isUnsettled, type CorpusRecord, type CorpusRef, type CorpusVersion, type StoredDocument } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { IngestJobs, type BatchLedger } from '@rerank-fleet/core/jobs';
 import type { BlobBody, BlobListOptions, BlobRange, BlobStore, DocumentPage, DocumentStore } from '@rerank-fleet/core/ports';
@@ -86,6 +86,10 @@ export class MemoryDocumentStore implements DocumentStore {
   async listCorpora(tenant: string): Promise<readonly CorpusRecord[]> {
     this.#check();
     return [...this.corpora.values()].filter((record) => record.tenant === tenant).sort((a, b) => (a.corpus < b.corpus ? -1 : 1));
+  }
+
+  async listUnsettled(): Promise<readonly CorpusRef[]> {
+    return [...this.corpora.values()].filter(isUnsettled);
   }
 
   async updateCorpus(record: CorpusRecord): Promise<boolean> {
@@ -324,6 +328,7 @@ export class FakeFleet {
       await this.documents.deleteCorpus(ref);
       return { kind: 'corpus' };
     }
+    if (change.op !== 'delete_documents') throw new Error(`This fake makes no reindex: ${change.op}`);
     return { kind: 'corpus', deleted: await this.documents.deleteDocuments(ref, change.ids ?? []) };
   }
 }

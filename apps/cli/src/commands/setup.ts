@@ -46,7 +46,7 @@ async function setUp(step: SetUp): Promise<readonly string[]> {
     const redis = await resolveRedisBinary({ cacheDirectory: cacheDirectory(config), onProgress, onNote, signal });
     if (redis.origin === 'wheel') paths.push(redis.command);
   }
-  const names = [...new Set([...config.worker.rerankModels, config.worker.embeddingModel])];
+  const names = [...new Set([...config.worker.rerankModels, ...config.worker.embeddingModels])];
   for (const name of names) {
     const model = await ensureModel(name, step);
     paths.push(model.onnxPath, model.tokenizerPath);

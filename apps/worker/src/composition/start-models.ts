@@ -2,7 +2,6 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
-import type { Embedder } from '@rerank-fleet/core/ports';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { assertDevice } from '../inference/assert-device.js';
 import { EngineMeter } from '../ops/engine-meter.js';
@@ -13,6 +12,7 @@ import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
 import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
+import { Embedders } from '../tasks/embedders.js';
 import { TextPool } from '../tokenization/text-pool.js';
 import { openScoreCache } from './open-score-cache.js';
 import { resolveConfigured } from './resolve-configured.js';
@@ -21,7 +21,7 @@ import { startEngine } from './start-engine.js';
 /** Everything that scores and embeds, warmed up. */
 export interface RunningModels {
   readonly encoders: CrossEncoders;
-  readonly embedder: Embedder;
+  readonly embedders: Embedders;
   readonly texts: TextPool;
   readonly scheduler: BatchScheduler;
   /** As the registry announces them; the first cross-encoder is the default. */
@@ -51,8 +51,8 @@ export async function startModels(
   const { worker } = config;
   if (worker.device !== 'cpu') await assertDevice(worker.device, worker.inferenceThreads);
   const rerankers = await Promise.all(worker.rerankModels.map((name) => resolveConfigured(config, name, 'cross-encoder')));
-  const embedding = await resolveConfigured(config, worker.embeddingModel, 'embedder');
-  const models = [...new Map([...rerankers, embedding].map((model) => [model.sha256, model])).values()];
+  const embedding = await Promise.all(worker.embeddingModels.map((name) => resolveConfigured(config, name, 'embedder')));
+  const models = [...new Map([...rerankers, ...embedding].map((model) => [model.sha256, model])).values()];
   const texts = await TextPool.start({
     models,
     threads: worker.tokenizerThreads,
@@ -77,7 +77,7 @@ export async function startModels(
   const encoders = await Promise.all(rerankers.map((model, at) => cache.wrap(scorers[at]!, model, variants.get(model.sha256))));
   const widths = new Map<string, number>();
   for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, texts, scheduler));
-  const dimensions = widths.get(embedding.sha256) ?? 0;
+  const dimensionsOf = ({ sha256 }: ResolvedModel): number => widths.get(sha256) ?? 0;
   meter.start();
   collectWorker(metrics, {
     models: models.map(({ name }) => name),
@@ -87,7 +87,12 @@ export async function startModels(
   });
   return {
     encoders: new CrossEncoders(encoders),
-    embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...embedding, dimensions }, texts, scheduler),
+    embedders: new Embedders(
+      embedding.map((model, at) => ({
+        embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...model, dimensions: dimensionsOf(model) }, texts, scheduler),
+        names: [worker.embeddingModels[at]!],
+      })),
+    ),
     texts,
     scheduler,
     get engine() {
@@ -96,7 +101,10 @@ export async function startModels(
     meter,
     cacheStats: () => cache.stats(),
     lateBytes,
-    revisions: [...rerankers.map((model) => revision(model)), { ...revision(embedding), dimensions }],
+    revisions: [
+      ...rerankers.map((model) => revision(model)),
+      ...embedding.map((model) => ({ ...revision(model), dimensions: dimensionsOf(model) })),
+    ],
     close: async () => {
       await inference.close();
       await texts.close();

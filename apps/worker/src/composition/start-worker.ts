@@ -9,7 +9,6 @@ import type { Config } from '@rerank-fleet/core/config';
 import { INGEST_QUEUE, TASK_VERSION, type TaskPayload } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
-import { BM25_LANGUAGES } from '@rerank-fleet/core/retrieval';
 import type { CorpusVersion } from '@rerank-fleet/core/domain';
 import { corpusTask } from '../ingest/corpus-task.js';
 import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
@@ -32,8 +31,6 @@ import { startModels, type RunningModels } from './start-models.js';
 const SWEEP_MS = 60_000;
 /** How often jobs are looked at that are over their time, or whose slices were lost. */
 const KEEP_MS = 2_000;
-/** Room of an embedder's window that special tokens and a prefix may take. */
-const FRAMING_TOKENS = 8;
 
 export interface RunningWorker {
   readonly workerId: string;
@@ -62,7 +59,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const jobs = new IngestJobs(stores.blobs);
   const registry = new FleetRegistry(redis);
   const announcement = describeWorker(config, models);
-  const requestHandlers = handlers({ config, models, stores, jobs });
+  const requestHandlers = handlers({ config, models, stores, jobs, clock });
   const batch = startBatch({
     config,
     redis,
@@ -129,20 +126,20 @@ interface HandlerParts {
   readonly models: RunningModels;
   readonly stores: Stores;
   readonly jobs: IngestJobs;
+  readonly clock: RedisClock;
 }
 
-function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHandlers, 'batch'> {
-  const { encoders, embedder } = models;
+function handlers({ config, models, stores, jobs, clock }: HandlerParts): Omit<TaskHandlers, 'batch'> {
+  const { encoders, embedders } = models;
   const { candidates, documents } = stores;
   const bm25Encoders = new Bm25Encoders();
   const retrieval = {
     store: candidates,
-    embedder,
+    embedders,
     encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => bm25Encoders.of(bm25).encodeQuery(query),
   };
   const { deterministic, scoreCacheDocuments: cacheDocuments } = config.worker;
   const scoring = { encoders, deterministic, cacheDocuments };
-  const known = new Set([embedder.name, config.worker.embeddingModel]);
   return {
     rerank: rerankTask(scoring),
     search: searchTask(retrieval, scoring),
@@ -150,16 +147,17 @@ function handlers({ config, models, stores, jobs }: HandlerParts): Omit<TaskHand
       jobs,
       documents,
       candidates,
-      embedder,
-      cutDocuments: (texts, version, signal) => models.texts.cutDocuments(embedder.sha256, texts, version, { priority: 'batch', signal }),
+      embedders,
+      cutDocuments: (texts, version, signal) =>
+        models.texts.cutDocuments(version.embedder.sha256, texts, version, { priority: 'batch', signal }),
     }),
     corpus: corpusTask({
       documents,
       candidates,
-      embedder,
-      isEmbedder: (name) => known.has(name) || known.has(name.slice(name.lastIndexOf('/') + 1)),
-      mostPassageTokens: embedder.maxLength - FRAMING_TOKENS,
-      languages: BM25_LANGUAGES,
+      embedders,
+      connections: new Set(),
+      now: () => clock.now(),
+      onReindex: () => undefined,
     }),
   };
 }

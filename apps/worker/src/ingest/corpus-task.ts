@@ -1,27 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { CorpusOutcome, CorpusSettingsBody, CorpusTask } from '@rerank-fleet/core/contracts';
+import { promotedVersion } from '@rerank-fleet/core/corpora';
 import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { CandidateStore, DocumentStore, Embedder } from '@rerank-fleet/core/ports';
+import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import { changeReindexes, type ReindexChange } from '../reindex/change-reindexes.js';
 import type { TaskHandlers } from '../tasks/task-processor.js';
-import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { INDEXED_SETTINGS, settleSettings, type SettingsParts } from './corpus-settings.js';
+import { unlessDropped, versionsNow } from './versions-now.js';
 
-export interface CorpusParts {
+export interface CorpusParts extends SettingsParts {
   readonly documents: DocumentStore;
   readonly candidates: CandidateStore;
-  readonly embedder: Embedder;
-  /** Of a model's name as a client may write it: a hub id or an alias of the embedder is the embedder. */
-  readonly isEmbedder: (name: string) => boolean;
-  /** Tokens of the longest passage that the embedder takes whole. */
-  readonly mostPassageTokens: number;
-  /** Languages of BM25 that there are rules for. */
-  readonly languages: readonly string[];
+  /** Epoch milliseconds of Redis TIME. */
+  readonly now: () => number;
+  /** A reindex was begun or changed: whoever works on it should look. */
+  readonly onReindex: (ref: CorpusRef) => void;
 }
 
 /** Documents looked at in one step of a delete by filter. */
 const SCAN_PAGE = 1_000;
 
-/** Makes, changes and deletes corpora, and deletes documents. Only workers write to the stores. */
+/** Makes, changes, reindexes and deletes corpora, and deletes documents. Only workers write to the stores. */
 export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
   return async ({ corpus, change }, { tenant }) => {
     const ref: CorpusRef = { tenant, corpus };
@@ -32,6 +32,9 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
         return await deleteCorpus(parts, ref);
       case 'delete_documents':
         return await deleteDocuments(parts, ref, change);
+      case 'start_reindex':
+      case 'control_reindex':
+        return await changeReindexes(parts, ref, change satisfies ReindexChange);
     }
   };
 }
@@ -40,26 +43,29 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
 async function putCorpus(parts: CorpusParts, ref: CorpusRef, body: CorpusSettingsBody): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
   if (known !== undefined) return await changeCorpus(parts, known, body);
-  const record = newRecord(parts, ref, body);
+  const record = newRecord(parts, ref, settleSettings(parts, body));
   if (!(await parts.documents.createCorpus(record))) return await putCorpus(parts, ref, body);
-  await parts.candidates.createVersion(promotedVersion(record));
+  if (record.settings.source === undefined) await parts.candidates.createVersion(promotedVersion(record));
   return { kind: 'corpus', created: true };
 }
 
 /** Fields and stages may change at any time; whatever decides what is in the index needs a reindex. */
 async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: CorpusSettingsBody): Promise<CorpusOutcome> {
-  const settings = mergeSettings(parts, known.settings, body);
-  const changed = (['embeddingModel', 'chunking', 'bm25'] as const).filter(
-    (name) => JSON.stringify(settings[name]) !== JSON.stringify(known.settings[name]),
-  );
+  const settings = settleSettings(parts, body, known.settings);
+  if (JSON.stringify(settings.source) !== JSON.stringify(known.settings.source))
+    throw new RerankError('invalid_request', 'A corpus keeps its source; make a corpus of another name.', {
+      errors: [{ pointer: '/source', detail: 'cannot be changed' }],
+    });
+  const changed = INDEXED_SETTINGS.filter((name) => JSON.stringify(settings[name]) !== JSON.stringify(known.settings[name]));
   if (changed.length > 0) {
+    const names = changed.map((name) => (name === 'embeddingModel' ? 'embedding_model' : name)).join(', ');
     throw new RerankError(
       'reindex_required',
-      `A change of ${changed.map(wireName).join(', ')} needs a new index: make a corpus of another name, or leave the setting as it is.`,
+      `A change of ${names} needs a new index: send it to POST /v1/admin/corpora/${known.corpus}/reindex, which builds one beside the old.`,
     );
   }
   const versions = known.versions.map((version) => ({ ...version, fields: settings.fields }));
-  for (const version of versions) await parts.candidates.createVersion(version);
+  if (settings.source === undefined) for (const version of versions) await parts.candidates.createVersion(version);
   if (JSON.stringify(settings) === JSON.stringify(known.settings)) return { kind: 'corpus', created: false };
   if (await parts.documents.updateCorpus({ ...known, settings, versions, revision: known.revision + 1 }))
     return { kind: 'corpus', created: false };
@@ -73,7 +79,7 @@ async function deleteCorpus(parts: CorpusParts, ref: CorpusRef): Promise<CorpusO
   const known = await parts.documents.findCorpus(ref);
   if (known === undefined) throw corpusNotFound(ref);
   const documents = await parts.documents.countDocuments(ref);
-  for (const version of known.versions) await parts.candidates.dropVersion(version);
+  for (const version of [...known.versions, ...(known.dropping ?? [])]) await parts.candidates.dropVersion(version);
   await parts.documents.deleteCorpus(ref);
   return { kind: 'corpus', deleted: documents };
 }
@@ -85,10 +91,11 @@ async function deleteDocuments(
 ): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
   if (known?.corpusId !== change.corpus_id) throw corpusNotFound(ref);
-  const version = promotedVersion(known);
   const remove = async (ids: readonly string[]): Promise<number> => {
     const deleted = await parts.documents.deleteDocuments(ref, ids, change.seq);
-    await parts.candidates.deleteDocuments(version, ids, change.seq);
+    for (const version of await versionsNow(parts.documents, known)) {
+      await unlessDropped(parts.documents, version, () => parts.candidates.deleteDocuments(version, ids, change.seq));
+    }
     return deleted;
   };
   if (change.ids !== undefined) return { kind: 'corpus', deleted: await remove(change.ids) };
@@ -106,71 +113,23 @@ async function deleteDocuments(
   return { kind: 'corpus', deleted };
 }
 
-function newRecord(parts: CorpusParts, ref: CorpusRef, body: CorpusSettingsBody): CorpusRecord {
-  const settings = mergeSettings(parts, defaultSettings(parts), body);
-  const corpusId = randomUUID();
-  const now = Date.now();
-  const { name, sha256, dimensions } = parts.embedder;
+function newRecord({ embedders, now }: CorpusParts, ref: CorpusRef, settings: CorpusSettings): CorpusRecord {
+  const { name, sha256, dimensions } = embedders.named(settings.embeddingModel);
+  const { chunking, bm25, fields, index, source } = settings;
   const version: CorpusVersion = {
     ...ref,
     version: 1,
-    corpusId,
+    corpusId: randomUUID(),
     embedder: { name, sha256, dimensions },
-    chunking: settings.chunking,
-    bm25: settings.bm25,
-    fields: settings.fields,
-    createdAt: now,
+    chunking,
+    bm25,
+    fields,
+    ...(index === undefined ? {} : { index }),
+    ...(source === undefined ? {} : { source }),
+    createdAt: now(),
   };
-  return { ...ref, corpusId, settings, versions: [version], promotedVersion: 1, revision: 1, createdAt: now };
-}
-
-function defaultSettings({ embedder, mostPassageTokens }: CorpusParts): CorpusSettings {
-  const maxTokens = Math.min(256, mostPassageTokens);
-  return {
-    embeddingModel: embedder.name,
-    chunking: { mode: 'sentences', maxTokens, overlapTokens: Math.floor(maxTokens / 8) },
-    bm25: { k1: 1.2, b: 0.75, averageLength: 100, language: 'english', termHash: 'murmur3-32' },
-    fields: {},
-  };
-}
-
-/** What the body leaves out stays as it is. */
-function mergeSettings(parts: CorpusParts, base: CorpusSettings, body: CorpusSettingsBody): CorpusSettings {
-  if (body.embedding_model !== undefined && !parts.isEmbedder(body.embedding_model)) {
-    throw new RerankError(
-      'model_not_found',
-      `No worker holds the embedder "${body.embedding_model}"; this one holds ${parts.embedder.name}.`,
-    );
-  }
-  const { chunking, bm25 } = body;
-  if (chunking !== undefined && chunking.mode === 'sentences' && chunking.max_tokens > parts.mostPassageTokens) {
-    throw invalid('/chunking/max_tokens', `must be at most ${parts.mostPassageTokens}, the most that ${parts.embedder.name} embeds`);
-  }
-  if (bm25 !== undefined && !parts.languages.includes(bm25.language)) {
-    throw invalid('/bm25/language', `must be one of ${parts.languages.join(', ')}`);
-  }
-  const stages = body.stages ?? base.stages ?? [];
-  return {
-    embeddingModel: base.embeddingModel,
-    chunking:
-      chunking === undefined
-        ? base.chunking
-        : { mode: chunking.mode, maxTokens: chunking.max_tokens, overlapTokens: chunking.overlap_tokens },
-    bm25:
-      bm25 === undefined
-        ? base.bm25
-        : { k1: bm25.k1, b: bm25.b, averageLength: bm25.average_length, language: bm25.language, termHash: 'murmur3-32' },
-    fields: body.fields ?? base.fields,
-    ...(stages.length === 0 ? {} : { stages }),
-  };
-}
-
-function invalid(pointer: string, detail: string): RerankError {
-  return new RerankError('invalid_request', `${pointer} ${detail}.`, { errors: [{ pointer, detail }] });
-}
-
-function wireName(name: 'embeddingModel' | 'chunking' | 'bm25'): string {
-  return name === 'embeddingModel' ? 'embedding_model' : name;
+  const { corpusId, createdAt } = version;
+  return { ...ref, corpusId, settings, versions: [version], promotedVersion: 1, lastVersion: 1, revision: 1, createdAt };
 }
 
 function corpusNotFound(ref: CorpusRef): RerankError {

@@ -6,11 +6,11 @@ import {
   type SparseVector,
   type StoredDocument,
 } from '@rerank-fleet/core/domain';
-import { RerankError } from '@rerank-fleet/core/errors';
-import type { Embedder } from '@rerank-fleet/core/ports';
+import { contentHash } from '@rerank-fleet/core/corpora';
+import type { Embedders } from '../tasks/embedders.js';
 
 export interface IndexingParts {
-  readonly embedder: Embedder;
+  readonly embedders: Embedders;
   /** The passages of each document with their BM25 vectors, as the version wants them. */
   readonly cutDocuments: (
     documents: readonly StoredDocument[],
@@ -30,16 +30,10 @@ export async function indexDocuments(
   documents: readonly StoredDocument[],
   signal: AbortSignal,
 ): Promise<IndexedDocument[]> {
-  if (version.embedder.sha256 !== parts.embedder.sha256) {
-    throw new RerankError(
-      'model_unavailable',
-      `The corpus is indexed with ${version.embedder.name}, of which this worker holds another revision or nothing.`,
-      { retryAfterS: 30 },
-    );
-  }
+  const embedder = parts.embedders.of(version);
   const cuts = await parts.cutDocuments(documents, version, signal);
   const contents = documents.flatMap(({ title }, position) => cuts[position]!.passages.map(({ text }) => passageContent(title, text)));
-  const vectors = await parts.embedder.embed({ texts: contents, as: 'passage', priority: 'batch', signal });
+  const vectors = await embedder.embed({ texts: contents, as: 'passage', priority: 'batch', signal });
   let next = 0;
   return documents.map((document, position) => {
     const { passages: cut, bm25 } = cuts[position]!;
@@ -47,6 +41,7 @@ export async function indexDocuments(
     return {
       documentId: document.id,
       seq: document.seq,
+      contentHash: contentHash(document),
       passages,
       ...(document.title === undefined ? {} : { title: document.title }),
       ...(document.metadata === undefined ? {} : { metadata: document.metadata }),

@@ -1,11 +1,12 @@
 import type { IngestOutcome, IngestTask } from '@rerank-fleet/core/contracts';
 import type { CorpusVersion, IndexedDocument, StoredDocument } from '@rerank-fleet/core/domain';
-import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { contentHash } from '@rerank-fleet/core/corpora';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobRecord, IngestJobs, IngestSlice } from '@rerank-fleet/core/jobs';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
 import { indexDocuments, type IndexingParts } from './index-documents.js';
+import { unlessDropped, versionsNow } from './versions-now.js';
 
 export interface IngestParts extends IndexingParts {
   readonly jobs: IngestJobs;
@@ -57,17 +58,23 @@ async function writeSlice(
     [...latest.values()].map(({ document }) => document),
   );
   const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
-  const errors = await indexRows(parts, promotedVersion(corpus), toIndex, context);
-  return { kind: 'ingest', succeeded: slice.rows.length - errors.length, errors };
+  const errors = new Map<number, RowError>();
+  for (const version of await versionsNow(parts.documents, corpus)) {
+    const found = await unlessDropped(parts.documents, version, () => indexRows(parts, version, toIndex, context));
+    for (const error of found ?? []) errors.set(error.line, error);
+  }
+  return { kind: 'ingest', succeeded: slice.rows.length - errors.size, errors: [...errors.values()] };
 }
 
 /** All rows at once; row by row if one text cannot be embedded, so that only that one errs, or if a worker died under the slice. */
 async function indexRows(
   parts: IngestParts,
   version: CorpusVersion,
-  rows: IngestSlice['rows'],
+  all: IngestSlice['rows'],
   { signal, isolate }: TaskContext,
 ): Promise<RowError[]> {
+  const rows = await changedRows(parts, version, all);
+  if (rows.length === 0) return [];
   const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> =>
     await indexDocuments(parts, version, documents, signal);
   try {
@@ -89,6 +96,13 @@ async function indexRows(
     }
   }
   return errors;
+}
+
+/** Documents that the index already has as they are need no embedding. */
+async function changedRows({ candidates }: IngestParts, version: CorpusVersion, rows: IngestSlice['rows']): Promise<IngestSlice['rows']> {
+  const stamps = rows.map(({ document }) => ({ documentId: document.id, contentHash: contentHash(document), seq: document.seq }));
+  const unchanged = await candidates.restampDocuments(version, stamps);
+  return rows.filter(({ document }) => !unchanged.has(document.id));
 }
 
 function isFaultOfText(error: unknown): error is RerankError {

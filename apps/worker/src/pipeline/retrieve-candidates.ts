@@ -1,10 +1,10 @@
 import type { Candidate, CorpusVersion, Filter, RetrievalMode, SparseVector } from '@rerank-fleet/core/domain';
-import { RerankError } from '@rerank-fleet/core/errors';
-import type { CandidateStore, Embedder } from '@rerank-fleet/core/ports';
+import type { CandidateStore } from '@rerank-fleet/core/ports';
+import type { Embedders } from '../tasks/embedders.js';
 
 export interface RetrievalParts {
   readonly store: CandidateStore;
-  readonly embedder: Embedder;
+  readonly embedders: Embedders;
   /** Encodes a query with the constants of the version. */
   readonly encodeSparseQuery: (query: string, version: CorpusVersion) => SparseVector;
 }
@@ -25,7 +25,7 @@ export interface RetrievalRequest {
  */
 export async function retrieveCandidates(parts: RetrievalParts, request: RetrievalRequest): Promise<readonly Candidate[]> {
   const { version, query, mode, topK, filter, signal } = request;
-  const dense = mode === 'sparse' ? undefined : await embedQuery(parts.embedder, request);
+  const dense = mode === 'sparse' ? undefined : await embedQuery(parts.embedders, request);
   return await parts.store.retrieve(version, {
     mode,
     limit: topK,
@@ -36,14 +36,8 @@ export async function retrieveCandidates(parts: RetrievalParts, request: Retriev
   });
 }
 
-async function embedQuery(embedder: Embedder, { version, query, signal }: RetrievalRequest): Promise<Float32Array> {
-  if (version.embedder.sha256 !== embedder.sha256) {
-    throw new RerankError(
-      'model_unavailable',
-      `The corpus was indexed with ${version.embedder.name}, of which this worker holds another revision or nothing.`,
-      { retryAfterS: 5 },
-    );
-  }
+async function embedQuery(embedders: Embedders, { version, query, signal }: RetrievalRequest): Promise<Float32Array> {
+  const embedder = embedders.of(version);
   const [vector] = await embedder.embed({ texts: [query], as: 'query', priority: 'sync', ...(signal === undefined ? {} : { signal }) });
   return vector as Float32Array;
 }

@@ -20,7 +20,9 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
       body.stages === undefined
         ? firstStageOutcome(body, candidates, timings)
         : await rerankedOutcome(body, candidates, { stages: body.stages, scoring, context, timings });
-    return body.context_tokens === undefined ? outcome : await packed(outcome, body.context_tokens, retrieval.embedder, context.signal);
+    return body.context_tokens === undefined
+      ? outcome
+      : await packed(outcome, body.context_tokens, retrieval.embedders.default, context.signal);
   };
 }
 

@@ -242,10 +242,11 @@ export const FIELDS = {
         'Cross-encoders of this worker: names or folders, separated by commas; the first is the default. A name may end in @int8, @fp16 or @fp32; without, a CPU gets int8 and a GPU fp16, else fp32.',
       schema: list.pipe(z.array(modelNameSchema).min(1)).default(['ms-marco-MiniLM-L-12-v2']),
     }),
-    embeddingModel: field({
+    embeddingModels: field({
       env: 'EMBEDDING_MODEL',
-      description: 'Embedder: name or folder, with a precision as in RERANK_MODELS.',
-      schema: modelNameSchema.default('bge-small-en-v1.5'),
+      description:
+        'Embedders of this worker: names or folders, separated by commas, with a precision as in RERANK_MODELS; the first is the default of new corpora. A corpus that is reindexed with another embedder needs workers that hold both.',
+      schema: list.pipe(z.array(modelNameSchema).min(1)).default(['bge-small-en-v1.5']),
     }),
     device: field({
       env: 'DEVICE',
@@ -402,6 +403,38 @@ export const FIELDS = {
       description:
         'JSON bodies that an API process holds in memory at once, from their arrival to their answer. Beyond it calls are refused with 429; one alone always fits. A body takes several times its size.',
       schema: int(1_024, Number.MAX_SAFE_INTEGER).default(268_435_456),
+    }),
+  },
+  scaling: {
+    syncDrainS: field({
+      env: 'SCALE_SYNC_DRAIN_S',
+      unit: 's',
+      description: 'Time in which the workers that /v1/scaling asks for have done the calls that wait now, besides those that come meanwhile.',
+      schema: int(1, 3_600).default(10),
+    }),
+    batchDrainS: field({
+      env: 'SCALE_BATCH_DRAIN_S',
+      unit: 's',
+      description: 'Time after its submission in which a batch job should be done; /v1/scaling asks for the workers that it takes.',
+      schema: int(1, 86_400).default(600),
+    }),
+    idleS: field({
+      env: 'SCALE_IDLE_S',
+      unit: 's',
+      description: 'How long after the last call /v1/scaling still asks for a worker. Batch jobs that have ended keep none.',
+      schema: int(0, 3_600).default(300),
+    }),
+    maxWorkers: field({
+      env: 'SCALE_MAX_WORKERS',
+      description: 'Most workers of a pool that /v1/scaling asks for.',
+      schema: int(1, 10_000).default(100),
+    }),
+    workerTokensPerS: field({
+      env: 'SCALE_WORKER_TOKENS_PER_S',
+      unit: 'tokens',
+      description:
+        'Tokens a second of a worker, for /v1/scaling, as long as no worker of the pool has measured its own. Two cores of a server CPU do about as many as the default.',
+      schema: int(1, 1_000_000_000).default(10_000),
     }),
   },
   webhooks: {

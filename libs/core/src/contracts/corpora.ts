@@ -21,6 +21,29 @@ export const bm25Schema = z
   })
   .meta({ id: 'Bm25' });
 
+export const indexOptionsSchema = z
+  .strictObject({
+    hnsw: z
+      .strictObject({ m: z.int().min(0).max(512).optional(), ef_construct: z.int().min(4).max(10_000).optional() })
+      .optional()
+      .meta({ description: 'Links a node, and candidates looked at when a node is added.' }),
+    quantization: z
+      .enum(['none', 'scalar', 'binary'])
+      .optional()
+      .meta({ description: 'Of dense vectors kept in memory: int8 each, or a bit each.' }),
+    on_disk: z.boolean().optional().meta({ description: 'Original vectors stay on disk.' }),
+    shards: z.int().min(1).max(1_000).optional(),
+    replicas: z.int().min(1).max(100).optional(),
+  })
+  .meta({ id: 'IndexOptions', description: 'How the index is built on Qdrant. The embedded store searches exactly and needs none of it.' });
+
+export const externalSourceSchema = z
+  .strictObject({
+    connection: z.string().min(1).max(100).meta({ description: 'One of those that the operator configured.' }),
+    options: z.record(z.string(), z.json()).default({}),
+  })
+  .meta({ id: 'ExternalSource', description: 'A first stage outside this service. Only when the corpus is made.' });
+
 export const fieldTypeSchema = z.enum(['keyword', 'integer', 'float', 'bool', 'datetime']);
 
 export const corpusSettingsSchema = z
@@ -32,6 +55,8 @@ export const corpusSettingsSchema = z
       .record(z.string().min(1).max(256), fieldTypeSchema)
       .optional()
       .meta({ description: 'Filterable metadata keys and their types.' }),
+    index: indexOptionsSchema.optional(),
+    source: externalSourceSchema.optional(),
     stages: stagesSchema.optional().meta({
       description:
         'Cascade of searches that name neither model nor stages; their top_n is cut to its last keep. An empty list takes it back. Needs no reindex.',
@@ -49,11 +74,20 @@ export const corpusSchema = z
       chunking: chunkingSchema,
       bm25: bm25Schema,
       fields: z.record(z.string(), fieldTypeSchema),
+      index: indexOptionsSchema.optional(),
+      source: externalSourceSchema.optional(),
       stages: stagesSchema.optional(),
     }),
     version: z.int().meta({ description: 'The promoted version.' }),
     versions: z.array(
-      z.object({ version: z.int(), embedding_model: z.string(), embedding_sha256: z.string(), created_at: epochSecondsSchema }),
+      z.object({
+        version: z.int(),
+        state: z.enum(['promoted', 'building', 'retired']),
+        embedding_model: z.string(),
+        embedding_sha256: z.string(),
+        created_at: epochSecondsSchema,
+        retired_at: epochSecondsSchema.optional(),
+      }),
     ),
     documents: z.int(),
     passages: z.int(),

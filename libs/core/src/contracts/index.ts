@@ -8,6 +8,7 @@ export * from './jobs.js';
 export * from './models.js';
 export * from './primitives.js';
 export * from './problem.js';
+export * from './reindex.js';
 export * from './rerank.js';
 export * from './search.js';
 export * from './stages.js';

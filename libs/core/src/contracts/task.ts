@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import type { Bm25Constants, Chunking, CorpusVersion } from '../domain/index.js';
+import type { Bm25Constants, Chunking, CorpusVersion, ExternalSource, IndexOptions } from '../domain/index.js';
 import { filterSchema } from './filter.js';
 import { corpusNameSchema, tenantSchema } from './primitives.js';
 import { longDocumentSchema } from './rerank.js';
 import { corpusSettingsSchema, fieldTypeSchema } from './corpora.js';
+import { reindexRequestSchema, requestsPerSecondSchema } from './reindex.js';
 
 /** Task payloads carry this number; a worker refuses one it does not know. */
 export const TASK_VERSION = 1;
@@ -44,6 +45,18 @@ const versionPinSchema: z.ZodType<CorpusVersion> = z.object({
     termHash: z.literal('murmur3-32'),
   }) satisfies z.ZodType<Bm25Constants>,
   fields: z.record(z.string(), fieldTypeSchema),
+  index: z
+    .object({
+      hnsw: z.object({ m: z.int().exactOptional(), efConstruct: z.int().exactOptional() }).exactOptional(),
+      quantization: z.enum(['none', 'scalar', 'binary']).exactOptional(),
+      onDisk: z.boolean().exactOptional(),
+      shards: z.int().exactOptional(),
+      replicas: z.int().exactOptional(),
+    })
+    .exactOptional() satisfies z.ZodType<IndexOptions | undefined>,
+  source: z.object({ connection: z.string(), options: z.record(z.string(), z.json()) }).exactOptional() satisfies z.ZodType<
+    ExternalSource | undefined
+  >,
   createdAt: z.number(),
 });
 
@@ -100,6 +113,17 @@ export const corpusTaskSchema = z.object({
       seq: z.number(),
       ids: z.array(z.string()).optional(),
       filter: filterSchema.optional(),
+    }),
+    z.object({ op: z.literal('start_reindex'), id: z.string(), request: reindexRequestSchema }),
+    z.object({
+      op: z.literal('control_reindex'),
+      id: z.string(),
+      action: z.discriminatedUnion('kind', [
+        z.object({ kind: z.literal('rethrottle'), requests_per_second: requestsPerSecondSchema.nullable() }),
+        z.object({ kind: z.literal('cancel') }),
+        z.object({ kind: z.literal('promote') }),
+        z.object({ kind: z.literal('rollback') }),
+      ]),
     }),
   ]),
 });

@@ -1,1 +1,3 @@
+export * from './content-hash.js';
 export * from './promoted-version.js';
+export * from './reindex.js';

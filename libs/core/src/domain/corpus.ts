@@ -1,3 +1,5 @@
+import type { JsonValue } from './document.js';
+import { isOpen, type ReindexRecord } from './reindex.js';
 import type { Stage } from './stage.js';
 
 /** How a document's text is cut into passages. Lengths are tokens of the version's embedder. */
@@ -28,11 +30,32 @@ export interface Bm25Constants {
 /** Type of a filterable metadata field; becomes a payload index where the store has such. */
 export type FieldType = 'keyword' | 'integer' | 'float' | 'bool' | 'datetime';
 
-/** What a client may set on a corpus. A change of `embeddingModel`, `chunking` or `bm25` needs a reindex. */
+/** How a version's index is built. A store passes over what it has no use for: the embedded one searches exactly, in one piece. */
+export interface IndexOptions {
+  /** Of the graph of nearest neighbours: links a node, and candidates looked at when a node is added. */
+  readonly hnsw?: { readonly m?: number; readonly efConstruct?: number };
+  /** Of dense vectors, kept in memory beside the originals: int8 each, or a bit each. */
+  readonly quantization?: 'none' | 'scalar' | 'binary';
+  /** Original vectors stay on disk. */
+  readonly onDisk?: boolean;
+  readonly shards?: number;
+  readonly replicas?: number;
+}
+
+/** A first stage outside this service. The operator names the connection and keeps its address and keys; `options` are what the connection's kind takes. */
+export interface ExternalSource {
+  readonly connection: string;
+  readonly options: Readonly<Record<string, JsonValue>>;
+}
+
+/** What a client may set on a corpus. A change of `embeddingModel`, `chunking`, `bm25` or `index` needs a reindex. */
 export interface CorpusSettings {
   readonly embeddingModel: string;
   readonly chunking: Chunking;
   readonly bm25: Bm25Constants;
+  readonly index?: IndexOptions;
+  /** Absent: documents are stored and indexed here. Set when the corpus is made, and never after. */
+  readonly source?: ExternalSource;
   /** Metadata key (dots for nesting) → type. */
   readonly fields: Readonly<Record<string, FieldType>>;
   /** Cascade of requests that name neither model nor stages. Absent: the default model of their pool. */
@@ -55,19 +78,36 @@ export interface CorpusVersion extends CorpusRef {
   readonly chunking: Chunking;
   readonly bm25: Bm25Constants;
   readonly fields: Readonly<Record<string, FieldType>>;
+  readonly index?: IndexOptions;
+  readonly source?: ExternalSource;
   /** Epoch milliseconds. */
   readonly createdAt: number;
+  /** Epoch milliseconds since when it is no longer promoted; it still takes writes, so that a rollback loses none. */
+  readonly retiredAt?: number;
 }
 
 /** A corpus as the document store keeps it. */
 export interface CorpusRecord extends CorpusRef {
   readonly corpusId: string;
+  /** Those of the promoted version, and the fields and stages that need no index. */
   readonly settings: CorpusSettings;
+  /** The promoted one, one that is being built, and retired ones that are kept for a rollback. Every write goes to all of them. */
   readonly versions: readonly CorpusVersion[];
+  /** Versions that take neither requests nor writes any more; their indexes are about to go. */
+  readonly dropping?: readonly CorpusVersion[];
+  /** Highest version number ever given. */
+  readonly lastVersion?: number;
+  /** Newest first; at most one has not ended, and only the latest are kept. */
+  readonly reindexes?: readonly ReindexRecord[];
   /** The version that the alias names. */
   readonly promotedVersion: number;
   /** Grows by one at each change; a writer states the one it read (optimistic concurrency). */
   readonly revision: number;
   /** Epoch milliseconds. */
   readonly createdAt: number;
+}
+
+/** Whether a sweep has to look after it: a reindex is open, or versions wait to go. */
+export function isUnsettled({ versions, dropping = [], reindexes = [] }: CorpusRecord): boolean {
+  return dropping.length > 0 || reindexes.some(isOpen) || versions.some(({ retiredAt }) => retiredAt !== undefined);
 }

@@ -43,10 +43,19 @@ export interface IndexedDocument {
   readonly title?: string;
   readonly metadata?: Metadata;
   readonly seq: number;
+  /** Of title, text and metadata: a document sent again unchanged is told by it. */
+  readonly contentHash: string;
   readonly passages: readonly IndexedPassage[];
 }
 
 /** The text that is embedded and scored for a passage. */
 export function passageContent(title: string | undefined, text: string): string {
   return title === undefined || title === '' ? text : `${title} ${text}`;
+}
+
+/** A document that may already be in an index as it is now to be. */
+export interface DocumentStamp {
+  readonly documentId: string;
+  readonly contentHash: string;
+  readonly seq: number;
 }

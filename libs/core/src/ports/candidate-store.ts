@@ -1,4 +1,4 @@
-import type { Candidate, CorpusVersion, Filter, IndexedDocument, RetrievalMode, SparseVector } from '../domain/index.js';
+import type { Candidate, CorpusVersion, DocumentStamp, Filter, IndexedDocument, RetrievalMode, SparseVector } from '../domain/index.js';
 
 export interface RetrieveRequest {
   readonly mode: RetrievalMode;
@@ -38,6 +38,18 @@ export interface CandidateStore {
 
   /** Removes the passages of documents whose stored `seq` is not above `seq`. A slower write with a lower `seq` must not bring them back. */
   deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void>;
+
+  /**
+   * Gives documents whose content is already in the index the higher `seq`, without writing their passages again. Resolves to the ids that now stand in
+   * the index with that content and that `seq`, whole; all others have to be written. Repeating it is no error.
+   */
+  restampDocuments(version: CorpusVersion, documents: readonly DocumentStamp[]): Promise<ReadonlySet<string>>;
+
+  /** `seq` of the write that each document's state in the index comes from, tombstones included; ids that were never written are left out. */
+  documentSeqs(version: CorpusVersion, documentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+
+  /** Live documents that have passages. */
+  countDocuments(version: CorpusVersion): Promise<number>;
 
   /** First-stage candidates, at most `limit`, sees every write that resolved before the call, from any process. */
   retrieve(version: CorpusVersion, request: RetrieveRequest): Promise<readonly Candidate[]>;

@@ -20,6 +20,9 @@ export interface DocumentStore {
   /** By name, ascending. */
   listCorpora(tenant: string): Promise<readonly CorpusRecord[]>;
 
+  /** Corpora of all tenants with a reindex that is open, or with versions that are retired or about to be dropped: what a sweep looks after. */
+  listUnsettled(): Promise<readonly CorpusRef[]>;
+
   /**
    * Replaces the record, atomically, if the stored revision is `record.revision - 1`; resolves to false if it is another. A change of
    * `promotedVersion` swaps the alias in the same call: requests that resolve after it see the new version.

@@ -39,6 +39,25 @@ export class CandidateReads {
     });
   }
 
+  /** By document id; those that were never written are left out. */
+  documentSeqs(version: CorpusVersion, documentIds: readonly string[]): Map<string, number> {
+    return this.database.read(() => {
+      const key = versionKey(this.database, version);
+      const find = this.database.statement('SELECT seq FROM indexed_documents WHERE version_key = ? AND document_id = ?');
+      const found = documentIds.map((id) => [id, find.get(key, id)?.['seq'] as number | undefined] as const);
+      return new Map(found.filter((entry): entry is [string, number] => entry[1] !== undefined));
+    });
+  }
+
+  countDocuments(version: CorpusVersion): number {
+    return this.database.read(() => {
+      const key = versionKey(this.database, version);
+      return this.database.statement('SELECT count(*) AS documents FROM passages WHERE version_key = ? AND ordinal = 0').get(key)![
+        'documents'
+      ] as number;
+    });
+  }
+
   private current(version: CorpusVersion): VersionIndex {
     const key = findVersionKey(this.database, version);
     this.forgetOthers(key);

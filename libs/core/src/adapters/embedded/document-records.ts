@@ -1,4 +1,4 @@
-import type { CorpusRecord, CorpusRef, Document, Filter, StoredDocument } from '../../domain/index.js';
+import { isUnsettled, type CorpusRecord, type CorpusRef, type Document, type Filter, type StoredDocument } from '../../domain/index.js';
 import { RerankError } from '../../errors/index.js';
 import type { DocumentPage } from '../../ports/index.js';
 import { compileFilter } from '../../retrieval/index.js';
@@ -45,6 +45,15 @@ export class DocumentRecords {
       this.database.statement('SELECT record FROM corpora WHERE tenant = ? ORDER BY corpus').all(tenant),
     );
     return rows.map((row) => JSON.parse(row['record'] as string) as CorpusRecord);
+  }
+
+  /** Corpora are few: their records are all read. */
+  listUnsettled(): CorpusRef[] {
+    const rows = this.database.read(() => this.database.statement('SELECT record FROM corpora').all());
+    return rows
+      .map((row) => JSON.parse(row['record'] as string) as CorpusRecord)
+      .filter(isUnsettled)
+      .map(({ tenant, corpus }) => ({ tenant, corpus }));
   }
 
   updateCorpus(record: CorpusRecord): boolean {

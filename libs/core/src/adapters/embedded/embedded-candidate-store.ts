@@ -1,4 +1,4 @@
-import type { Candidate, CorpusVersion, Filter, IndexedDocument } from '../../domain/index.js';
+import type { Candidate, CorpusVersion, DocumentStamp, Filter, IndexedDocument } from '../../domain/index.js';
 import type { CandidateStore, RetrieveRequest } from '../../ports/index.js';
 import type { EmbeddedConnections } from './embedded-connections.js';
 
@@ -20,6 +20,18 @@ export class EmbeddedCandidateStore implements CandidateStore {
 
   deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void> {
     return this.connections.write('deleteIndexed', [version, documentIds, seq]);
+  }
+
+  restampDocuments(version: CorpusVersion, documents: readonly DocumentStamp[]): Promise<ReadonlySet<string>> {
+    return this.connections.write('restampDocuments', [version, documents]);
+  }
+
+  documentSeqs(version: CorpusVersion, documentIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.connections.read('indexedSeqs', [version, documentIds]);
+  }
+
+  countDocuments(version: CorpusVersion): Promise<number> {
+    return this.connections.read('countIndexed', [version]);
   }
 
   retrieve(version: CorpusVersion, { signal, ...query }: RetrieveRequest): Promise<readonly Candidate[]> {

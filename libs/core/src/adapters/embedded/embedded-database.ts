@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { RerankError } from '../../errors/index.js';
-import { SCHEMA, SCHEMA_VERSION } from './schema.js';
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.js';
 import { isBusy, toStoreError } from './sqlite-errors.js';
 
 export interface EmbeddedOptions {
@@ -114,6 +114,7 @@ export class EmbeddedDatabase {
         throw new RerankError('candidate_store_unavailable', detail);
       }
       if (found === 0) this.database.exec(SCHEMA);
+      else for (let from = found; from < SCHEMA_VERSION; from += 1) this.database.exec(MIGRATIONS.get(from)!);
     });
   }
 

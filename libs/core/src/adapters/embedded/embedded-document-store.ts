@@ -18,6 +18,10 @@ export class EmbeddedDocumentStore implements DocumentStore {
     return this.connections.read('listCorpora', [tenant]);
   }
 
+  listUnsettled(): Promise<readonly CorpusRef[]> {
+    return this.connections.read('listUnsettled', []);
+  }
+
   updateCorpus(record: CorpusRecord): Promise<boolean> {
     return this.connections.write('updateCorpus', [record]);
   }

@@ -1,4 +1,4 @@
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * `indexed_documents` is the table of changes too: each write gives its row the version's next `change`, so a reader that remembers the
@@ -47,6 +47,7 @@ export const SCHEMA = `
     deleted INTEGER NOT NULL,
     title TEXT,
     metadata TEXT,
+    content_hash TEXT,
     UNIQUE (version_key, document_id)
   ) STRICT;
   CREATE UNIQUE INDEX indexed_documents_by_change ON indexed_documents (version_key, change);
@@ -68,3 +69,8 @@ export const SCHEMA = `
 
   PRAGMA user_version = ${String(SCHEMA_VERSION)};
 `;
+
+/** From the schema of the number before, by that number. Documents of schema 1 have no content hash: sent again, they are written again. */
+export const MIGRATIONS: ReadonlyMap<number, string> = new Map([
+  [1, 'ALTER TABLE indexed_documents ADD COLUMN content_hash TEXT; PRAGMA user_version = 2;'],
+]);

@@ -1,6 +1,6 @@
-import type { CorpusRef, CorpusVersion, Filter, IndexedDocument } from '../../domain/index.js';
+import type { CorpusRef, CorpusVersion, DocumentStamp, Filter, IndexedDocument } from '../../domain/index.js';
 import { CandidateReads } from './candidate-reads.js';
-import { createVersion, deleteDocuments, dropVersion, writeDocuments } from './candidate-writes.js';
+import { createVersion, deleteDocuments, dropVersion, restampDocuments, writeDocuments } from './candidate-writes.js';
 import { DocumentRecords } from './document-records.js';
 import type { EmbeddedDatabase } from './embedded-database.js';
 import type { PassageQuery } from './passage-index.js';
@@ -14,11 +14,15 @@ export function createStoreOperations(database: EmbeddedDatabase) {
     dropVersion: (version: CorpusVersion) => dropVersion(database, version),
     writeDocuments: (version: CorpusVersion, documents: readonly IndexedDocument[]) => writeDocuments(database, version, documents),
     deleteIndexed: (version: CorpusVersion, ids: readonly string[], seq: number) => deleteDocuments(database, version, ids, seq),
+    restampDocuments: (version: CorpusVersion, documents: readonly DocumentStamp[]) => restampDocuments(database, version, documents),
+    indexedSeqs: (version: CorpusVersion, ids: readonly string[]) => candidates.documentSeqs(version, ids),
+    countIndexed: (version: CorpusVersion) => candidates.countDocuments(version),
     retrieve: (version: CorpusVersion, query: PassageQuery) => candidates.retrieve(version, query),
     countPassages: (version: CorpusVersion, filter?: Filter) => candidates.count(version, filter),
     createCorpus: records.createCorpus.bind(records),
     findCorpus: records.findCorpus.bind(records),
     listCorpora: records.listCorpora.bind(records),
+    listUnsettled: records.listUnsettled.bind(records),
     updateCorpus: records.updateCorpus.bind(records),
     deleteCorpus: records.deleteCorpus.bind(records),
     putDocuments: records.putDocuments.bind(records),

@@ -25,6 +25,14 @@ const documentPayload = z.object({
 
 const writeState = z.object({ seq: z.number(), deleted: z.boolean().optional() });
 
+/** Points written by a release that stamped no content have none of it. */
+const stampState = z.object({
+  document_id: z.string(),
+  seq: z.number(),
+  content_hash: z.string().optional(),
+  passages: z.number().optional(),
+});
+
 /** The write that a point comes from. */
 export interface WriteState {
   readonly seq: number;
@@ -36,6 +44,21 @@ export const WRITE_STATE_FIELDS = ['seq', 'deleted'] as const;
 export function writeStateOf(payload: unknown): WriteState {
   const { seq, deleted = false } = parsed(writeState, payload);
   return { seq, deleted };
+}
+
+/** What a document's first passage tells of the whole. */
+export interface StampState {
+  readonly documentId: string;
+  readonly seq: number;
+  readonly contentHash?: string;
+  readonly passages?: number;
+}
+
+export const STAMP_STATE_FIELDS = ['document_id', 'seq', 'content_hash', 'passages'] as const;
+
+export function stampStateOf(payload: unknown): StampState {
+  const { document_id: documentId, seq, content_hash: contentHash, passages } = parsed(stampState, payload);
+  return { documentId, seq, ...(contentHash === undefined ? {} : { contentHash }), ...(passages === undefined ? {} : { passages }) };
 }
 
 function optionalParts({ title, metadata: found }: { title?: string | undefined; metadata?: Metadata | undefined }): {
@@ -50,7 +73,17 @@ export function passagePoint(document: IndexedDocument, passage: IndexedPassage)
   return {
     id: passageId(document.documentId, index),
     vector: { dense: [...dense], bm25: sparseNumbers(bm25) },
-    payload: { document_id: document.documentId, passage: index, start, end, text, seq: document.seq, ...optionalParts(document) },
+    payload: {
+      document_id: document.documentId,
+      passage: index,
+      start,
+      end,
+      text,
+      seq: document.seq,
+      content_hash: document.contentHash,
+      passages: document.passages.length,
+      ...optionalParts(document),
+    },
   };
 }
 

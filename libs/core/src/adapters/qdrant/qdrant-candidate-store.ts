@@ -1,9 +1,18 @@
-import type { Candidate, CorpusVersion, FieldType, Filter, IndexedDocument } from '../../domain/index.js';
+import type { Candidate, Condition, CorpusVersion, DocumentStamp, FieldType, Filter, IndexedDocument } from '../../domain/index.js';
 import { InvariantError, invariant } from '../../errors/index.js';
 import type { CandidateStore, RetrieveRequest } from '../../ports/index.js';
 import { RRF_K, passageId } from '../../retrieval/index.js';
 import { passagesCollection } from './collection-names.js';
-import { WRITE_STATE_FIELDS, candidateOf, passagePoint, passageTombstone, writeStateOf } from './payloads.js';
+import {
+  STAMP_STATE_FIELDS,
+  WRITE_STATE_FIELDS,
+  candidateOf,
+  passagePoint,
+  passageTombstone,
+  stampStateOf,
+  writeStateOf,
+  type StampState,
+} from './payloads.js';
 import { sparseNumbers, type QdrantConnection, type QdrantPoint, type VectorQuery } from './qdrant-connection.js';
 import type { QdrantCorpora } from './qdrant-corpora.js';
 import { NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
@@ -67,6 +76,53 @@ export class QdrantCandidateStore implements CandidateStore {
     }
   }
 
+  /**
+   * The filter lets only points of that content take the new `seq`, and one more read tells whether the document is whole: a write under way may have put
+   * some of its own points between them.
+   */
+  async restampDocuments(version: CorpusVersion, documents: readonly DocumentStamp[]): Promise<ReadonlySet<string>> {
+    const collection = passagesCollection(version);
+    const stamped = new Set<string>();
+    for (const slice of slices(documents, MAX_DOCUMENTS)) {
+      const heads = await this.heads(collection, slice);
+      const known = slice.filter(({ documentId, contentHash, seq }) => {
+        const head = heads.get(documentId);
+        return head?.contentHash === contentHash && head.seq <= seq;
+      });
+      for (const [seq, group] of Map.groupBy(known, (stamp) => stamp.seq)) {
+        await this.connection.setPayloadWhere(collection, { should: group.map(sameContent) }, { seq });
+      }
+      const after = await this.heads(collection, known);
+      for (const stamp of known) {
+        const head = after.get(stamp.documentId);
+        if (head?.seq !== stamp.seq || head.contentHash !== stamp.contentHash) continue;
+        const whole = { must: [...sameContent(stamp).must, { key: 'seq', match: { value: stamp.seq } }] };
+        if ((await this.connection.count(collection, whole)) === head.passages) stamped.add(stamp.documentId);
+      }
+    }
+    return stamped;
+  }
+
+  async documentSeqs(version: CorpusVersion, documentIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const seqs = new Map<string, number>();
+    for (const ids of slices(documentIds, MAX_DOCUMENTS)) {
+      const heads = await this.connection.payloadsById(
+        passagesCollection(version),
+        ids.map((id) => passageId(id, 0)),
+        WRITE_STATE_FIELDS,
+      );
+      for (const id of ids) {
+        const head = heads.get(passageId(id, 0));
+        if (head !== undefined) seqs.set(id, writeStateOf(head).seq);
+      }
+    }
+    return seqs;
+  }
+
+  async countDocuments(version: CorpusVersion): Promise<number> {
+    return this.connection.count(passagesCollection(version), { ...NOT_DELETED, must: [{ key: 'passage', match: { value: 0 } }] });
+  }
+
   async retrieve(version: CorpusVersion, { signal, ...request }: RetrieveRequest): Promise<readonly Candidate[]> {
     signal?.throwIfAborted();
     const found = await abortable(this.connection.query(passagesCollection(version), queryOf(request)), signal);
@@ -83,6 +139,12 @@ export class QdrantCandidateStore implements CandidateStore {
   /** The client keeps no connection that has to be closed. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private async heads(collection: string, documents: readonly DocumentStamp[]): Promise<ReadonlyMap<string, StampState>> {
+    const ids = documents.map(({ documentId }) => passageId(documentId, 0));
+    const found = await this.connection.payloadsById(collection, ids, STAMP_STATE_FIELDS);
+    return new Map([...found.values()].map(stampStateOf).map((head) => [head.documentId, head]));
   }
 
   /**
@@ -103,6 +165,17 @@ export class QdrantCandidateStore implements CandidateStore {
     });
     await this.connection.deleteWhere(collection, { should: leftovers });
   }
+}
+
+/** Points of a document as it is now to be. */
+function sameContent({ documentId, contentHash, seq }: DocumentStamp): { must: Condition[] } {
+  return {
+    must: [
+      { key: 'document_id', match: { value: documentId } },
+      { key: 'content_hash', match: { value: contentHash } },
+      { key: 'seq', range: { lte: seq } },
+    ],
+  };
 }
 
 function metadataFields(fields: Readonly<Record<string, FieldType>>): Record<string, FieldType> {

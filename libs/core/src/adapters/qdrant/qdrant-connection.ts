@@ -108,6 +108,11 @@ export class QdrantConnection {
     await completed(this.client.upsert(collection, { wait: true, ...body }));
   }
 
+  /** Sets fields of the payloads of all points that pass. */
+  async setPayloadWhere(collection: string, filter: QdrantFilter, payload: Readonly<Record<string, unknown>>): Promise<void> {
+    await completed(this.client.setPayload(collection, { wait: true, payload: { ...payload }, filter: filter as Schemas['Filter'] }));
+  }
+
   async deleteWhere(collection: string, filter: QdrantFilter): Promise<void> {
     await completed(this.client.delete(collection, { wait: true, filter: filter as Schemas['Filter'] }));
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { CorpusRecord, CorpusRef, CorpusVersion } from '../../domain/index.js';
+import { isUnsettled, type Condition, type CorpusRecord, type CorpusRef, type CorpusVersion } from '../../domain/index.js';
 import { nameBasedId } from '../../retrieval/index.js';
 import { CORPORA_COLLECTION, passagesAlias, passagesCollection } from './collection-names.js';
 import { parsed, type QdrantConnection } from './qdrant-connection.js';
@@ -9,7 +9,7 @@ import { parsed, type QdrantConnection } from './qdrant-connection.js';
 const corpusPayload = z.object({ record: z.string(), write_id: z.string() });
 const versionPayload = z.object({ corpus_id: z.string() });
 
-const FIELDS = { kind: 'keyword', tenant: 'keyword', corpus_id: 'keyword', revision: 'integer' } as const;
+const FIELDS = { kind: 'keyword', tenant: 'keyword', corpus_id: 'keyword', revision: 'integer', unsettled: 'bool' } as const;
 const PAGE = 256;
 
 function corpusPointId({ tenant, corpus }: CorpusRef): string {
@@ -31,13 +31,18 @@ export class QdrantCorpora {
   }
 
   async list(tenant: string): Promise<readonly CorpusRecord[]> {
+    const records = await this.scan({ key: 'tenant', match: { value: tenant } });
+    return records.sort((a, b) => (a.corpus < b.corpus ? -1 : 1));
+  }
+
+  async listUnsettled(): Promise<readonly CorpusRef[]> {
+    const records = await this.scan({ key: 'unsettled', match: { value: true } });
+    return records.map(({ tenant, corpus }) => ({ tenant, corpus }));
+  }
+
+  private async scan(condition: Condition): Promise<CorpusRecord[]> {
     await this.collection();
-    const filter = {
-      must: [
-        { key: 'kind', match: { value: 'corpus' } },
-        { key: 'tenant', match: { value: tenant } },
-      ],
-    };
+    const filter = { must: [{ key: 'kind', match: { value: 'corpus' } }, condition] };
     const records: CorpusRecord[] = [];
     let after: string | undefined;
     do {
@@ -45,7 +50,7 @@ export class QdrantCorpora {
       records.push(...page.payloads.map((payload) => JSON.parse(parsed(corpusPayload, payload).record) as CorpusRecord));
       after = page.next;
     } while (after !== undefined);
-    return records.sort((a, b) => (a.corpus < b.corpus ? -1 : 1));
+    return records;
   }
 
   /** Resolves to false if there is one of that name. */
@@ -100,7 +105,16 @@ export class QdrantCorpora {
     await this.collection();
     const { tenant, corpus, corpusId, revision } = record;
     const writeId = randomUUID();
-    const payload = { kind: 'corpus', tenant, corpus, corpus_id: corpusId, revision, write_id: writeId, record: JSON.stringify(record) };
+    const payload = {
+      kind: 'corpus',
+      tenant,
+      corpus,
+      corpus_id: corpusId,
+      revision,
+      unsettled: isUnsettled(record),
+      write_id: writeId,
+      record: JSON.stringify(record),
+    };
     await this.connection.upsert(CORPORA_COLLECTION, [{ id: corpusPointId(record), vector: {}, payload }], condition);
     return (await this.stored(record))?.writeId === writeId;
   }

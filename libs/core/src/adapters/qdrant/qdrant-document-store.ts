@@ -37,6 +37,10 @@ export class QdrantDocumentStore implements DocumentStore {
     return this.corpora.list(tenant);
   }
 
+  listUnsettled(): Promise<readonly CorpusRef[]> {
+    return this.corpora.listUnsettled();
+  }
+
   async updateCorpus(record: CorpusRecord): Promise<boolean> {
     const updated = await this.corpora.replace(record);
     // Also where the version did not change: a swap that failed before is made good.
