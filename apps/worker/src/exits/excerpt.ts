@@ -58,16 +58,17 @@ class Excerpt {
     const { model, inputs, output } = this.#graph;
     const { graph } = model;
     const { start, end } = this.#between;
+    const made = new Set([...this.#nodes].flatMap((node) => node.output));
     const given = [...inputs.values()].filter(({ name }) => this.#taken.has(name));
-    const input = start === undefined ? given : [this.#hiddenInfo(HIDDEN_INPUT), ...given];
+    const input = start === undefined ? given : [this.#hiddenInfo(HIDDEN_INPUT, start), ...given];
     const excerpt = {
       ...graph,
       node: graph.node.filter((node) => this.#nodes.has(node)).map((node) => this.#renamed(node)),
       initializer: graph.initializer.filter(({ name }) => this.#taken.has(name)),
       input,
-      output: end === undefined ? graph.output : [this.#hiddenInfo(HIDDEN_OUTPUT)],
-      // The runtime finds types and shapes out itself.
-      valueInfo: [],
+      output: end === undefined ? graph.output : [this.#hiddenInfo(HIDDEN_OUTPUT, end)],
+      // The runtime fuses what it knows to have the same shape: what the file says of shapes decides on the arithmetic.
+      valueInfo: graph.valueInfo.filter(({ name }) => made.has(name) && name !== end),
     };
     const bytes = encodeOnnxModel({ ...model, graph: excerpt, producerName: 'rerank-fleet segment' });
     return { bytes, inputs: input.map(({ name }) => name), output: end === undefined ? output : HIDDEN_OUTPUT };
@@ -115,7 +116,9 @@ class Excerpt {
     return { ...node, input: input.map(named), output: node.output.map(named) };
   }
 
-  #hiddenInfo(name: string): OnnxValueInfo {
+  #hiddenInfo(name: string, value: string): OnnxValueInfo {
+    const said = this.#graph.model.graph.valueInfo.find((info) => info.name === value);
+    if (said !== undefined) return { ...said, name };
     const { element, width } = this.#graph.hidden;
     const dim = [{ dimParam: 'batch' }, { dimParam: 'sequence' }, { dimValue: width }];
     const tensorType = { elemType: ELEMENT[element], shape: { dim } };
