@@ -8,6 +8,33 @@ interface Posting {
   readonly weight: number;
 }
 
+/** Our own BM25 over a list of texts. */
+export class Bm25Index {
+  readonly #encoder: Bm25Encoder;
+  readonly #postings = new Map<number, Posting[]>();
+  readonly #size: number;
+
+  constructor(texts: readonly string[]) {
+    const counting = new Bm25Encoder({ ...CONSTANTS, averageLength: 1 });
+    const averageLength = texts.reduce((sum, text) => sum + counting.countTerms(text), 0) / texts.length;
+    this.#encoder = new Bm25Encoder({ ...CONSTANTS, averageLength });
+    this.#size = texts.length;
+    texts.forEach((text, position) => {
+      const { indices, values } = this.#encoder.encodePassage(text);
+      indices.forEach((term, at) => {
+        const list = this.#postings.get(term) ?? [];
+        list.push({ position, weight: values[at]! });
+        this.#postings.set(term, list);
+      });
+    });
+  }
+
+  /** Positions of the best texts for a query, best first. */
+  best(query: string, depth: number): number[] {
+    return topPositions(this.#encoder.encodeQuery(query).indices, this.#postings, this.#size).slice(0, depth);
+  }
+}
+
 /** Our own BM25's best `depth` passages for each judged query of a set that has no first-stage run; best candidate first. */
 export async function findCandidates(set: string, judgementFile: string, depth: number): Promise<CandidateList[]> {
   const [queries, corpus, judged] = [
@@ -16,21 +43,10 @@ export async function findCandidates(set: string, judgementFile: string, depth: 
     await readJudgements(set, judgementFile),
   ];
   const [ids, texts] = [[...corpus.keys()], [...corpus.values()]];
-  const counting = new Bm25Encoder({ ...CONSTANTS, averageLength: 1 });
-  const averageLength = texts.reduce((sum, text) => sum + counting.countTerms(text), 0) / texts.length;
-  const encoder = new Bm25Encoder({ ...CONSTANTS, averageLength });
-  const postings = new Map<number, Posting[]>();
-  texts.forEach((text, position) => {
-    const { indices, values } = encoder.encodePassage(text);
-    indices.forEach((term, at) => {
-      const list = postings.get(term) ?? [];
-      list.push({ position, weight: values[at]! });
-      postings.set(term, list);
-    });
-  });
+  const index = new Bm25Index(texts);
   return [...judged.keys()].map((queryId) => {
     const query = queries.get(queryId)!;
-    const best = topPositions(encoder.encodeQuery(query).indices, postings, texts.length).slice(0, depth);
+    const best = index.best(query, depth);
     return { queryId, query, documentIds: best.map((at) => ids[at]!), documents: best.map((at) => texts[at]!) };
   });
 }
