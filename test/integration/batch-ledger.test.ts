@@ -24,6 +24,7 @@ const job = (id: string, fields: Partial<LedgerJob> = {}): LedgerJob => ({
   total: 33,
   rejected: 0,
   pairs: 1_500,
+  tokens: 192_000,
   ...fields,
 });
 const pick = (capacity: number, weights?: Record<string, number>): Promise<readonly SliceRef[]> =>

@@ -197,6 +197,14 @@ const NO_LEDGER: BatchLedger = {
   pools: async () => [],
 };
 
+/** Nobody asks for workers. */
+const NO_DEMAND: Adapters['demand'] = {
+  sync: async () => ({ tokens: 0, tokensPerS: 0, idleMs: Infinity }),
+  batch: async () => ({ slices: 0, tokens: 0, tokensPerS: 0 }),
+  isDemanded: async () => false,
+  lastSpeed: async () => undefined,
+};
+
 /** Nobody counts. */
 const ROOM_FOR_ALL: Adapters['jobRoom'] = {
   hold: async () => ({ outcome: 'held', rows: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
@@ -241,6 +249,7 @@ export class FakeFleet {
       reserve: async ({ tokens }) => ({ outcome: 'admitted', outstanding: tokens, resetMs: 0, retryMs: 0 }),
       release: async () => undefined,
     },
+    demand: NO_DEMAND,
     jobRoom: ROOM_FOR_ALL,
     batchLedger: NO_LEDGER,
     batchEvents: { listen: () => () => undefined },

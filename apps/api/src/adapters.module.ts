@@ -18,6 +18,7 @@ import type { BlobStore, CandidateStore, DocumentStore, JobQueue } from '@rerank
 import type { Logger } from 'pino';
 import type { SyncTokens } from './admission/sync-admission.js';
 import { TaskDispatcher } from './dispatch/task-dispatcher.js';
+import type { DemandSource } from './scaling/scaling.service.js';
 import type { FleetSource } from '@rerank-fleet/core/requests';
 import { ADAPTERS } from './tokens.js';
 
@@ -29,6 +30,8 @@ export interface Adapters {
   readonly fleet: FleetSource;
   /** Tokens of calls that wait for an answer. */
   readonly syncTokens: SyncTokens;
+  /** What is asked of pools, of all processes. */
+  readonly demand: DemandSource;
   /** Rows and bytes of batch jobs. */
   readonly jobRoom: JobRoom;
   readonly jobs: Pick<IngestJobs, 'begin' | 'find' | 'list' | 'remove'>;
@@ -83,15 +86,23 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     });
     closers.push(close);
     const fleet = new FleetRegistry(redis);
+    const syncTokens = new AdmissionSyncTokens(redis);
+    const batchLedger = new RedisBatchLedger(redis, () => clock.now());
     return {
       ...stores,
       fleet,
-      syncTokens: new AdmissionSyncTokens(redis),
+      syncTokens,
+      demand: {
+        sync: (pool) => syncTokens.load(pool),
+        batch: (pool, withinMs) => batchLedger.backlog(pool, withinMs),
+        isDemanded: (pool) => fleet.isDemanded(pool),
+        lastSpeed: (pool) => fleet.lastSpeed(pool),
+      },
       jobRoom: new AdmissionJobRoom(redis),
       dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
       jobs: new IngestJobs(blobs),
       blobs,
-      batchLedger: new RedisBatchLedger(redis, () => clock.now()),
+      batchLedger,
       batchEvents,
       queue,
       now: () => clock.now(),

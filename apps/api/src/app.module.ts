@@ -27,6 +27,8 @@ import { OPENAI_CONTROLLERS, OPENAI_PROVIDERS } from './openai-batch/openai-prov
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { RerankController } from './rerank/rerank.controller.js';
 import { RerankService } from './rerank/rerank.service.js';
+import { ScalingController } from './scaling/scaling.controller.js';
+import { ScalingService } from './scaling/scaling.service.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchService } from './search/search.service.js';
 import * as tokens from './tokens.js';
@@ -80,6 +82,12 @@ const SERVICES: Provider[] = [
     useFactory: ({ fleet, now }: Adapters) => new WorkersService({ fleet, now }),
   },
   {
+    provide: tokens.SCALING_SERVICE,
+    inject: [CONFIG, ADAPTERS],
+    useFactory: ({ scaling: settings }: Config, { demand, fleet, queue, now }: Adapters) =>
+      new ScalingService({ demand, fleet, queue, settings, now }),
+  },
+  {
     provide: tokens.HEALTH_SERVICE,
     inject: [ADAPTERS, LOGGER],
     useFactory: ({ pingQueue, documentStore }: Adapters, logger: Logger) =>
@@ -103,6 +111,7 @@ const SERVICES: Provider[] = [
     JobsController,
     ModelsController,
     WorkersController,
+    ScalingController,
     HealthController,
     OpenApiController,
   ],

@@ -10,7 +10,9 @@ import type { HealthService } from './health/health.service.js';
 import { createApiMetrics } from './metrics/api-metrics.js';
 import { collectFleet } from './metrics/collect-fleet.js';
 import { startApiOps } from './metrics/start-api-ops.js';
-import { HEALTH_SERVICE } from './tokens.js';
+import { collectScaling } from './scaling/scaling-ops.js';
+import type { ScalingService } from './scaling/scaling.service.js';
+import { HEALTH_SERVICE, SCALING_SERVICE } from './tokens.js';
 
 /** How long a process waits at its start for Redis and the stores, which may be starting too. */
 const BOOT_PATIENCE_MS = 30_000;
@@ -97,7 +99,9 @@ async function start(config: Config, logger: Logger): Promise<void> {
   metrics.addProcessMetrics();
   collectFleet(metrics, adapters);
   const app = await createApp({ config, logger, adapters }, metrics);
-  const ops = await startApiOps({ config, logger, metrics, health: app.get<HealthService>(HEALTH_SERVICE) });
+  const scaling = app.get<ScalingService>(SCALING_SERVICE);
+  collectScaling(metrics, { scaling, fleet: adapters.fleet });
+  const ops = await startApiOps({ config, logger, metrics, scaling, health: app.get<HealthService>(HEALTH_SERVICE) });
   lifecycle.whenStopped(async () => {
     await app.close();
     await adapters.close();

@@ -29,4 +29,5 @@ export const OPENAI_BATCHES_SERVICE = Symbol('OpenAiBatchesService');
 export const OPENAI_FILES_SERVICE = Symbol('OpenAiFilesService');
 export const WORKERS_SERVICE = Symbol('WorkersService');
 export const RERANK_SERVICE = Symbol('RerankService');
+export const SCALING_SERVICE = Symbol('ScalingService');
 export const SEARCH_SERVICE = Symbol('SearchService');

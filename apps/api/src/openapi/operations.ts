@@ -15,6 +15,8 @@ import {
   rerankResponseSchema,
   searchRequestSchema,
   searchResponseSchema,
+  scalingQuerySchema,
+  scalingSchema,
   storedDocumentSchema,
   workerListSchema,
 } from '@rerank-fleet/core/contracts';
@@ -177,6 +179,17 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'operator',
     answers: { 200: { description: 'Workers, by pool.', schema: workerListSchema } },
     errors: ['queue_unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/scaling',
+    id: 'readScaling',
+    tag: 'admin',
+    summary: 'How many workers a pool needs, for an autoscaler',
+    scope: 'operator',
+    params: { query: scalingQuerySchema },
+    answers: { 200: { description: 'How the pool stands.', schema: scalingSchema } },
+    errors: ['invalid_request', 'queue_unavailable'],
   },
   {
     method: 'get',

@@ -136,7 +136,7 @@ export const FIELDS = {
     port: field({
       env: 'OPS_PORT',
       description:
-        'Port of the API, and of a worker, for /metrics, /health/live and /health/ready; 0 picks a free one, which the log names. Not set: there is none. `rerank up` gives the API this port and the workers those after it.',
+        'Port of the API, and of a worker, for /metrics, /health/live and /health/ready, and of the API for /v1/scaling; 0 picks a free one, which the log names. Not set: there is none. `rerank up` gives the API this port and the workers those after it.',
       schema: int(0, 65_535).optional(),
     }),
   },
@@ -409,7 +409,8 @@ export const FIELDS = {
     syncDrainS: field({
       env: 'SCALE_SYNC_DRAIN_S',
       unit: 's',
-      description: 'Time in which the workers that /v1/scaling asks for have done the calls that wait now, besides those that come meanwhile.',
+      description:
+        'Time in which the workers that /v1/scaling asks for have done the calls that wait now, besides those that come meanwhile.',
       schema: int(1, 3_600).default(10),
     }),
     batchDrainS: field({

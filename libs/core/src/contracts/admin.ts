@@ -35,14 +35,23 @@ export const workerListSchema = z.object({ object: z.literal('list'), data: z.ar
 export type WorkerBody = z.infer<typeof workerSchema>;
 export type WorkerListBody = z.infer<typeof workerListSchema>;
 
-export const scalingQuerySchema = z.strictObject({ pool: poolNameSchema.default('default') });
+export const scalingQuerySchema = z.strictObject({
+  pool: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be the name of a pool')
+    .default('default'),
+});
 
 /** What an autoscaler reads of a pool. */
 export const scalingSchema = z
   .object({
     pool: z.string(),
-    outstanding_tokens: z.int().meta({ description: 'Estimated tokens that wait or are in hand: of calls, of open batch jobs, of uploads.' }),
-    oldest_age_s: z.number().meta({ description: 'How long the task that goes next has waited, of all queues of the pool; 0 where none waits.' }),
+    outstanding_tokens: z
+      .int()
+      .meta({ description: 'Estimated tokens that wait or are in hand: of calls, of open batch jobs, of uploads.' }),
+    oldest_age_s: z
+      .number()
+      .meta({ description: 'How long the task that goes next has waited, of all queues of the pool; 0 where none waits.' }),
     live_workers: z.int().meta({ description: 'Workers that take tasks.' }),
     desired_workers: z.int().meta({ description: 'Workers that the pool needs; 0 when nothing has been asked of it for a while.' }),
   })

@@ -1,12 +1,13 @@
 /**
  * What of a tenant, and of a pool, waits for an answer. KEYS: [1] zset of the tenant's reservations, "{tokens} {id}" by when they expire, [2] hash of its meter,
  * [3] and [4] the same of the pool. A meter: `sum` tokens reserved; and of about the last ten seconds in which anything was, `drained` tokens and `count` of
- * what was released, and `busy` milliseconds.
+ * what was released, and `busy` milliseconds. That of a pool also has `rate`, the tokens a second that calls bring, those refused for want of workers included,
+ * as it was at `seen`; earlier ones count less, those of half a minute ago a third.
  *
  * Times are Redis' own, in milliseconds.
  */
 const COMMON = `
-local MEMORY_MS, IDLE_MS = 10000, 3600000
+local MEMORY_MS, IDLE_MS, RATE_MS = 10000, 3600000, 30000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -23,6 +24,14 @@ local function read(meter, reserved)
     m.sum = m.sum - tonumber(string.match(entry, '^%d+'))
   end
   return m
+end
+
+-- Tokens a second that come, as of now, and how long ago the last did.
+local function arriving(meter)
+  local kept = redis.call('HMGET', meter, 'rate', 'seen')
+  if not kept[1] then return 0, -1 end
+  local ago = math.max(0, now - tonumber(kept[2]))
+  return tonumber(kept[1]) * math.exp(-ago / RATE_MS), ago
 end
 
 local function write(meter, reserved, m)
@@ -84,7 +93,17 @@ if verdict == 'admitted' then
 end
 write(KEYS[2], KEYS[1], tenant)
 write(KEYS[4], KEYS[3], pool)
+if verdict ~= 'tenant' then redis.call('HSET', KEYS[4], 'rate', arriving(KEYS[4]) + tokens * 1000 / RATE_MS, 'seen', now) end
 return { verdict, tenant.sum, math.ceil(reset_in()), math.ceil(wait) }
+`;
+
+/** KEYS: those of a pool. Returns tokens reserved, tokens a second that come (as text), ms since the last call (−1: none in the last hour). Changes no figure. */
+export const LOAD_SYNC = `${COMMON}
+local m = read(KEYS[2], KEYS[1])
+if redis.call('EXISTS', KEYS[1]) == 0 then m.sum = 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], 'sum', m.sum, 'at', now, 'drained', m.drained, 'count', m.count, 'busy', m.busy) end
+local rate, ago = arriving(KEYS[2])
+return { m.sum, string.format('%.3f', rate), ago }
 `;
 
 /** ARGV: id, tokens. Releasing again, or what has expired, changes nothing. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { AdmissionScript } from './admission-script.js';
-import { RELEASE_SYNC, RESERVE_SYNC } from './admission-sync-scripts.js';
+import { LOAD_SYNC, RELEASE_SYNC, RESERVE_SYNC } from './admission-sync-scripts.js';
 import { KEY_PREFIX } from './redis-connection.js';
 
 const PREFIX = `${KEY_PREFIX}:admission`;
@@ -9,6 +9,7 @@ const GRACE_MS = 5_000;
 
 const RESERVE = new AdmissionScript(RESERVE_SYNC);
 const RELEASE = new AdmissionScript(RELEASE_SYNC);
+const LOAD = new AdmissionScript(LOAD_SYNC);
 
 /** Tokens of one call. */
 export interface SyncReservation {
@@ -40,6 +41,16 @@ export interface SyncVerdict {
   readonly retryMs: number;
 }
 
+/** What calls ask of a pool. */
+export interface SyncLoad {
+  /** Of calls that wait for their answer. */
+  readonly tokens: number;
+  /** That calls bring, over about the last half minute, those included that were refused for want of workers. */
+  readonly tokensPerS: number;
+  /** Since the last call came; Infinity: none in the last hour. */
+  readonly idleMs: number;
+}
+
 /**
  * Tokens of calls that wait for an answer, of all processes. A reservation is made whole or not at all, and vanishes by itself a little after the call's deadline.
  *
@@ -67,9 +78,14 @@ export class AdmissionSyncTokens {
   async release(call: SyncReservation): Promise<void> {
     await RELEASE.run(this.#redis, keysOf(call), [call.id, call.tokens]);
   }
+
+  async load(pool: string): Promise<SyncLoad> {
+    const [tokens, perS, idleMs] = (await LOAD.run(this.#redis, keysOf({ tenant: '', pool }).slice(2), [])) as [number, string, number];
+    return { tokens, tokensPerS: Number(perS), idleMs: idleMs < 0 ? Infinity : idleMs };
+  }
 }
 
-function keysOf({ tenant, pool }: SyncReservation): string[] {
+function keysOf({ tenant, pool }: Pick<SyncReservation, 'tenant' | 'pool'>): string[] {
   const [ofTenant, ofPool] = [`${PREFIX}:tenant:${tenant}`, `${PREFIX}:pool:${pool}`];
   return [ofTenant, `${ofTenant}:meter`, ofPool, `${ofPool}:meter`];
 }

@@ -58,14 +58,14 @@ local function is_finishable(job)
 end
 `;
 
-/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, bitmap of the slices done (may be empty), five counters. */
+/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, bitmap of the slices done (may be empty), five counters, tokens. */
 export const OPEN = `${COMMON}
 local id, tenant, pool = ARGV[1], ARGV[2], ARGV[3]
 local job = P .. 'job:' .. id
 if redis.call('EXISTS', job) == 1 then return 0 end
 redis.call('HSET', job, 'tenant', tenant, 'pool', pool, 'priority', ARGV[4], 'created', ARGV[5], 'expires', ARGV[6], 'slices', ARGV[7],
   'total', ARGV[8], 'rejected', ARGV[9], 'pairs', ARGV[10], 'turn', ARGV[11], 'next', 0, 'flying', 0, 'version', 1,
-  'succeeded', ARGV[14], 'errored', ARGV[15], 'cancelled', ARGV[16], 'expired', ARGV[17], 'pairs_done', ARGV[18])
+  'succeeded', ARGV[14], 'errored', ARGV[15], 'cancelled', ARGV[16], 'expired', ARGV[17], 'pairs_done', ARGV[18], 'tokens', ARGV[19])
 redis.call('DEL', P .. 'done:' .. id)
 if #ARGV[13] > 0 then redis.call('SET', P .. 'done:' .. id, ARGV[13]) end
 local done = redis.call('BITCOUNT', P .. 'done:' .. id)
@@ -296,4 +296,26 @@ for _, id in ipairs(redis.call('ZRANGE', P .. 'ending', 0, -1)) do
   end
 end
 return found
+`;
+
+/**
+ * ARGV: pool, now, ms in which a job should be done, least ms that one is given, tokens of a pair where a job does not say its tokens. Returns tokens and slices that
+ * open jobs have left, and the tokens a second (as text) by which each is done when it should be, or when it expires if that is sooner.
+ */
+export const BACKLOG = `${COMMON}
+local now, target, least = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local tokens, slices, rate = 0, 0, 0
+for from = 0, redis.call('ZCARD', P .. 'expiry') - 1, 256 do
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'expiry', from, from + 255)) do
+    local job = redis.call('HMGET', P .. 'job:' .. id, 'pool', 'slices', 'done', 'tokens', 'pairs', 'created', 'expires')
+    local left = job[1] == ARGV[1] and tonumber(job[2]) - tonumber(job[3]) or 0
+    if left > 0 then
+      local all = tonumber(job[4]) or tonumber(job[5]) * ARGV[5]
+      local due = math.min(tonumber(job[6]) + target, tonumber(job[7]))
+      tokens, slices = tokens + all * left / job[2], slices + left
+      rate = rate + all * left / job[2] * 1000 / math.max(least, due - now)
+    end
+  end
+end
+return { string.format('%.0f', tokens), slices, string.format('%.3f', rate) }
 `;

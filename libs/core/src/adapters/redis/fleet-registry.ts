@@ -11,6 +11,8 @@ const DEMAND_TTL_MS = 120_000;
 
 const WORKERS = `${KEY_PREFIX}:workers`;
 const POOLS = `${KEY_PREFIX}:pools`;
+/** Tokens a second of one worker of a pool, as the last one that had measured it said: known also while nobody works. */
+const SPEEDS = `${KEY_PREFIX}:speeds`;
 const workerKey = (id: string): string => `${KEY_PREFIX}:worker:${id}`;
 const demandKey = (pool: string): string => `${KEY_PREFIX}:demand:${pool}`;
 
@@ -30,12 +32,14 @@ export class FleetRegistry {
   }
 
   async announce(worker: WorkerAnnouncement): Promise<void> {
-    await this.#redis
+    const told = this.#redis
       .multi()
       .set(workerKey(worker.worker_id), JSON.stringify(worker), 'PX', HEARTBEAT_TTL_MS)
       .sadd(WORKERS, worker.worker_id)
-      .hset(POOLS, worker.pool, JSON.stringify(worker.models))
-      .exec();
+      .hset(POOLS, worker.pool, JSON.stringify(worker.models));
+    const speed = worker.stats?.tokens_per_s;
+    if (speed !== undefined) told.hset(SPEEDS, worker.pool, speed);
+    await told.exec();
   }
 
   async withdraw(workerId: string): Promise<void> {
@@ -70,5 +74,16 @@ export class FleetRegistry {
   /** Says that somebody waited for a pool without workers; scaling from zero looks at it. */
   async markDemand(pool: string): Promise<void> {
     await orQueueUnavailable(this.#redis.set(demandKey(pool), '1', 'PX', DEMAND_TTL_MS));
+  }
+
+  /** Whether somebody has waited for a pool without workers in the last two minutes. */
+  async isDemanded(pool: string): Promise<boolean> {
+    return (await orQueueUnavailable(this.#redis.exists(demandKey(pool)))) === 1;
+  }
+
+  /** Tokens a second of one worker of the pool, as one of them last measured it; undefined: none ever has. */
+  async lastSpeed(pool: string): Promise<number | undefined> {
+    const speed = Number(await orQueueUnavailable(this.#redis.hget(SPEEDS, pool)));
+    return speed > 0 ? speed : undefined;
   }
 }

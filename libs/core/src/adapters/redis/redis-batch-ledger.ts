@@ -9,7 +9,7 @@ import type {
   SliceCounts,
   SliceRef,
 } from '../../jobs/index.js';
-import { CLOSE, COMMIT, DROP, DUE, FLIGHTS, FORGET, OPEN, OVERDUE, PICK, SEAL } from './batch-ledger-scripts.js';
+import { BACKLOG, CLOSE, COMMIT, DROP, DUE, FLIGHTS, FORGET, OPEN, OVERDUE, PICK, SEAL } from './batch-ledger-scripts.js';
 import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
 import { CANCEL_CHANNEL, cancelKey } from './result-board.js';
 
@@ -22,6 +22,18 @@ const NEW_FLOW_SLICES = 2;
 const PRIORITY_STEP_MS = 60_000;
 /** Longer than a task waits in the queue when its job is closed. */
 const CLOSED_MARK_MS = 3_600_000;
+/** Of a job that an older release took in, which did not keep its tokens. */
+const USUAL_PAIR_TOKENS = 128;
+/** A job that is nearly due, or over it, is given this share of the time that jobs have: else its last rows would ask for the whole fleet. */
+const LEAST_TIME = 0.25;
+
+/** What the open batch jobs of a pool have left. */
+export interface BatchBacklog {
+  readonly tokens: number;
+  readonly slices: number;
+  /** By which each job is done in time. */
+  readonly tokensPerS: number;
+}
 
 const NOTHING: SliceCounts = { succeeded: 0, errored: 0, cancelled: 0, expired: 0, pairs: 0 };
 
@@ -36,10 +48,10 @@ export class RedisBatchLedger implements BatchLedger {
   }
 
   async open(job: LedgerJob, done?: { readonly slices: readonly number[]; readonly counts: SliceCounts }): Promise<boolean> {
-    const { id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs } = job;
+    const { id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, tokens } = job;
     const turn = createdMs + priority * PRIORITY_STEP_MS;
     const facts = [id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, turn, this.#now()];
-    const opened = await this.#run(OPEN, [...facts, bitmapOf(done?.slices ?? []), ...inOrder(done?.counts ?? NOTHING)]);
+    const opened = await this.#run(OPEN, [...facts, bitmapOf(done?.slices ?? []), ...inOrder(done?.counts ?? NOTHING), tokens]);
     return opened === 1;
   }
 
@@ -101,6 +113,13 @@ export class RedisBatchLedger implements BatchLedger {
     return await orQueueUnavailable(this.#redis.smembers(`${PREFIX}:pools`));
   }
 
+  /** @param withinMs after its submission a job should be done */
+  async backlog(pool: string, withinMs: number): Promise<BatchBacklog> {
+    const values = [pool, this.#now(), withinMs, withinMs * LEAST_TIME, USUAL_PAIR_TOKENS];
+    const [tokens, slices, perS] = (await this.#run(BACKLOG, values)) as [string, number, string];
+    return { tokens: Number(tokens), slices, tokensPerS: Number(perS) };
+  }
+
   #run(script: string, values: readonly (string | number | Buffer)[]): Promise<unknown> {
     return orQueueUnavailable(this.#redis.eval(script, 1, PREFIX, ...values));
   }
@@ -124,6 +143,7 @@ function stateOf(id: string, fields: Readonly<Record<string, string>>, doneSlice
       total: count('total'),
       rejected: count('rejected'),
       pairs: count('pairs'),
+      tokens: count('tokens'),
     },
     succeeded: count('succeeded'),
     errored: count('errored'),

@@ -166,8 +166,8 @@ export class BatchKeeper {
 }
 
 export function ledgerJobOf(record: BatchRecord): LedgerJob {
-  const { id, tenant, pool, priority, slices, total, rejected, pairs } = record;
-  return { id, tenant, pool, priority, slices, total, rejected, pairs, createdMs: record.created_ms, expiresMs: record.expires_ms };
+  const { id, tenant, pool, priority, slices, total, rejected, pairs, tokens } = record;
+  return { id, tenant, pool, priority, slices, total, rejected, pairs, tokens, createdMs: record.created_ms, expiresMs: record.expires_ms };
 }
 
 function doneOf(record: BatchRecord, state: LedgerState, nowMs: number): BatchDone {

@@ -14,6 +14,8 @@ export interface LedgerJob {
   readonly total: number;
   readonly rejected: number;
   readonly pairs: number;
+  /** Estimate, as admission took it. */
+  readonly tokens: number;
 }
 
 /** How the rows of slices ended. */

@@ -16,6 +16,7 @@ container set \`OPS_HOST=0.0.0.0\` and let only the cluster reach it. Without \`
 | \`/health/live\` | the process answers | the process answers |
 | \`/health/ready\` | the queue and the document store answer | its models are warm and it takes tasks; 503 while it loads and while it drains |
 | \`/metrics\` | Prometheus' text format | the same |
+| \`/v1/scaling?pool=\` | how many workers the pool needs ([operations.md](operations.md)) | – |
 
 The probes of the API are on its main port, too. \`rerank status\` and \`GET /v1/admin/workers\` (scope \`operator\`) show each worker's engine, speed, batch fill,
 padding waste, cache hit rate and memory without any monitoring.

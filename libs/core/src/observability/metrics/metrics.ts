@@ -92,5 +92,15 @@ export const API_METRICS = {
   queueAge: gauge('rerank_fleet_queue_next_task_age_seconds', 'How long the task that goes next has waited; 0 where none waits.', [
     'queue',
   ]),
+  outstandingTokens: gauge(
+    'rerank_fleet_outstanding_tokens',
+    'Estimated tokens that wait or are in hand: of calls, of the open batch jobs, of uploads; the same from every API process.',
+    ['pool', 'kind'],
+  ),
+  desiredWorkers: gauge(
+    'rerank_fleet_desired_workers',
+    'Workers that the pool needs, as /v1/scaling says; the same from every API process.',
+    ['pool'],
+  ),
   liveWorkers: gauge('rerank_fleet_workers_live', 'Workers with a heartbeat; the same from every API process.', ['pool', 'state']),
 } as const;
