@@ -127,6 +127,17 @@ export const storedDocumentSchema = z
   .object({ id: z.string(), title: z.string().optional(), text: z.string(), metadata: z.record(z.string(), z.json()).optional() })
   .meta({ id: 'StoredDocument' });
 
+export const documentListSchema = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(storedDocumentSchema),
+    has_more: z.boolean(),
+    next: z.string().optional().meta({ description: 'Pass as `after` for the next page.' }),
+  })
+  .meta({ id: 'DocumentList' });
+
+export type DocumentListBody = z.infer<typeof documentListSchema>;
+
 export const ingestRequestSchema = z
   .strictObject({ documents: z.array(documentSchema).min(1, 'must hold at least one document') })
   .meta({ id: 'IngestRequest' });

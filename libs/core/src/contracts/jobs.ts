@@ -16,6 +16,17 @@ export const ingestJobSchema = z
     errors: z
       .array(z.object({ line: z.int(), document_id: z.string().optional(), code: errorCodeSchema, detail: z.string() }))
       .meta({ description: 'The first 100 documents that were not stored, and why. Lines count from 1.' }),
+    unchanged: z
+      .int()
+      .optional()
+      .meta({ description: 'Of those that succeeded, how many were there already as they are, and needed no embedding.' }),
+    progress: z
+      .object({
+        documents_per_s: z.number().meta({ description: 'By the slices that are done.' }),
+        eta_s: z.int().meta({ description: 'Seconds until the end at that speed.' }),
+      })
+      .optional()
+      .meta({ description: 'While the job runs, as soon as it is known.' }),
     created_at: epochSecondsSchema,
     completed_at: epochSecondsSchema.optional(),
     urls: z.object({ self: z.string() }),

@@ -52,6 +52,8 @@ export const searchOutcomeSchema = z.object({
 export const ingestOutcomeSchema = z.object({
   kind: z.literal('ingest'),
   succeeded: z.int(),
+  /** Of those, how many the index had already as they are; absent in outcomes of older workers. */
+  unchanged: z.int().optional(),
   errors: z.array(
     z.object({ line: z.int(), document_id: z.string().optional(), code: z.enum(ERROR_CODES as [string, ...string[]]), detail: z.string() }),
   ),

@@ -1,4 +1,5 @@
 export * from './batch/index.js';
 export * from './files/index.js';
 export * from './ingest-jobs.js';
-export { timeOfJobId } from './job-id.js';
+export type { IngestJobRecord } from './ingest-job-record.js';
+export { isReindexId, newReindexId, timeOfJobId } from './job-id.js';

@@ -4,30 +4,13 @@ import type { Document, StoredDocument } from '../domain/index.js';
 import type { ErrorCode } from '../errors/index.js';
 import type { BlobStore } from '../ports/index.js';
 import { INGEST_INDEX, ingestIndexKey, jobOfIndexKey } from './batch/batch-layout.js';
+import { describeIngestJob, INGEST_ERRORS_KEPT, type FinishedSlice } from './describe-ingest-job.js';
+import { ingestJobRecordSchema, type IngestJobRecord, type RowError } from './ingest-job-record.js';
 import { isJobId, newJobId, timeOfJobId } from './job-id.js';
 
 /** A slice is one task; it ends at whichever bound comes first. */
 const SLICE_DOCUMENTS = 256;
 const SLICE_CHARACTERS = 4_000_000;
-/** Errors kept in a job; the rest is only counted. */
-const ERRORS_KEPT = 100;
-
-const rowErrorSchema = ingestOutcomeSchema.shape.errors.element;
-type RowError = z.infer<typeof rowErrorSchema>;
-
-const recordSchema = z.object({
-  id: z.string(),
-  tenant: z.string(),
-  corpus: z.string(),
-  corpus_id: z.string(),
-  created_ms: z.number(),
-  total: z.int(),
-  rejected: z.int(),
-  errors: z.array(rowErrorSchema),
-  slices: z.array(z.object({ seq: z.number(), documents: z.int() })),
-});
-
-export type IngestJobRecord = z.infer<typeof recordSchema>;
 
 export interface IngestRow {
   /** Counts from 1. */
@@ -65,9 +48,12 @@ export const sliceTaskId = (jobId: string, slice: number): string => `${jobId}-$
  */
 export class IngestJobs {
   readonly #blobs: BlobStore;
+  readonly #now: () => number;
 
-  constructor(blobs: BlobStore) {
+  /** @param now epoch milliseconds */
+  constructor(blobs: BlobStore, now: () => number = Date.now) {
     this.#blobs = blobs;
+    this.#now = now;
   }
 
   /** Starts an upload; nothing of it can be seen before `commit`. */
@@ -77,7 +63,7 @@ export class IngestJobs {
 
   async record(tenant: string, id: string): Promise<IngestJobRecord | undefined> {
     if (!isJobId(id)) return undefined;
-    return parseJson(recordSchema, await this.#blobs.get(jobKey(tenant, id)));
+    return parseJson(ingestJobRecordSchema, await this.#blobs.get(jobKey(tenant, id)));
   }
 
   /** The job as clients see it; undefined where the tenant has none of this id. */
@@ -85,11 +71,12 @@ export class IngestJobs {
     const record = await this.record(tenant, id);
     if (record === undefined) return undefined;
     const done = await this.#done(record);
-    if (done !== undefined) return describeJob(record, done.outcomes, done.completed_ms);
+    if (done !== undefined) return describeIngestJob(record, done.outcomes, { completedMs: done.completed_ms });
     const outcomes = await this.#outcomes(record);
     // It may have ended meanwhile, and its outcomes been cleared away.
     const ended = await this.#done(record);
-    return ended === undefined ? describeJob(record, outcomes, undefined) : describeJob(record, ended.outcomes, ended.completed_ms);
+    if (ended !== undefined) return describeIngestJob(record, ended.outcomes, { completedMs: ended.completed_ms });
+    return describeIngestJob(record, outcomes, { nowMs: this.#now() });
   }
 
   /** Ids of a tenant's jobs, newest first; `after` is the id where an earlier listing ended. One may be gone already. */
@@ -127,13 +114,14 @@ export class IngestJobs {
 
   /** Repeating it with the same outcome changes nothing. The last slice closes the job and frees all but what the job says of itself. */
   async finishSlice(record: IngestJobRecord, slice: number, outcome: IngestOutcome): Promise<void> {
-    await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(outcome));
+    const finished: FinishedSlice = { ...outcome, finished_ms: this.#now() };
+    await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(finished));
     // Counted before they are read: each of n slices reading all outcomes would be n² reads.
     if ((await this.#countOutcomes(record)) < record.slices.length) return;
     const outcomes = await this.#outcomes(record);
     // Another that ended at the same moment has closed the job and clears it away.
     if (outcomes.length < record.slices.length) return;
-    await this.#blobs.put(doneKey(record.tenant, record.id), JSON.stringify({ completed_ms: Date.now(), outcomes }));
+    await this.#blobs.put(doneKey(record.tenant, record.id), JSON.stringify({ completed_ms: this.#now(), outcomes }));
     await this.#blobs.deleteUnder(`${jobFolder(record.tenant, record.id)}/slices`);
     await this.#blobs.deleteUnder(resultFolder(record.tenant, record.id));
   }
@@ -192,10 +180,10 @@ export class IngestJobs {
     return count;
   }
 
-  async #outcomes(record: IngestJobRecord): Promise<readonly IngestOutcome[]> {
-    const outcomes: IngestOutcome[] = [];
+  async #outcomes(record: IngestJobRecord): Promise<readonly FinishedSlice[]> {
+    const outcomes: FinishedSlice[] = [];
     for await (const key of this.#blobs.list(resultFolder(record.tenant, record.id))) {
-      const outcome = parseJson(ingestOutcomeSchema, await this.#blobs.get(key));
+      const outcome = parseJson(finishedSliceSchema, await this.#blobs.get(key));
       if (outcome !== undefined) outcomes.push(outcome);
     }
     return outcomes;
@@ -238,7 +226,7 @@ export class IngestUpload {
   reject({ line, documentId, code, detail }: IngestRejection): void {
     this.#total += 1;
     this.#rejected += 1;
-    if (this.#errors.length < ERRORS_KEPT)
+    if (this.#errors.length < INGEST_ERRORS_KEPT)
       this.#errors.push({ line, code, detail, ...(documentId === undefined ? {} : { document_id: documentId }) });
   }
 
@@ -281,7 +269,9 @@ export class IngestUpload {
   }
 }
 
-const doneSchema = z.object({ completed_ms: z.number(), outcomes: z.array(ingestOutcomeSchema) });
+const finishedSliceSchema: z.ZodType<FinishedSlice> = ingestOutcomeSchema.extend({ finished_ms: z.number().optional() });
+
+const doneSchema = z.object({ completed_ms: z.number(), outcomes: z.array(finishedSliceSchema) });
 
 function parseJson<Schema extends z.ZodType>(schema: Schema, text: Buffer | undefined): z.output<Schema> | undefined {
   return text === undefined ? undefined : schema.parse(JSON.parse(text.toString('utf8')));
@@ -289,27 +279,4 @@ function parseJson<Schema extends z.ZodType>(schema: Schema, text: Buffer | unde
 
 function withSeq(row: IngestRow, seq: number): { line: number; document: StoredDocument } {
   return { line: row.line, document: { ...row.document, seq } };
-}
-
-function describeJob(record: IngestJobRecord, outcomes: readonly IngestOutcome[], completedMs: number | undefined): IngestJobBody {
-  const succeeded = outcomes.reduce((sum, outcome) => sum + outcome.succeeded, 0);
-  const failed = outcomes.reduce((sum, outcome) => sum + outcome.errors.length, 0);
-  const finished = outcomes.length === record.slices.length;
-  return {
-    id: record.id,
-    object: 'job',
-    kind: 'ingest',
-    corpus: record.corpus,
-    status: finished ? 'completed' : outcomes.length > 0 ? 'in_progress' : 'queued',
-    request_counts: {
-      total: record.total,
-      processing: record.total - record.rejected - succeeded - failed,
-      succeeded,
-      errored: record.rejected + failed,
-    },
-    errors: [...record.errors, ...outcomes.flatMap((outcome) => outcome.errors)].slice(0, ERRORS_KEPT),
-    created_at: Math.floor(record.created_ms / 1_000),
-    ...(finished ? { completed_at: Math.floor((completedMs ?? record.created_ms) / 1_000) } : {}),
-    urls: { self: `/v1/jobs/${record.id}` },
-  };
 }

@@ -94,6 +94,21 @@ describe('routeRequest', () => {
     expect(() => routeRequest(pools, needs, {})).toThrow(/model_unavailable: No pool has the embedder of this corpus \("old"/);
   });
 
+  it('finds the pool of an embedder by its name, whatever its file', () => {
+    const some = poolsOf(
+      [worker('default', [model('mini'), model('bge', 'embedder')]), worker('other', [model('e5', 'embedder', '7')])],
+      [],
+    );
+    const route = (name: string, of: 'request' | 'corpus') =>
+      routeRequest(some, { reranker: { kind: 'none' }, embedder: { name, of } }, {});
+    expect(route('e5', 'request').pool).toBe('other');
+    expect(route('intfloat/e5', 'corpus').pool).toBe('other');
+    const fault = { pointer: '/embedding_model', detail: 'is not a served embedder' };
+    expect(() => route('mini', 'request')).toThrow(expect.objectContaining({ code: 'model_not_found', errors: [fault] }) as Error);
+    expect(() => route('mini', 'request')).toThrow(/there is "bge", "e5"/);
+    expect(() => route('old', 'corpus')).toThrow(/model_unavailable: No pool has the embedder of this corpus \("old"\)/);
+  });
+
   it('prefers a live pool to one that sleeps, whatever its name', () => {
     const some = poolsOf([worker('zeta', [model('mini')])], [{ pool: 'default', models: [model('mini')] }]);
     expect(routeRequest(some, { reranker: { kind: 'named', name: 'mini' } }, {}).pool).toBe('zeta');

@@ -13,11 +13,14 @@ export type RerankerNeeds =
   | { readonly kind: 'default' }
   | { readonly kind: 'none' };
 
+/** The file that a corpus was embedded with, or whatever file has the name: one that the request asks for, or that of the corpus' settings. */
+export type EmbedderNeeds = ModelPin | { readonly name: string; readonly of: 'request' | 'corpus' };
+
 /** What a request needs of the pool that serves it. */
 export interface RouteNeeds {
   readonly reranker: RerankerNeeds;
-  /** Needed to embed the query as the corpus was. */
-  readonly embedder?: ModelPin;
+  /** Needed to embed queries or passages. */
+  readonly embedder?: EmbedderNeeds;
 }
 
 export interface RouteChoice {
@@ -53,13 +56,7 @@ export function rerankerNames(pools: readonly PoolView[]): readonly string[] {
 export function routeRequest(pools: readonly PoolView[], needs: RouteNeeds, aliases: Readonly<Record<string, string>>): RouteChoice {
   const names = servedNames(pools, needs.reranker, aliases);
   const able = pools.filter((pool) => needs.embedder === undefined || hasEmbedder(pool, needs.embedder));
-  if (able.length === 0 && needs.embedder !== undefined) {
-    throw new RerankError(
-      'model_unavailable',
-      `No pool has the embedder of this corpus ("${needs.embedder.name}", file ${needs.embedder.sha256.slice(0, 12)}); start a worker with it, or search with mode "sparse".`,
-      { retryAfterS: RETRY_AFTER_S },
-    );
-  }
+  if (able.length === 0 && needs.embedder !== undefined) throw noEmbedder(pools, needs.embedder);
   if (needs.reranker.kind === 'none') return { pool: first(able).pool, models: [] };
   for (const pool of able) {
     const found = names.map((name) =>
@@ -68,7 +65,7 @@ export function routeRequest(pools: readonly PoolView[], needs: RouteNeeds, alia
     const models = found.filter((model) => model !== undefined);
     if (models.length === found.length) return { pool: pool.pool, models: models.map(({ name, sha256 }) => ({ name, sha256 })) };
   }
-  const beside = needs.embedder === undefined ? '' : ` beside the embedder "${needs.embedder.name}" of this corpus`;
+  const beside = needs.embedder === undefined ? '' : ` beside the embedder "${needs.embedder.name}"`;
   throw new RerankError('model_unavailable', `No pool has ${describeNames(names)}${beside}; GET /v1/models lists what there is.`, {
     retryAfterS: RETRY_AFTER_S,
   });
@@ -129,6 +126,28 @@ function first(pools: readonly PoolView[]): PoolView {
 
 const isReranker = (model: FleetModel): boolean => model.kind === 'cross-encoder';
 
-function hasEmbedder(pool: PoolView, embedder: ModelPin): boolean {
-  return pool.models.some((model) => model.kind === 'embedder' && model.name === embedder.name && model.sha256 === embedder.sha256);
+const isEmbedder = (model: FleetModel): boolean => model.kind === 'embedder';
+
+function hasEmbedder(pool: PoolView, needs: EmbedderNeeds): boolean {
+  const embedders = pool.models.filter(isEmbedder);
+  if ('sha256' in needs) return embedders.some(({ name, sha256 }) => name === needs.name && sha256 === needs.sha256);
+  return servedName(needs.name, new Set(embedders.map(({ name }) => name)), {}) !== undefined;
+}
+
+function noEmbedder(pools: readonly PoolView[], needs: EmbedderNeeds): RerankError {
+  if ('sha256' in needs)
+    return new RerankError(
+      'model_unavailable',
+      `No pool has the embedder of this corpus ("${needs.name}", file ${needs.sha256.slice(0, 12)}); start a worker with it, or search with mode "sparse".`,
+      { retryAfterS: RETRY_AFTER_S },
+    );
+  if (needs.of === 'corpus')
+    return new RerankError('model_unavailable', `No pool has the embedder of this corpus ("${needs.name}"); start a worker with it.`, {
+      retryAfterS: RETRY_AFTER_S,
+    });
+  const names = [...new Set(pools.flatMap(({ models }) => models.filter(isEmbedder).map(({ name }) => name)))].sort();
+  const there = names.length === 0 ? 'there is none' : `there is ${names.map((name) => `"${name}"`).join(', ')}`;
+  return new RerankError('model_not_found', `No embedder of this name; ${there} (GET /v1/models).`, {
+    errors: [{ pointer: '/embedding_model', detail: 'is not a served embedder' }],
+  });
 }
