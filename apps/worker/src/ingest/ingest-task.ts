@@ -59,21 +59,26 @@ async function writeSlice(
   );
   const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
   const errors = new Map<number, RowError>();
-  for (const version of await versionsNow(parts.documents, corpus)) {
-    const found = await unlessDropped(parts.documents, version, () => indexRows(parts, version, toIndex, context));
-    for (const error of found ?? []) errors.set(error.line, error);
+  const changed = new Set<number>();
+  const versions = await versionsNow(parts.documents, corpus);
+  for (const version of versions) {
+    await unlessDropped(parts.documents, version, async () => {
+      const rows = await changedRows(parts, version, toIndex);
+      for (const { line } of rows) changed.add(line);
+      for (const error of await indexRows(parts, version, rows, context)) errors.set(error.line, error);
+    });
   }
-  return { kind: 'ingest', succeeded: slice.rows.length - errors.size, errors: [...errors.values()] };
+  const unchanged = versions.length === 0 ? 0 : toIndex.length - changed.size;
+  return { kind: 'ingest', succeeded: slice.rows.length - errors.size, unchanged, errors: [...errors.values()] };
 }
 
 /** All rows at once; row by row if one text cannot be embedded, so that only that one errs, or if a worker died under the slice. */
 async function indexRows(
   parts: IngestParts,
   version: CorpusVersion,
-  all: IngestSlice['rows'],
+  rows: IngestSlice['rows'],
   { signal, isolate }: TaskContext,
 ): Promise<RowError[]> {
-  const rows = await changedRows(parts, version, all);
   if (rows.length === 0) return [];
   const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> =>
     await indexDocuments(parts, version, documents, signal);
