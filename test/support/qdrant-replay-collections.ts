@@ -29,6 +29,10 @@ interface Selector {
   readonly filter?: Filter;
 }
 
+interface SetPayload extends Selector {
+  readonly payload: Metadata;
+}
+
 interface VectorQuery {
   readonly query: readonly number[] | SparseNumbers;
   readonly using: 'dense' | 'bm25';
@@ -78,6 +82,8 @@ export class ReplayCollections {
         return retrieve(collection, body as { ids: readonly string[]; with_payload: boolean | readonly string[] });
       case 'POST points/delete':
         return remove(collection, body as Selector);
+      case 'POST points/payload':
+        return setPayload(collection, body as SetPayload);
       case 'POST points/batch':
         return batch(collection, body as { operations: readonly { upsert?: Upsert; delete?: Selector }[] });
       case 'POST points/count':
@@ -141,9 +147,21 @@ function upsert({ dimensions, points }: Collection, { points: incoming, update_f
   return completed;
 }
 
-function remove(collection: Collection, { points, filter }: Selector): Reply {
-  const ids = points ?? passing(collection, filter).map(({ id }) => id);
-  for (const id of ids) collection.points.delete(id);
+function selected(collection: Collection, { points, filter }: Selector): readonly string[] {
+  return points ?? passing(collection, filter).map(({ id }) => id);
+}
+
+function remove(collection: Collection, selector: Selector): Reply {
+  for (const id of selected(collection, selector)) collection.points.delete(id);
+  return completed;
+}
+
+/** Other fields of the payloads stay. */
+function setPayload(collection: Collection, { payload, ...selector }: SetPayload): Reply {
+  for (const id of selected(collection, selector)) {
+    const point = collection.points.get(id);
+    if (point !== undefined) collection.points.set(id, { ...point, payload: { ...point.payload, ...payload } });
+  }
   return completed;
 }
 

@@ -5,12 +5,14 @@ import { recordedExchanges } from './qdrant-replay-recording.js';
 import { RecordedShapes } from './qdrant-replay-shapes.js';
 import { ReplayCollections, type Reply } from './qdrant-replay-collections.js';
 
+export type Intercepted = Reply | 'hang' | undefined;
+
 export interface ReplayServer {
   readonly url: string;
   /** What the recording never had in a request that was sent here; such a request is answered with 400. */
   readonly objections: readonly string[];
-  /** Answers requests that it returns something for, instead of the collections. */
-  intercept?: ((method: string, path: string) => Reply | 'hang' | undefined) | undefined;
+  /** Answers requests that it returns something for, instead of the collections. While its promise waits, the request does: others may come between. */
+  intercept?: ((method: string, path: string, body: unknown) => Intercepted | Promise<Intercepted>) | undefined;
   close(): Promise<void>;
 }
 
@@ -28,7 +30,7 @@ export async function startReplayServer(): Promise<ReplayServer> {
   const replyTo = async (request: IncomingMessage): Promise<Reply | 'hang'> => {
     const [method, path] = [request.method!, request.url!];
     const body = await bodyOf(request);
-    const intercepted = server.intercept?.(method, path);
+    const intercepted = await server.intercept?.(method, path, body);
     if (intercepted !== undefined) return intercepted;
     const objection = shapes.objection({ method, path, body });
     if (objection !== undefined) {

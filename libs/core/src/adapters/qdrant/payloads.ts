@@ -25,6 +25,8 @@ const documentPayload = z.object({
 
 const writeState = z.object({ seq: z.number(), deleted: z.boolean().optional() });
 
+const documentName = z.object({ document_id: z.string() });
+
 /** Points written by a release that stamped no content have none of it. */
 const stampState = z.object({
   document_id: z.string(),
@@ -61,6 +63,10 @@ export function stampStateOf(payload: unknown): StampState {
   return { documentId, seq, ...(contentHash === undefined ? {} : { contentHash }), ...(passages === undefined ? {} : { passages }) };
 }
 
+export function documentIdOf(payload: unknown): string {
+  return parsed(documentName, payload).document_id;
+}
+
 function optionalParts({ title, metadata: found }: { title?: string | undefined; metadata?: Metadata | undefined }): {
   title?: string;
   metadata?: Metadata;
@@ -90,6 +96,12 @@ export function passagePoint(document: IndexedDocument, passage: IndexedPassage)
 /** Stands at the place of a deleted document's first passage; it has no vectors, so no search finds it. */
 export function passageTombstone(documentId: string, seq: number): QdrantPoint {
   return { id: passageId(documentId, 0), vector: {}, payload: { document_id: documentId, seq, deleted: true } };
+}
+
+/** A document without passages is there in no search either; unlike a deleted one it has content, so it need not be written again. */
+export function emptyDocument({ documentId, seq, contentHash }: IndexedDocument): QdrantPoint {
+  const tombstone = passageTombstone(documentId, seq);
+  return { ...tombstone, payload: { ...tombstone.payload, content_hash: contentHash, passages: 0 } };
 }
 
 export function candidateOf({ score, payload }: ScoredPayload, rank: number): Candidate {

@@ -1,12 +1,15 @@
 import type { Candidate, Condition, CorpusVersion, DocumentStamp, FieldType, Filter, IndexedDocument } from '../../domain/index.js';
-import { InvariantError, invariant } from '../../errors/index.js';
+import { invariant } from '../../errors/index.js';
 import type { CandidateStore, RetrieveRequest } from '../../ports/index.js';
 import { RRF_K, passageId } from '../../retrieval/index.js';
 import { passagesCollection } from './collection-names.js';
+import { collectionSettings, denseSearchParams } from './index-options.js';
 import {
   STAMP_STATE_FIELDS,
   WRITE_STATE_FIELDS,
   candidateOf,
+  documentIdOf,
+  emptyDocument,
   passagePoint,
   passageTombstone,
   stampStateOf,
@@ -17,10 +20,12 @@ import { sparseNumbers, type QdrantConnection, type QdrantPoint, type VectorQuer
 import type { QdrantCorpora } from './qdrant-corpora.js';
 import { NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
 
-const OWN_FIELDS = { document_id: 'keyword', seq: 'integer', deleted: 'bool' } as const;
-/** Points and documents in one request: some 5 MB of vectors as JSON. */
-const MAX_POINTS = 500;
+/** All that conditions of ours name: a server in strict mode refuses others. */
+const OWN_FIELDS = { document_id: 'keyword', passage: 'integer', seq: 'integer', content_hash: 'keyword', deleted: 'bool' } as const;
+/** Documents that one condition names. */
 const MAX_DOCUMENTS = 100;
+/** Points that one read asks for by id, or that one page holds. */
+const MAX_IDS = 1_000;
 
 /** Passages as points of one collection a version. A document's first passage, or its tombstone, tells the document's `seq`. */
 export class QdrantCandidateStore implements CandidateStore {
@@ -35,7 +40,7 @@ export class QdrantCandidateStore implements CandidateStore {
     // The collection of a deleted corpus of this name may have stayed: its passages are not ours.
     if (claimedBy !== undefined && claimedBy !== version.corpusId) await this.connection.dropCollection(collection);
     if (claimedBy !== version.corpusId) await this.corpora.claimVersion(version);
-    await this.connection.createCollection(collection, version.embedder.dimensions);
+    await this.connection.createCollection(collection, collectionSettings(version.embedder.dimensions, version.index));
     await this.connection.createIndexes(collection, { ...OWN_FIELDS, ...metadataFields(version.fields) });
     const record = await this.corpora.find(version);
     if (record?.corpusId === version.corpusId && record.promotedVersion === version.version) await this.corpora.followPromotion(record);
@@ -52,8 +57,11 @@ export class QdrantCandidateStore implements CandidateStore {
     const collection = passagesCollection(version);
     for (const slice of slices(documents, MAX_DOCUMENTS)) {
       const onlyOver: QdrantFilter = { should: slice.map(({ documentId, seq }) => olderThan(documentId, seq)) };
-      for (const points of slices(slice.flatMap(pointsOf), MAX_POINTS)) await this.connection.upsert(collection, points, { onlyOver });
-      await this.removeLeftovers(collection, slice);
+      await this.connection.upsert(collection, pointsOf(slice), { onlyOver });
+      await this.removeLeftovers(
+        collection,
+        slice.map(({ documentId }) => documentId),
+      );
     }
   }
 
@@ -66,19 +74,19 @@ export class QdrantCandidateStore implements CandidateStore {
           { key: 'seq', range: { lte: seq } },
         ],
       };
-      // The passages go first, so that no tombstone inherits a vector.
-      await this.connection.deleteWhere(collection, { ...upTo, ...NOT_DELETED });
+      // The tombstones come first, so that no slower write finds an empty place, and what one wrote before goes with the rest.
       await this.connection.upsert(
         collection,
         ids.map((id) => passageTombstone(id, seq)),
         { onlyOver: upTo },
       );
+      await this.connection.deleteWhere(collection, { ...upTo, ...NOT_DELETED });
     }
   }
 
   /**
-   * The filter lets only points of that content take the new `seq`, and one more read tells whether the document is whole: a write under way may have put
-   * some of its own points between them.
+   * The filter lets only points of that content take the new `seq`; what is read afterwards tells whether the document is whole, as a write under way may
+   * have put some of its own points between them.
    */
   async restampDocuments(version: CorpusVersion, documents: readonly DocumentStamp[]): Promise<ReadonlySet<string>> {
     const collection = passagesCollection(version);
@@ -92,20 +100,14 @@ export class QdrantCandidateStore implements CandidateStore {
       for (const [seq, group] of Map.groupBy(known, (stamp) => stamp.seq)) {
         await this.connection.setPayloadWhere(collection, { should: group.map(sameContent) }, { seq });
       }
-      const after = await this.heads(collection, known);
-      for (const stamp of known) {
-        const head = after.get(stamp.documentId);
-        if (head?.seq !== stamp.seq || head.contentHash !== stamp.contentHash) continue;
-        const whole = { must: [...sameContent(stamp).must, { key: 'seq', match: { value: stamp.seq } }] };
-        if ((await this.connection.count(collection, whole)) === head.passages) stamped.add(stamp.documentId);
-      }
+      for (const id of await this.wholeDocuments(collection, known)) stamped.add(id);
     }
     return stamped;
   }
 
   async documentSeqs(version: CorpusVersion, documentIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const seqs = new Map<string, number>();
-    for (const ids of slices(documentIds, MAX_DOCUMENTS)) {
+    for (const ids of slices(documentIds, MAX_IDS)) {
       const heads = await this.connection.payloadsById(
         passagesCollection(version),
         ids.map((id) => passageId(id, 0)),
@@ -125,7 +127,7 @@ export class QdrantCandidateStore implements CandidateStore {
 
   async retrieve(version: CorpusVersion, { signal, ...request }: RetrieveRequest): Promise<readonly Candidate[]> {
     signal?.throwIfAborted();
-    const found = await abortable(this.connection.query(passagesCollection(version), queryOf(request)), signal);
+    const found = await abortable(this.connection.query(passagesCollection(version), queryOf(version, request)), signal);
     return found.map((point, i) => candidateOf(point, i + 1));
   }
 
@@ -147,23 +149,59 @@ export class QdrantCandidateStore implements CandidateStore {
     return new Map([...found.values()].map(stampStateOf).map((head) => [head.documentId, head]));
   }
 
+  /** Those that stand with the stamp's content and `seq`, all their passages and no others. */
+  private async wholeDocuments(collection: string, stamps: readonly DocumentStamp[]): Promise<readonly string[]> {
+    const heads = await this.heads(collection, stamps);
+    const current = stamps.filter(({ documentId, contentHash, seq }) => {
+      const head = heads.get(documentId);
+      return head?.seq === seq && head.contentHash === contentHash;
+    });
+    // A write that was cut short has left passages of the one before it.
+    await this.removeLeftovers(
+      collection,
+      current.map(({ documentId }) => documentId),
+    );
+    const expected = new Map(current.map(({ documentId }) => [documentId, heads.get(documentId)!.passages ?? 0]));
+    const found = await this.countPoints(
+      collection,
+      current.filter(({ documentId }) => expected.get(documentId)! > 1),
+    );
+    // The first passage, or the mark of a document without any, has just been seen.
+    return [...expected].filter(([id, passages]) => passages <= 1 || found.get(id) === passages).map(([id]) => id);
+  }
+
+  private async countPoints(collection: string, stamps: readonly DocumentStamp[]): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    if (stamps.length === 0) return counts;
+    const filter = { should: stamps.map((stamp) => ({ must: [...sameContent(stamp).must, { key: 'seq', match: { value: stamp.seq } }] })) };
+    let after: string | undefined;
+    do {
+      const from = after === undefined ? {} : { after };
+      const page = await this.connection.scroll(collection, { filter, limit: MAX_IDS, fields: ['document_id'], ...from });
+      for (const id of page.payloads.map(documentIdOf)) counts.set(id, (counts.get(id) ?? 0) + 1);
+      after = page.next;
+    } while (after !== undefined);
+    return counts;
+  }
+
   /**
    * Takes out passages of earlier writes: ours over theirs, and, where our write came late, ours under theirs. Both are told by the
    * `seq` that now stands at the document's first point.
    */
-  private async removeLeftovers(collection: string, documents: readonly IndexedDocument[]): Promise<void> {
+  private async removeLeftovers(collection: string, documentIds: readonly string[]): Promise<void> {
+    if (documentIds.length === 0) return;
     const heads = await this.connection.payloadsById(
       collection,
-      documents.map(({ documentId }) => passageId(documentId, 0)),
+      documentIds.map((id) => passageId(id, 0)),
       WRITE_STATE_FIELDS,
     );
-    const leftovers = documents.map(({ documentId }): QdrantFilter => {
-      const head = heads.get(passageId(documentId, 0));
-      if (head === undefined) throw new InvariantError('A document was written and its first point is not there.');
+    const leftovers = documentIds.flatMap((id): QdrantFilter[] => {
+      const head = heads.get(passageId(id, 0));
+      if (head === undefined) return [];
       const { seq, deleted } = writeStateOf(head);
-      return deleted ? { ...olderThan(documentId, seq + 1), ...NOT_DELETED } : olderThan(documentId, seq);
+      return [deleted ? { ...olderThan(id, seq + 1), ...NOT_DELETED } : olderThan(id, seq)];
     });
-    await this.connection.deleteWhere(collection, { should: leftovers });
+    if (leftovers.length > 0) await this.connection.deleteWhere(collection, { should: leftovers });
   }
 }
 
@@ -182,24 +220,32 @@ function metadataFields(fields: Readonly<Record<string, FieldType>>): Record<str
   return Object.fromEntries(Object.entries(fields).map(([key, type]) => [`metadata.${key}`, type]));
 }
 
-/** A document without passages is there in no search, but its `seq` holds back slower writes. */
-function pointsOf(document: IndexedDocument): QdrantPoint[] {
-  const { passages, documentId, seq } = document;
-  if (passages.length === 0) return [passageTombstone(documentId, seq)];
-  invariant(passages[0]!.index === 0, 'The passages of a document do not count from 0.');
-  return passages.map((passage) => passagePoint(document, passage));
+function* pointsOf(documents: readonly IndexedDocument[]): Generator<QdrantPoint> {
+  for (const document of documents) {
+    const { passages } = document;
+    invariant(passages.length === 0 || passages[0]!.index === 0, 'The passages of a document do not count from 0.');
+    if (passages.length === 0) yield emptyDocument(document);
+    for (const passage of passages) yield passagePoint(document, passage);
+  }
 }
 
-function queryOf(request: RetrieveRequest): Parameters<QdrantConnection['query']>[1] {
+function queryOf({ index }: CorpusVersion, request: RetrieveRequest): Parameters<QdrantConnection['query']>[1] {
   const { mode, limit } = request;
-  if (mode === 'dense') return denseQuery(request);
+  if (mode === 'dense') return denseQuery(index, request);
   if (mode === 'sparse') return sparseQuery(request);
-  return { prefetch: [denseQuery(request), sparseQuery(request)], query: { rrf: { k: RRF_K } }, limit };
+  return { prefetch: [denseQuery(index, request), sparseQuery(request)], query: { rrf: { k: RRF_K } }, limit };
 }
 
-function denseQuery({ dense, filter, limit }: RetrieveRequest): VectorQuery {
+function denseQuery(index: CorpusVersion['index'], { dense, filter, limit }: RetrieveRequest): VectorQuery {
   invariant(dense, 'A dense search without a vector.');
-  return { query: [...dense], using: 'dense', limit, ...(filter === undefined ? {} : { filter: underMetadata(filter) }) };
+  const params = denseSearchParams(index);
+  return {
+    query: [...dense],
+    using: 'dense',
+    limit,
+    ...(params === undefined ? {} : { params }),
+    ...(filter === undefined ? {} : { filter: underMetadata(filter) }),
+  };
 }
 
 function sparseQuery({ sparse, filter, limit }: RetrieveRequest): VectorQuery {

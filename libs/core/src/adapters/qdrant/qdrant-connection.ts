@@ -2,6 +2,8 @@ import { QdrantClient, type Schemas } from '@qdrant/js-client-rest';
 import { z } from 'zod';
 import { RerankError } from '../../errors/index.js';
 import type { FieldType, SparseVector } from '../../domain/index.js';
+import type { DenseSearchParams, collectionSettings } from './index-options.js';
+import { pointBatches } from './point-batches.js';
 import { isStatus, toStoreError } from './qdrant-errors.js';
 import type { QdrantFilter } from './qdrant-filter.js';
 
@@ -44,6 +46,7 @@ export interface VectorQuery {
   readonly query: readonly number[] | { readonly indices: readonly number[]; readonly values: readonly number[] };
   readonly using: 'dense' | 'bm25';
   readonly filter?: QdrantFilter;
+  readonly params?: DenseSearchParams;
   readonly limit: number;
 }
 
@@ -72,14 +75,10 @@ export class QdrantConnection {
     });
   }
 
-  /** Resolves to false if it is there already. `dimensions` undefined: a collection without vectors. */
-  async createCollection(name: string, dimensions?: number): Promise<boolean> {
-    const vectors =
-      dimensions === undefined
-        ? { vectors: {} }
-        : { vectors: { dense: { size: dimensions, distance: 'Cosine' as const } }, sparse_vectors: { bm25: { modifier: 'idf' as const } } };
+  /** Resolves to false if it is there already, whatever its settings. Without settings: a collection without vectors. */
+  async createCollection(name: string, settings?: ReturnType<typeof collectionSettings>): Promise<boolean> {
     try {
-      await this.client.createCollection(name, vectors);
+      await this.client.createCollection(name, settings ?? { vectors: {} });
       return true;
     } catch (error) {
       if (isStatus(error, 409)) return false;
@@ -97,15 +96,15 @@ export class QdrantConnection {
     }
   }
 
-  /** Durable when it resolves. */
-  async upsert(collection: string, points: readonly QdrantPoint[], { onlyOver, insertOnly }: UpsertCondition): Promise<void> {
-    if (points.length === 0) return;
-    const body = {
-      points: points as Schemas['PointStruct'][],
+  /** Durable when it resolves; in several requests where one would be too large, so readers may see a part of it before. */
+  async upsert(collection: string, points: Iterable<QdrantPoint>, { onlyOver, insertOnly }: UpsertCondition): Promise<void> {
+    const condition = {
       ...(onlyOver === undefined ? {} : { update_filter: onlyOver as Schemas['Filter'] }),
       ...(insertOnly === true ? { update_mode: 'insert_only' as const } : {}),
     };
-    await completed(this.client.upsert(collection, { wait: true, ...body }));
+    for (const batch of pointBatches(points)) {
+      await completed(this.client.upsert(collection, { wait: true, points: batch as Schemas['PointStruct'][], ...condition }));
+    }
   }
 
   /** Sets fields of the payloads of all points that pass. */
@@ -132,10 +131,15 @@ export class QdrantConnection {
 
   async scroll(
     collection: string,
-    options: { readonly filter: QdrantFilter; readonly limit: number; readonly after?: string },
+    options: { readonly filter: QdrantFilter; readonly limit: number; readonly after?: string; readonly fields?: readonly string[] },
   ): Promise<{ readonly payloads: readonly unknown[]; readonly next?: string }> {
-    const { filter, limit, after } = options;
-    const body = { filter: filter as Schemas['Filter'], limit, with_payload: true, ...(after === undefined ? {} : { offset: after }) };
+    const { filter, limit, after, fields } = options;
+    const body = {
+      filter: filter as Schemas['Filter'],
+      limit,
+      with_payload: fields === undefined ? true : [...fields],
+      ...(after === undefined ? {} : { offset: after }),
+    };
     const { points, next_page_offset: next } = parsed(page, await checked(this.client.scroll(collection, body)));
     return {
       payloads: points.map(({ payload }) => withoutBigInts(payload)),

@@ -77,9 +77,19 @@ export class QdrantCorpora {
     return true;
   }
 
-  /** Points the corpus' alias at the promoted version, once its collection is there. */
-  async followPromotion({ promotedVersion, tenant, corpus }: CorpusRecord): Promise<void> {
-    await this.connection.pointAlias(passagesAlias({ tenant, corpus }), passagesCollection({ tenant, corpus, version: promotedVersion }));
+  /**
+   * Points the corpus' alias at the promoted version, once its collection is there. Of two changes of the record at once the earlier may set its alias last,
+   * so the record is looked at again.
+   */
+  async followPromotion(record: CorpusRecord): Promise<void> {
+    const ref = { tenant: record.tenant, corpus: record.corpus };
+    let promoted = record.promotedVersion;
+    for (;;) {
+      await this.connection.pointAlias(passagesAlias(ref), passagesCollection({ ...ref, version: promoted }));
+      const now = (await this.find(ref))?.promotedVersion ?? promoted;
+      if (now === promoted) return;
+      promoted = now;
+    }
   }
 
   /** The incarnation of the corpus that the version's collection was made for; undefined if none was. */
