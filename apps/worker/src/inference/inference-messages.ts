@@ -1,4 +1,6 @@
 import type { Pooling } from '@rerank-fleet/core/domain';
+import type { SegmentSet } from '../exits/segment-set.js';
+import type { StateRows } from '../pipeline/batch-runner.js';
 
 /** A faster way to run the same weights, whose scores differ from those of the file as it is by less than batch mates make them differ. */
 export interface FastVariant {
@@ -9,11 +11,22 @@ export interface FastVariant {
   readonly withoutOptimizers: readonly string[];
 }
 
+/** A model cut between its layers, with what its threads share. */
+export interface SegmentedModel extends Pick<SegmentSet, 'cuts' | 'width' | 'hiddenType' | 'segments'> {
+  readonly withoutOptimizers?: readonly string[];
+  /** File of the heads that predict logits at the cuts. */
+  readonly headsPath: string;
+  /** Hidden states of pairs between two segments, in pages. */
+  readonly memory: SharedArrayBuffer;
+}
+
 export interface InferenceModel {
   readonly sha256: string;
   readonly onnxPath: string;
   /** What runs batches that need not equal the reference implementation. @defaultValue the file itself */
   readonly fast?: FastVariant;
+  /** Loaded with the first batch that asks for a segment. */
+  readonly segmented?: SegmentedModel;
   /** What becomes of the output: one logit a sequence, or one vector a sequence. */
   readonly output:
     | { readonly kind: 'logit'; readonly labelIndex: number }
@@ -36,6 +49,9 @@ export interface BatchTensors {
   readonly tokenTypeIds: BigInt64Array;
   /** The file itself has to run it. */
   readonly reference?: boolean;
+  /** One segment of the model has to run it, on the states of `state`; those after the first take no ids. */
+  readonly segment?: number;
+  readonly state?: StateRows;
 }
 
 export interface InferenceCall extends BatchTensors {

@@ -24,16 +24,7 @@ export class OnnxModel {
   }
 
   static async load(model: SessionSource, options: Pick<InferenceThreadData, 'device' | 'intraOpThreads'>): Promise<OnnxModel> {
-    const { withoutOptimizers = [] } = model;
-    const session = await InferenceSession.create(model.onnxPath, {
-      // Only the provider that was asked for: onnxruntime would fall back to the CPU without a word.
-      executionProviders: [options.device],
-      intraOpNumThreads: options.intraOpThreads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
-      ...(withoutOptimizers.length === 0 ? {} : { extra: { optimization: { disable_specified_optimizers: withoutOptimizers.join(';') } } }),
-    });
+    const session = await InferenceSession.create(model.onnxPath, sessionOptions(options, model.withoutOptimizers));
     return new OnnxModel(session, model.output);
   }
 
@@ -53,9 +44,7 @@ export class OnnxModel {
     const output = this.#outputTensor(results);
     const values = toFloat32(output);
     const released =
-      this.#output.kind === 'logit'
-        ? this.#logits(values, output.dims, this.#output.labelIndex)
-        : this.#vectors(values, output.dims, batch);
+      this.#output.kind === 'logit' ? logitsOf(values, output.dims, this.#output.labelIndex) : this.#vectors(values, output.dims, batch);
     output.dispose();
     return released;
   }
@@ -72,15 +61,6 @@ export class OnnxModel {
     return output;
   }
 
-  /** `[batch, labels]` or `[batch]` → the configured label's logit of each sequence. */
-  #logits(values: Float32Array, dims: readonly number[], labelIndex: number): ModelOutput {
-    const labels = dims[1] ?? 1;
-    if (labels === 1) return { values: Float32Array.from(values), width: 1 };
-    const logits = new Float32Array(values.length / labels);
-    for (let row = 0; row < logits.length; row += 1) logits[row] = values[row * labels + labelIndex] ?? Number.NaN;
-    return { values: logits, width: 1 };
-  }
-
   #vectors(values: Float32Array, dims: readonly number[], batch: BatchTensors): ModelOutput {
     if (this.#output.kind !== 'vector') throw new InvariantError('A cross-encoder was asked for vectors.');
     const hidden = dims.at(-1) ?? 0;
@@ -90,8 +70,32 @@ export class OnnxModel {
   }
 }
 
+export function sessionOptions(
+  { device, intraOpThreads }: Pick<InferenceThreadData, 'device' | 'intraOpThreads'>,
+  withoutOptimizers: readonly string[] = [],
+): InferenceSession.SessionOptions {
+  return {
+    // Only the provider that was asked for: onnxruntime would fall back to the CPU without a word.
+    executionProviders: [device],
+    intraOpNumThreads: intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    ...(withoutOptimizers.length === 0 ? {} : { extra: { optimization: { disable_specified_optimizers: withoutOptimizers.join(';') } } }),
+  };
+}
+
+/** `[batch, labels]` or `[batch]` → the configured label's logit of each sequence. */
+export function logitsOf(values: Float32Array, dims: readonly number[], labelIndex: number): ModelOutput {
+  const labels = dims[1] ?? 1;
+  if (labels === 1) return { values: Float32Array.from(values), width: 1 };
+  const logits = new Float32Array(values.length / labels);
+  for (let row = 0; row < logits.length; row += 1) logits[row] = values[row * labels + labelIndex] ?? Number.NaN;
+  return { values: logits, width: 1 };
+}
+
 /** fp16 models answer in a Float16Array, or its bits where the runtime has no such class. */
-function toFloat32(tensor: Tensor): Float32Array {
+export function toFloat32(tensor: Tensor): Float32Array {
   const values = tensor.data;
   if (values instanceof Float32Array) return values;
   if (tensor.type === 'float16' && typeof values !== 'string' && !Array.isArray(values)) {

@@ -82,13 +82,14 @@ class Lane<T extends PlannedItem> {
     return entry;
   }
 
-  remove({ item, inLane, inRequest }: Entry<T>): void {
-    if (!inLane.queued) return;
+  remove({ item, inLane, inRequest }: Entry<T>): boolean {
+    if (!inLane.queued) return false;
     const request = this.#requests.get(item.request ?? -1) as RequestItems<T>;
     const kind = item.alone ? 'alone' : 'together';
     this[kind].remove(inLane);
     request[kind].remove(inRequest);
     if (request.size === 0) this.#requests.delete(item.request ?? -1);
+    return true;
   }
 
   #request(age: number): RequestItems<T> {
@@ -103,8 +104,8 @@ class Lane<T extends PlannedItem> {
   }
 }
 
-/** A handle to withdraw an item that is not yet in a batch. */
-export type Withdraw = () => void;
+/** A handle to withdraw an item that is not yet in a batch; false if it is no longer there. */
+export type Withdraw = () => boolean;
 
 /**
  * Decides which sequences run together. A batch starts with the most urgent item (sync before batch, then by age of its request, then by its own: nothing

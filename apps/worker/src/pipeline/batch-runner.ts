@@ -1,9 +1,23 @@
-import { RerankError } from '@rerank-fleet/core/errors';
+import { RerankError, invariant } from '@rerank-fleet/core/errors';
+import { pagesFor } from './state-pages.js';
+
+/** Of a batch of one segment of a model: where the hidden states of its pairs lie, row by row. */
+export interface StateRows {
+  /** Tokens of each row. */
+  readonly lengths: Int32Array;
+  /** Pages of the rows, one after the other: as many each as its tokens need. */
+  readonly pages: Int32Array;
+  /** Four positions each: start and end of the query, start and end of the passage. */
+  readonly spans: Int32Array;
+}
 
 /** A padded batch of one model, `[batch, sequence]` in row-major order; its buffers move to the runner. */
 export interface PaddedBatch {
   /** sha256 of the model. */
   readonly model: string;
+  /** Absent: the whole model runs. Else the one segment, counted from 0; segments after the first take no token ids, but the hidden states of `state`. */
+  readonly segment?: number;
+  readonly state?: StateRows;
   readonly batch: number;
   readonly sequence: number;
   readonly inputIds: BigInt64Array;
@@ -14,7 +28,7 @@ export interface PaddedBatch {
 }
 
 export interface BatchOutput {
-  /** `[batch, width]`: logits have width 1, vectors their dimensions. */
+  /** `[batch, width]`: logits and predicted logits have width 1, vectors their dimensions. */
   readonly values: Float32Array;
   readonly width: number;
   /** Milliseconds inside the model. */
@@ -51,18 +65,35 @@ export interface BatchRunner {
 export interface TokenSequence {
   readonly ids: Int32Array;
   readonly typeIds: Uint8Array;
+  /** Where the pair runs segment by segment. */
+  readonly state?: SequenceState;
+}
+
+export interface SequenceState {
+  /** Page numbers, in the order of its tokens. */
+  readonly pages: Int32Array;
+  /** Start and end of the query's tokens, start and end of the passage's. */
+  readonly span: readonly [number, number, number, number];
+}
+
+/** What runs a batch: a model, or one segment of it. */
+export interface BatchTarget {
+  /** sha256 of the model. */
+  readonly model: string;
+  readonly segment?: number;
 }
 
 /**
  * Pads sequences to the longest. Token ids go through an Int32Array view over the int64 buffer (little-endian, upper half zero): writing BigInts
  * is several times slower. Padding has mask 0, so the id under it is without effect.
  */
-export function padBatch(model: string, sequences: readonly TokenSequence[]): PaddedBatch {
+export function padBatch(model: string, sequences: readonly TokenSequence[], segment?: number): PaddedBatch {
   const sequence = sequences.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
   const batch = sequences.length;
-  const inputIds = new BigInt64Array(batch * sequence);
+  const takesIds = (segment ?? 0) === 0;
+  const inputIds = new BigInt64Array(takesIds ? batch * sequence : 0);
   const attentionMask = new BigInt64Array(batch * sequence);
-  const tokenTypeIds = new BigInt64Array(batch * sequence);
+  const tokenTypeIds = new BigInt64Array(takesIds ? batch * sequence : 0);
   const [idHalves, maskHalves, typeHalves] = [inputIds, attentionMask, tokenTypeIds].map((tensor) => new Int32Array(tensor.buffer)) as [
     Int32Array,
     Int32Array,
@@ -70,10 +101,26 @@ export function padBatch(model: string, sequences: readonly TokenSequence[]): Pa
   ];
   sequences.forEach(({ ids, typeIds }, row) => {
     for (let position = 0, half = row * sequence * 2; position < ids.length; position += 1, half += 2) {
-      idHalves[half] = ids[position]!;
       maskHalves[half] = 1;
+      if (!takesIds) continue;
+      idHalves[half] = ids[position]!;
       typeHalves[half] = typeIds[position]!;
     }
   });
-  return { model, batch, sequence, inputIds, attentionMask, tokenTypeIds };
+  const part = segment === undefined ? {} : { segment, state: stateRows(sequences) };
+  return { model, ...part, batch, sequence, inputIds, attentionMask, tokenTypeIds };
+}
+
+function stateRows(sequences: readonly TokenSequence[]): StateRows {
+  const lengths = Int32Array.from(sequences, ({ ids }) => ids.length);
+  const pages = new Int32Array(lengths.reduce((sum, length) => sum + pagesFor(length), 0));
+  const spans = new Int32Array(sequences.length * 4);
+  let next = 0;
+  sequences.forEach(({ state }, row) => {
+    invariant(state, 'A pair without room for its hidden state was sent to a segment.');
+    pages.set(state.pages, next);
+    next += state.pages.length;
+    spans.set(state.span, row * 4);
+  });
+  return { lengths, pages, spans };
 }

@@ -1,6 +1,6 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import { BatchPlanner, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
-import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type TokenSequence } from './batch-runner.js';
+import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type BatchTarget, type TokenSequence } from './batch-runner.js';
 import { cutBatch, enoughToRun } from './cut-batch.js';
 import { RunTimes } from './run-times.js';
 import { TokenBudget } from './token-budget.js';
@@ -12,6 +12,8 @@ interface Work extends PlannedItem {
   readonly arrivedAt: number;
   readonly resolve: (row: Float32Array) => void;
   readonly reject: (error: Error) => void;
+  /** No runner has it in hand, and none will have. */
+  readonly left: () => void;
   /** Out of the planner, if it is still there. */
   withdraw: Withdraw;
   /** Nobody waits for it any more. */
@@ -22,6 +24,8 @@ interface Work extends PlannedItem {
 
 export interface ScheduledModel {
   readonly sha256: string;
+  /** One segment of it, which has a queue of its own. */
+  readonly segment?: number;
   /** Padded tokens of a batch; fewer once a batch did not fit into memory. */
   readonly maxBatchTokens: number;
   /** Longest sequence in tokens: the budget never falls below it. @defaultValue 1 */
@@ -32,6 +36,7 @@ export interface ScheduledModel {
 export interface BatchReport {
   /** sha256 of the model. */
   readonly model: string;
+  readonly segment?: number;
   /** What ran together; `waitMs` is from its arrival to the start of the batch. */
   readonly sequences: readonly { readonly length: number; readonly priority: Priority; readonly waitMs: number }[];
   readonly paddedTokens: number;
@@ -62,6 +67,16 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal;
   /** What `turn()` gave to the request; calls with the same are of one request. @defaultValue a turn of its own */
   readonly turn?: number;
+  /** Of `performance.now()`, when the request first came. @defaultValue now */
+  readonly arrivedAt?: number;
+}
+
+/** Rows of output that are on their way. */
+export interface SubmittedRows {
+  /** One row a sequence, in their order. Rejects with the first that fails, or with the signal's reason. */
+  readonly rows: Promise<Float32Array[]>;
+  /** Resolves when no runner works on any of them, nor will: what they lie in may be used again. Later than `rows` after an abort. */
+  readonly left: Promise<void>;
 }
 
 /** Running totals since start. */
@@ -78,10 +93,15 @@ export interface SchedulerStats {
 const SYNC_TURNS = 15;
 
 interface Queue {
-  /** sha256 of the model. */
-  readonly model: string;
+  readonly key: string;
+  readonly target: BatchTarget;
   readonly budget: TokenBudget;
   readonly planner: BatchPlanner<Work>;
+}
+
+/** Names the queue of a model, or of one of its segments. */
+export function queueKey({ model, segment }: BatchTarget): string {
+  return segment === undefined ? model : `${model}#${segment}`;
 }
 
 /**
@@ -105,10 +125,11 @@ export class BatchScheduler {
 
   constructor(options: BatchSchedulerOptions) {
     this.#queues = new Map(
-      options.models.map(({ sha256, maxBatchTokens, maxLength = 1 }) => [
-        sha256,
-        { model: sha256, budget: new TokenBudget(maxBatchTokens, maxLength), planner: new BatchPlanner<Work>() },
-      ]),
+      options.models.map(({ sha256, segment, maxBatchTokens, maxLength = 1 }) => {
+        const target = { model: sha256, ...(segment === undefined ? {} : { segment }) };
+        const key = queueKey(target);
+        return [key, { key, target, budget: new TokenBudget(maxBatchTokens, maxLength), planner: new BatchPlanner<Work>() }];
+      }),
     );
     this.#idle = [...options.runners];
     this.#runnerCount = options.runners.length;
@@ -148,12 +169,31 @@ export class BatchScheduler {
    * dropped; so it is when the signal aborts.
    */
   async run(model: string, sequences: readonly TokenSequence[], options: SubmitOptions): Promise<Float32Array[]> {
-    const queue = this.#queues.get(model);
-    if (queue === undefined) throw new RerankError('model_unavailable', 'This worker does not hold the model.', { retryAfterS: 5 });
     options.signal?.throwIfAborted();
+    return await this.submit({ model }, sequences, options).rows;
+  }
+
+  /** As `run`, through a model or one segment of it. */
+  submit(target: BatchTarget, sequences: readonly TokenSequence[], options: SubmitOptions): SubmittedRows {
+    const queue = this.#queues.get(queueKey(target));
+    if (options.signal?.aborted === true) return { rows: Promise.reject(options.signal.reason as Error), left: Promise.resolve() };
+    if (queue === undefined) {
+      const missing = new RerankError('model_unavailable', 'This worker does not hold the model.', { retryAfterS: 5 });
+      return { rows: Promise.reject(missing), left: Promise.resolve() };
+    }
     const works: Work[] = [];
     const rows = new Array<Promise<Float32Array>>(sequences.length);
-    const arrivedAt = performance.now();
+    const arrivedAt = options.arrivedAt ?? performance.now();
+    const allLeft = Promise.withResolvers<void>();
+    let inside = sequences.length;
+    if (inside === 0) allLeft.resolve();
+    const leaveOnce = (): (() => void) => {
+      let open = true;
+      return () => {
+        if (open && --inside === 0) allLeft.resolve();
+        open = false;
+      };
+    };
     // Batch work is one request: nobody waits for a part of it.
     const request = options.priority === 'sync' ? { request: options.turn ?? this.turn() } : {};
     // Longest first: the oldest item starts a batch, and a batch grows from its longest.
@@ -163,21 +203,20 @@ export class BatchScheduler {
       rows[index] = new Promise((resolve, reject) => {
         const { priority, alone } = options;
         const length = sequence.ids.length;
-        const state = { withdraw: () => undefined, dropped: false, retried: false };
-        const work: Work = { priority, alone, sequence, length, arrivedAt, resolve, reject, ...request, ...state };
+        const state = { withdraw: () => false, dropped: false, retried: false };
+        const work: Work = { priority, alone, sequence, length, arrivedAt, resolve, reject, left: leaveOnce(), ...request, ...state };
         work.withdraw = queue.planner.add(work);
         works.push(work);
       });
     }
     this.#dispatch();
-    try {
-      return await untilAborted(Promise.all(rows), options.signal);
-    } finally {
+    const settled = untilAborted(Promise.all(rows), options.signal).finally(() => {
       for (const work of works) {
         work.dropped = true;
-        work.withdraw();
+        if (work.withdraw()) work.left();
       }
-    }
+    });
+    return { rows: settled, left: allLeft.promise };
   }
 
   #dispatch(): void {
@@ -218,7 +257,7 @@ export class BatchScheduler {
     const items = favoured.length > 0 ? favoured : this.#take(queue);
     const batchWaits = this.#mostUrgent('batch') !== undefined;
     this.#syncStreak = batchWaits && items[0]?.priority === 'sync' ? this.#syncStreak + 1 : 0;
-    const flight = this.#runTimes.begin(queue.model, items.length * Math.max(...items.map(({ length }) => length)));
+    const flight = this.#runTimes.begin(queue.key, items.length * Math.max(...items.map(({ length }) => length)));
     this.#dispatch();
     await this.#runHalving(runner, queue, items);
     this.#runTimes.end(flight);
@@ -226,8 +265,8 @@ export class BatchScheduler {
     this.#dispatch();
   }
 
-  #take({ model, planner, budget }: Queue, priority?: Priority): Work[] {
-    const runners = { count: this.#runnerCount, idle: this.#idle.length, tokensLeft: this.#runTimes.tokensLeft(model) };
+  #take({ key, planner, budget }: Queue, priority?: Priority): Work[] {
+    const runners = { count: this.#runnerCount, idle: this.#idle.length, tokensLeft: this.#runTimes.tokensLeft(key) };
     return planner.take({
       ...cutBatch(planner.waiting(priority), budget.tokens, runners),
       ...(priority === undefined ? {} : { priority }),
@@ -239,29 +278,38 @@ export class BatchScheduler {
     let output: BatchOutput;
     try {
       const sequences = items.map(({ sequence }) => sequence);
-      const batch = { ...padBatch(queue.model, sequences), reference: items[0]?.alone === true };
+      const batch = { ...padBatch(queue.target.model, sequences, queue.target.segment), reference: items[0]?.alone === true };
       output = await runner.run(batch);
-      this.#count(queue.model, items, { longest: batch.sequence, runMs: output.runMs });
+      this.#count(queue.key, items, { longest: batch.sequence, runMs: output.runMs });
       const ran = items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt }));
-      const { model, budget } = queue;
-      const report = { model, sequences: ran, paddedTokens: batch.sequence * items.length, budget: budget.tokens, runMs: output.runMs };
+      const { target, budget } = queue;
+      const report = { ...target, sequences: ran, paddedTokens: batch.sequence * items.length, budget: budget.tokens, runMs: output.runMs };
       // Once the runner has its next batch.
       setImmediate(() => this.#observer?.batchRan(report));
     } catch (error) {
       await this.#tryAgain(runner, queue, items, error);
       return;
     }
-    items.forEach((item, row) => settle(item, output.values.subarray(row * output.width, (row + 1) * output.width)));
+    items.forEach((item, row) => {
+      settle(item, output.values.subarray(row * output.width, (row + 1) * output.width));
+      item.left();
+    });
   }
 
   /** What nobody waits for any more is left out. */
   async #tryAgain(runner: BatchRunner, queue: Queue, failed: readonly Work[], error: unknown): Promise<void> {
+    for (const item of failed) if (item.dropped) item.left();
     const items = failed.filter(({ dropped }) => !dropped);
     const [first] = items;
     if (first === undefined) return;
     const fault = faultOfRunner(error);
-    if (failed.length === 1 && (fault === undefined || first.retried)) {
-      first.reject(fault ?? (error as Error));
+    if (queue.target.segment !== undefined && fault?.reason === 'out-of-memory') this.#lowerBudget(queue, failed);
+    // A segment leaves other states behind than it found: its pairs cannot run it twice, and whoever sent them runs the whole model.
+    if (queue.target.segment !== undefined || (failed.length === 1 && (fault === undefined || first.retried))) {
+      for (const item of items) {
+        item.reject(fault ?? (error as Error));
+        item.left();
+      }
       return;
     }
     if (failed.length === 1) {
@@ -275,17 +323,23 @@ export class BatchScheduler {
   }
 
   /** Lowers the budget below a batch that memory had no room for, and queues what was in it. False when the budget is as low as it may be. */
-  #planAnew({ model, budget, planner }: Queue, failed: readonly Work[], items: readonly Work[]): boolean {
-    const padded = failed.length * Math.max(...failed.map(({ length }) => length));
-    if (budget.lowerBelow(padded)) this.#onBudgetLowered?.(model, budget.tokens);
+  #planAnew(queue: Queue, failed: readonly Work[], items: readonly Work[]): boolean {
+    const padded = this.#lowerBudget(queue, failed);
     // Otherwise it might be planned as it was, time and again.
-    if (padded <= budget.tokens) return false;
-    for (const item of items) item.withdraw = planner.add(item);
+    if (padded <= queue.budget.tokens) return false;
+    for (const item of items) item.withdraw = queue.planner.add(item);
     return true;
   }
 
-  #count(model: string, items: readonly Work[], { longest, runMs }: { readonly longest: number; readonly runMs: number }): void {
-    this.#runTimes.learn(model, longest * items.length, runMs);
+  /** Returns the padded tokens of the batch. */
+  #lowerBudget({ target, budget }: Queue, failed: readonly Work[]): number {
+    const padded = failed.length * Math.max(...failed.map(({ length }) => length));
+    if (budget.lowerBelow(padded) && target.segment === undefined) this.#onBudgetLowered?.(target.model, budget.tokens);
+    return padded;
+  }
+
+  #count(key: string, items: readonly Work[], { longest, runMs }: { readonly longest: number; readonly runMs: number }): void {
+    this.#runTimes.learn(key, longest * items.length, runMs);
     this.#totals.batches += 1;
     this.#totals.sequences += items.length;
     this.#totals.tokens += items.reduce((sum, item) => sum + item.length, 0);

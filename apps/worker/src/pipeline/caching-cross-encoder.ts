@@ -41,7 +41,7 @@ export interface CacheStats {
 
 /**
  * Takes scores that the same tenant got before from the same file of the model, and scores only the rest. A key holds everything that decides a score but
- * the batch mates, and digests in place of texts. Requests without `cacheFor` pass through.
+ * the batch mates, and digests in place of texts; predictions are not kept. Requests without `cacheFor` pass through.
  */
 export class CachingCrossEncoder implements CrossEncoder {
   readonly #scorer: CrossEncoder;
@@ -77,17 +77,17 @@ export class CachingCrossEncoder implements CrossEncoder {
     this.#hits += keys.length - missing.length;
     this.#misses += missing.length;
     if (missing.length === 0) return { scores: known as PairScore[], timingsMs: { tokenize: 0, score: 0 } };
-    const passages = missing.map((index) => request.passages[index]!);
-    const fresh = await this.#scorer.score({ ...request, passages }).catch((error: unknown) => {
+    const fresh = await this.#scorer.score(partOf(request, missing, known)).catch((error: unknown) => {
       throw missing.length === keys.length ? error : pointAtRequest(error, this, missing);
     });
     missing.forEach((index, position) => {
       const score = fresh.scores[position]!;
       known[index] = score;
-      this.#tiers.memory?.set(keys[index]!, score);
+      if (score.exitLayer === undefined) this.#tiers.memory?.set(keys[index]!, score);
     });
-    this.#tiers.shared?.setMany(missing.map((index) => [keys[index]!, known[index]!]));
-    return { scores: known as PairScore[], timingsMs: fresh.timingsMs };
+    const full = missing.filter((index) => known[index]?.exitLayer === undefined);
+    this.#tiers.shared?.setMany(full.map((index) => [keys[index]!, known[index]!]));
+    return { ...fresh, scores: known as PairScore[] };
   }
 
   /** Fills gaps in `known`, and memory with them. */
@@ -116,6 +116,16 @@ export class CachingCrossEncoder implements CrossEncoder {
     );
     return passages.map((passage) => scope.copy().update(passage).digest('base64'));
   }
+}
+
+/** The request for passages whose score is not known; the known ones are competitors of those that may leave early. */
+function partOf(request: PairRequest, missing: readonly number[], known: readonly (PairScore | undefined)[]): PairRequest {
+  const passages = missing.map((index) => request.passages[index]!);
+  const { exit } = request;
+  if (exit === undefined) return { ...request, passages };
+  const logits = known.flatMap((score) => (score === undefined ? [] : [score.logit]));
+  const groups = exit.groups === undefined ? {} : { groups: missing.map((index) => exit.groups![index]!) };
+  return { ...request, passages, exit: { ...exit, ...groups, known: logits } };
 }
 
 const unknownIn = (scores: readonly (PairScore | undefined)[]): number[] =>

@@ -15,9 +15,15 @@ export interface RankOptions {
   readonly groupKey?: (index: number) => string;
 }
 
+/** Best first: those with their full logit before those whose logit is a prediction, then by logit, then by index. */
+export function bestFirst(a: RankedResult, b: RankedResult): number {
+  const [aLeft, bLeft] = [a.exitLayer !== undefined, b.exitLayer !== undefined];
+  return aLeft === bLeft ? byLogitThenIndex(a, b) : Number(aLeft) - Number(bLeft);
+}
+
 /** Step 9: best first, one result a group, cut to top n. */
 export function rankResults(scores: readonly RankedResult[], { topN, minLogit, groupKey }: RankOptions): RankedResult[] {
-  const ranked = scores.toSorted(byLogitThenIndex);
+  const ranked = scores.toSorted(bestFirst);
   const kept = minLogit === undefined ? ranked : ranked.filter(({ logit }) => logit >= minLogit);
   return (groupKey === undefined ? kept : firstOfEachGroup(kept, groupKey)).slice(0, topN);
 }

@@ -1,9 +1,11 @@
-import type { Candidate, CorpusVersion, Filter, RetrievalMode, SparseVector } from '@rerank-fleet/core/domain';
-import type { CandidateStore } from '@rerank-fleet/core/ports';
+import { needsQueryVector, type Candidate, type CorpusVersion, type Filter, type RetrievalMode, type SparseVector } from '@rerank-fleet/core/domain';
+import type { CandidateStore, FirstStage } from '@rerank-fleet/core/ports';
 import type { Embedders } from '../tasks/embedders.js';
 
 export interface RetrievalParts {
   readonly store: CandidateStore;
+  /** Of corpora whose documents lie elsewhere. */
+  readonly external: Pick<FirstStage, 'retrieve'>;
   readonly embedders: Embedders;
   /** Encodes a query with the constants of the version. */
   readonly encodeSparseQuery: (query: string, version: CorpusVersion) => SparseVector;
@@ -15,24 +17,38 @@ export interface RetrievalRequest {
   readonly mode: RetrievalMode;
   readonly topK: number;
   readonly filter?: Filter;
+  /** Passed on to a first stage elsewhere. */
+  readonly requestId?: string;
+  readonly traceparent?: string;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Step 5: first-stage candidates from the version that the request pinned.
+ * Step 5: first-stage candidates from the version that the request pinned, or from the source that it names.
  *
- * @throws RerankError `model_unavailable` if the version was built with another embedder than this worker's
+ * @throws RerankError `model_unavailable` if a vector is needed and the version was built with another embedder than this worker's
  */
 export async function retrieveCandidates(parts: RetrievalParts, request: RetrievalRequest): Promise<readonly Candidate[]> {
-  const { version, query, mode, topK, filter, signal } = request;
-  const dense = mode === 'sparse' ? undefined : await embedQuery(parts.embedders, request);
-  return await parts.store.retrieve(version, {
+  const { version, query, mode, topK, filter, requestId, traceparent, signal } = request;
+  const dense = needsQueryVector(version, mode) ? await embedQuery(parts.embedders, request) : undefined;
+  const shared = {
     mode,
     limit: topK,
     ...(dense === undefined ? {} : { dense }),
-    ...(mode === 'dense' ? {} : { sparse: parts.encodeSparseQuery(query, version) }),
     ...(filter === undefined ? {} : { filter }),
     ...(signal === undefined ? {} : { signal }),
+  };
+  if (version.source !== undefined) {
+    return await parts.external.retrieve(version, {
+      ...shared,
+      query,
+      ...(requestId === undefined ? {} : { requestId }),
+      ...(traceparent === undefined ? {} : { traceparent }),
+    });
+  }
+  return await parts.store.retrieve(version, {
+    ...shared,
+    ...(mode === 'dense' ? {} : { sparse: parts.encodeSparseQuery(query, version) }),
   });
 }
 

@@ -1,6 +1,8 @@
-import type { CrossEncoder, PairRequest, PairScore, PairScores, TextSpan } from '@rerank-fleet/core/ports';
-import type { BatchScheduler, SubmitOptions } from './batch-scheduler.js';
-import { splitSequences, type EncodedPairs, type EncodedWindows, type SequenceEncoder } from './sequence-encoder.js';
+import type { CrossEncoder, ExitWish, FullReason, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
+import type { BatchScheduler } from './batch-scheduler.js';
+import { pairsOf } from './encoded-pairs.js';
+import type { EarlyExit } from './early-exit.js';
+import type { EncodedPairs, SequenceEncoder } from './sequence-encoder.js';
 
 export interface ScoredModel {
   readonly name: string;
@@ -12,6 +14,8 @@ export interface ScoredModel {
 export interface PairScorerParts {
   readonly encoder: SequenceEncoder;
   readonly scheduler: BatchScheduler;
+  /** Absent: the model cannot run in segments. */
+  readonly earlyExit?: EarlyExit | undefined;
 }
 
 /** Of most texts, for a guess before it is known. */
@@ -47,9 +51,45 @@ export class PairScorer implements CrossEncoder {
       tokenized = performance.now();
       arrived();
     };
+    const fullReason = this.#whyFull(request);
+    if (request.exit !== undefined && fullReason === undefined) {
+      const scored = await this.#scoreWithExits(request, request.exit, onTokenized);
+      return { ...scored, timingsMs: { tokenize: tokenized - started, score: performance.now() - tokenized } };
+    }
     const parts = this.#partsOf(request);
     const scores = parts === undefined ? await this.#scorePart(request, onTokenized) : await this.#scoreParts(request, parts, onTokenized);
-    return { scores, timingsMs: { tokenize: tokenized - started, score: performance.now() - tokenized } };
+    const reason = fullReason === undefined ? {} : { fullReason };
+    return { scores, ...reason, timingsMs: { tokenize: tokenized - started, score: performance.now() - tokenized } };
+  }
+
+  #whyFull(request: PairRequest): FullReason | undefined {
+    if (request.exit === undefined) return undefined;
+    const { earlyExit } = this.#parts;
+    const reason = earlyExit === undefined ? 'model_not_cut' : earlyExit.whyFull(request);
+    if (reason !== undefined) earlyExit?.note(reason);
+    return reason;
+  }
+
+  /** Whatever goes wrong in a segment, the whole model has the last word. */
+  async #scoreWithExits(request: PairRequest, wish: ExitWish, onTokenized: () => void): Promise<Omit<PairScores, 'timingsMs'>> {
+    const earlyExit = this.#parts.earlyExit!;
+    const encoded = await this.#encode(request);
+    onTokenized();
+    const pairs = pairsOf(encoded);
+    const options = { priority: request.priority, alone: false, ...(request.signal === undefined ? {} : { signal: request.signal }) };
+    const whole = async (reason: FullReason, error?: unknown): Promise<Omit<PairScores, 'timingsMs'>> => {
+      earlyExit.note(reason, error);
+      const rows = await this.#parts.scheduler.run(this.sha256, pairs.sequences, options);
+      return { scores: pairs.scoresOf(rows.map(([logit]) => ({ logit: logit! }))), fullReason: reason };
+    };
+    if (!earlyExit.hasRoomFor(pairs.sequences)) return await whole('no_memory');
+    const groups = pairs.passages.map((passage) => wish.groups?.[passage] ?? passage);
+    try {
+      return { scores: pairs.scoresOf(await earlyExit.score(pairs.sequences, { wish, groups }, options)) };
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      return await whole('fault', error);
+    }
   }
 
   /**
@@ -95,53 +135,20 @@ export class PairScorer implements CrossEncoder {
   }
 
   async #scorePart(request: PairRequest, onTokenized: () => void, turn?: number): Promise<PairScore[]> {
-    const { query, passages, longDocument, maxPassageTokens, deterministic, priority, signal } = request;
-    const encoded = await this.#parts.encoder.encodePairs(
-      this.sha256,
-      { query, passages, policy: longDocument, ...(maxPassageTokens === undefined ? {} : { maxPassageTokens }) },
-      { priority, signal },
-    );
-    const options = {
+    const { deterministic, priority, signal } = request;
+    const pairs = pairsOf(await this.#encode(request));
+    const scoring = this.#parts.scheduler.run(this.sha256, pairs.sequences, {
       priority,
       alone: deterministic,
       ...(signal === undefined ? {} : { signal }),
       ...(turn === undefined ? {} : { turn }),
-    };
-    const { windows } = encoded;
-    const scoring = windows === undefined ? this.#scoreWhole(encoded, options) : this.#scoreWindows(encoded, windows, options);
-    onTokenized();
-    return await scoring;
-  }
-
-  async #scoreWhole(encoded: EncodedPairs, options: SubmitOptions): Promise<PairScore[]> {
-    const rows = await this.#parts.scheduler.run(this.sha256, splitSequences(encoded), options);
-    return rows.map((row, index) => ({ logit: row[0]!, tokens: encoded.lengths[index]!, truncated: encoded.truncated[index] === 1 }));
-  }
-
-  /** Passages that fit and windows of the others run together. */
-  async #scoreWindows(whole: EncodedPairs, windows: EncodedWindows, options: SubmitOptions): Promise<PairScore[]> {
-    const sequences = splitSequences(whole);
-    const fitting = [...sequences.keys()].filter((index) => whole.truncated[index] !== 1);
-    const submitted = [...fitting.map((index) => sequences[index]!), ...splitSequences(windows)];
-    const rows = await this.#parts.scheduler.run(this.sha256, submitted, options);
-    const scores = new Map<number, PairScore>();
-    fitting.forEach((index, row) => scores.set(index, { logit: rows[row]![0]!, tokens: whole.lengths[index]!, truncated: false }));
-    windows.passages.forEach((passage, window) => {
-      const logit = rows[fitting.length + window]![0]!;
-      const best = scores.get(passage);
-      const tokens = (best?.tokens ?? 0) + windows.lengths[window]!;
-      const span = best === undefined || logit > best.logit ? spanOf(windows, window) : best.span;
-      scores.set(passage, {
-        logit: Math.max(logit, best?.logit ?? -Infinity),
-        tokens,
-        truncated: windows.cut[passage] === 1,
-        ...(span === undefined ? {} : { span }),
-      });
     });
-    return sequences.map((_, index) => scores.get(index)!);
+    onTokenized();
+    return pairs.scoresOf((await scoring).map(([logit]) => ({ logit: logit! })));
   }
-}
 
-function spanOf({ spans }: EncodedWindows, window: number): TextSpan {
-  return { start: spans[2 * window]!, end: spans[2 * window + 1]! };
+  async #encode({ query, passages, longDocument, maxPassageTokens, priority, signal }: PairRequest): Promise<EncodedPairs> {
+    const longest = maxPassageTokens === undefined ? {} : { maxPassageTokens };
+    return await this.#parts.encoder.encodePairs(this.sha256, { query, passages, policy: longDocument, ...longest }, { priority, signal });
+  }
 }

@@ -60,6 +60,10 @@ export const stageScoreSchema = z
   .object({
     model: z.string(),
     logit: z.number(),
+    exit_layer: z
+      .int()
+      .exactOptional()
+      .meta({ description: 'Layers of the model after which the passage left; its logit is a prediction then.' }),
     rank: z.int().meta({ description: 'From 1, among the passages that this stage scored.' }),
   })
   .meta({ id: 'StageScore' });

@@ -4,6 +4,27 @@
  */
 export type LongPairPolicy = 'truncate' | 'chunk' | 'error';
 
+/**
+ * How much of the model is run. `full`: all layers for every pair. `balanced` and `fast`: pairs whose final logit is predicted to be hopeless leave between layers.
+ */
+export type Effort = 'full' | 'balanced' | 'fast';
+
+/** What may leave early, and what may not. */
+export interface ExitWish {
+  readonly effort: Exclude<Effort, 'full'>;
+  /** Results that need their full logit. */
+  readonly atLeast: number;
+  /** Lower logits are not wanted. */
+  readonly minLogit?: number;
+  /** By position in `passages`: passages of one key are one result. @defaultValue each its own */
+  readonly groups?: readonly string[];
+  /** Full logits of passages of the same call that are known already. */
+  readonly known?: readonly number[];
+}
+
+/** Why all layers ran although less was asked for. */
+export type FullReason = 'few_candidates' | 'model_not_cut' | 'deterministic' | 'no_memory' | 'fault';
+
 export interface PairRequest {
   readonly query: string;
   readonly passages: readonly string[];
@@ -13,6 +34,8 @@ export interface PairRequest {
   readonly maxPassageTokens?: number;
   /** One pair a run: scores do not depend on batch mates. */
   readonly deterministic: boolean;
+  /** Absent: all layers run for every pair. */
+  readonly exit?: ExitWish;
   /** Sync pairs go before batch pairs. */
   readonly priority: 'sync' | 'batch';
   /** Tenant for whom scores may be kept and taken again; absent: none are. */
@@ -28,12 +51,14 @@ export interface TextSpan {
 }
 
 export interface PairScore {
-  /** Raw output of the model for this pair. */
+  /** Raw output of the model for this pair, or what it is predicted to be. */
   readonly logit: number;
   /** Tokens that went through the model for this passage, special tokens included. */
   readonly tokens: number;
   /** Part of the passage was not looked at. */
   readonly truncated: boolean;
+  /** Layers after which the pair left: its logit is a prediction. Absent: the logit is that of all layers. */
+  readonly exitLayer?: number;
   /** The window that the logit is of, where the passage was scored in windows. */
   readonly span?: TextSpan;
 }
@@ -41,6 +66,8 @@ export interface PairScore {
 export interface PairScores {
   /** In the order of `passages`. */
   readonly scores: readonly PairScore[];
+  /** Where fewer layers were asked for: why all ran. */
+  readonly fullReason?: FullReason;
   /** Milliseconds from the call until the first pairs were tokenized, and from then until the last batch came back; others are tokenized meanwhile. */
   readonly timingsMs: { readonly tokenize: number; readonly score: number };
 }

@@ -1,0 +1,158 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InvariantError, invariant } from '@rerank-fleet/core/errors';
+import type { ExitPredictor } from '../exits/exit-predictor.js';
+import { featureCount, poolFeatures } from '../exits/pool-features.js';
+import { HIDDEN_INPUT, type Segment } from '../exits/segment-set.js';
+import { PAGE_TOKENS, pagesFor } from '../pipeline/state-pages.js';
+import type { BatchTensors, InferenceModel, InferenceThreadData, SegmentedModel } from './inference-messages.js';
+import { logitsOf, sessionOptions, toFloat32, type ModelOutput } from './onnx-model.js';
+
+/** Elements of a hidden state, as the model computes with them. */
+type Hidden = Float32Array | Float16Array;
+
+const ELEMENTS = { float32: Float32Array, float16: Float16Array } as const;
+
+/**
+ * A model on one thread, segment by segment. Between two segments the hidden states of pairs lie in pages of memory that all inference threads share, so that any
+ * thread may go on with any pair; a segment overwrites what it read.
+ */
+export class SegmentSessions {
+  readonly #model: SegmentedModel;
+  readonly #output: InferenceModel['output'];
+  readonly #sessions: readonly InferenceSession[];
+  readonly #predictor: ExitPredictor;
+  readonly #memory: Hidden;
+  readonly #features: Float32Array;
+  /** Grows to the largest batch. */
+  #padded: Hidden;
+
+  private constructor(
+    model: SegmentedModel,
+    output: InferenceModel['output'],
+    sessions: readonly InferenceSession[],
+    predictor: ExitPredictor,
+  ) {
+    this.#model = model;
+    this.#output = output;
+    this.#sessions = sessions;
+    this.#predictor = predictor;
+    this.#memory = model.hiddenType === 'float16' ? new Float16Array(model.memory) : new Float32Array(model.memory);
+    this.#features = new Float32Array(featureCount(model.width));
+    this.#padded = new ELEMENTS[model.hiddenType](0);
+  }
+
+  static async load(
+    model: SegmentedModel,
+    {
+      output,
+      predictor,
+      ...options
+    }: Pick<InferenceThreadData, 'device' | 'intraOpThreads'> & {
+      readonly output: InferenceModel['output'];
+      readonly predictor: ExitPredictor;
+    },
+  ): Promise<SegmentSessions> {
+    const sessions: InferenceSession[] = [];
+    // One after the other: loading takes twice the memory of what is loaded.
+    for (const { path } of model.segments)
+      sessions.push(await InferenceSession.create(path, sessionOptions(options, model.withoutOptimizers)));
+    return new SegmentSessions(model, output, sessions, predictor);
+  }
+
+  /** Predicted logits, one a row, and after the last segment logits. */
+  async run(batch: BatchTensors): Promise<ModelOutput> {
+    const { segment: number = 0, state } = batch;
+    const segment = this.#model.segments[number];
+    invariant(segment !== undefined && state !== undefined, 'A batch of a segment that the model does not have.');
+    const results = await this.#sessions[number]!.run(this.#feeds(segment, batch));
+    const output = results[segment.output];
+    if (!(output instanceof Tensor)) throw new InvariantError('A segment gave no output tensor.');
+    try {
+      if (number === this.#sessions.length - 1) {
+        invariant(this.#output.kind === 'logit', 'A model that embeds has no segments.');
+        return logitsOf(toFloat32(output), output.dims, this.#output.labelIndex);
+      }
+      return this.#keep(number, batch, hiddenOf(output));
+    } finally {
+      output.dispose();
+    }
+  }
+
+  async release(): Promise<void> {
+    for (const session of this.#sessions) await session.release();
+  }
+
+  #feeds({ inputs }: Segment, batch: BatchTensors): Record<string, Tensor> {
+    const shape = [batch.batch, batch.sequence];
+    const ints = (values: BigInt64Array): Tensor =>
+      // Later segments want ids for their shape at most.
+      new Tensor('int64', values.length > 0 ? values : new BigInt64Array(batch.batch * batch.sequence), shape);
+    const feed = (name: string): Tensor => {
+      if (name === HIDDEN_INPUT) return hiddenTensor(this.#gather(batch), [...shape, this.#model.width]);
+      if (name === 'attention_mask') return ints(batch.attentionMask);
+      return ints(name === 'token_type_ids' ? batch.tokenTypeIds : batch.inputIds);
+    };
+    return Object.fromEntries(inputs.map((name) => [name, feed(name)]));
+  }
+
+  /** The rows' hidden states beside each other, padded with zeros, which the mask hides. */
+  #gather(batch: BatchTensors): Hidden {
+    const { width } = this.#model;
+    const rowSize = batch.sequence * width;
+    if (this.#padded.length < batch.batch * rowSize) this.#padded = new ELEMENTS[this.#model.hiddenType](batch.batch * rowSize);
+    const padded = this.#padded.subarray(0, batch.batch * rowSize);
+    this.#eachPage(batch, (row, position, page, tokens) =>
+      padded.set(this.#memory.subarray(page, page + tokens * width) as Float32Array & Float16Array, row * rowSize + position * width),
+    );
+    batch.state?.lengths.forEach((length, row) => padded.fill(0, row * rowSize + length * width, (row + 1) * rowSize));
+    return padded;
+  }
+
+  /** Copies each row's hidden state to its pages, and predicts where the pair will end. */
+  #keep(number: number, batch: BatchTensors, values: Hidden): ModelOutput {
+    const { width } = this.#model;
+    const rowSize = batch.sequence * width;
+    this.#eachPage(batch, (row, position, page, tokens) => {
+      const from = row * rowSize + position * width;
+      this.#memory.set(values.subarray(from, from + tokens * width) as Float32Array & Float16Array, page);
+    });
+    const head = this.#predictor.at(this.#model.cuts[number]!);
+    const predictions = new Float32Array(batch.batch);
+    for (let row = 0; row < batch.batch; row += 1) {
+      const [queryStart, queryEnd, passageStart, passageEnd] = batch.state!.spans.subarray(row * 4, row * 4 + 4) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      poolFeatures({ values, sequence: batch.sequence, width }, row, { queryStart, queryEnd, passageStart, passageEnd }, this.#features);
+      predictions[row] = head.predict(this.#features);
+    }
+    return { values: predictions, width: 1 };
+  }
+
+  /** `page` is its first element in the shared memory, `position` its first token in the row. */
+  #eachPage({ state }: BatchTensors, visit: (row: number, position: number, page: number, tokens: number) => void): void {
+    let next = 0;
+    state?.lengths.forEach((length, row) => {
+      for (let number = 0; number < pagesFor(length); number += 1, next += 1) {
+        const position = number * PAGE_TOKENS;
+        visit(row, position, state.pages[next]! * PAGE_TOKENS * this.#model.width, Math.min(PAGE_TOKENS, length - position));
+      }
+    });
+  }
+}
+
+/** The runtime takes half floats of this class, which its types do not know. */
+function hiddenTensor(values: Hidden, dims: readonly number[]): Tensor {
+  return values instanceof Float32Array
+    ? new Tensor('float32', values, dims)
+    : new Tensor('float16', values as unknown as Uint16Array, dims);
+}
+
+/** Half floats come as their bits where the runtime has no class for them. */
+function hiddenOf({ data }: Tensor): Hidden {
+  if (data instanceof Uint16Array) return new Float16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
+  invariant(data instanceof Float32Array || data instanceof Float16Array, 'A segment gave a hidden state of another type than its own.');
+  return data;
+}

@@ -1,0 +1,206 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { PairRequest } from '@rerank-fleet/core/ports';
+import { RunnerFault, type BatchOutput, type PaddedBatch, type TokenSequence } from './batch-runner.js';
+import { BatchScheduler } from './batch-scheduler.js';
+import { EarlyExit, type ExitModel, type ExitObserver } from './early-exit.js';
+import { StatePages } from './state-pages.js';
+
+const MODEL: ExitModel = {
+  sha256: 'm',
+  layers: 12,
+  cuts: [3, 6],
+  sigmas: [1, 0.5],
+  margins: { balanced: [1, 1], fast: [0, 0] },
+};
+
+/**
+ * A model whose logit is a pair's third token, and which predicts it, off by what `error` says. It keeps what the segments before wrote into the pages, as a thread
+ * does, and fails where a page was taken from under a pair.
+ */
+class SegmentedFake {
+  readonly ran: { readonly segment: number | undefined; readonly logits: readonly number[] }[] = [];
+  readonly #memory = new Map<number, { readonly logit: number; readonly after: number }>();
+  readonly #error: (logit: number, segment: number) => number;
+  fault: ((batch: PaddedBatch) => Error | undefined) | undefined;
+
+  constructor(error: (logit: number, segment: number) => number = () => 0) {
+    this.#error = error;
+  }
+
+  async run(batch: PaddedBatch): Promise<BatchOutput> {
+    await sleep(0);
+    const fault = this.fault?.(batch);
+    if (fault !== undefined) throw fault;
+    const logits = this.#logits(batch);
+    this.ran.push({ segment: batch.segment, logits });
+    const isLast = batch.segment === undefined || batch.segment === MODEL.cuts.length;
+    const values = Float32Array.from(logits, (logit) => (isLast ? logit : logit + this.#error(logit, batch.segment!)));
+    return { values, width: 1, runMs: 1 };
+  }
+
+  #logits({ batch, sequence, inputIds, segment, state }: PaddedBatch): number[] {
+    let next = 0;
+    return Array.from({ length: batch }, (_, row) => {
+      if (segment === undefined) return Number(inputIds[row * sequence + 2]);
+      const length = state!.lengths[row]!;
+      const page = state!.pages[next]!;
+      next += Math.ceil(length / 16);
+      const before = this.#memory.get(page);
+      if (segment > 0 && before?.after !== segment - 1) throw new Error('A page was taken from under a pair.');
+      const logit = segment === 0 ? Number(inputIds[row * sequence + 2]) : before!.logit;
+      this.#memory.set(page, { logit, after: segment });
+      return logit;
+    });
+  }
+}
+
+/** [CLS] query logit [SEP], as long as is asked for. */
+function pair(logit: number, length = 4): TokenSequence {
+  const ids = new Int32Array(length).fill(7);
+  ids.set([101, 50, logit]);
+  ids[length - 1] = 102;
+  return { ids, typeIds: new Uint8Array(length) };
+}
+
+function stand(runner: SegmentedFake, { pages = 1_000, observer }: { readonly pages?: number; readonly observer?: ExitObserver } = {}) {
+  const models = [undefined, 0, 1, 2].map((segment) => ({
+    sha256: 'm',
+    maxBatchTokens: 64,
+    ...(segment === undefined ? {} : { segment }),
+  }));
+  const scheduler = new BatchScheduler({ models, runners: [runner, runner], maxBatchDelayMs: 0 });
+  const state = new StatePages(pages);
+  return { state, scheduler, exit: new EarlyExit(MODEL, { scheduler, pages: state, observer }) };
+}
+
+const SYNC = { priority: 'sync', alone: false } as const;
+
+describe('EarlyExit', () => {
+  it('gives full logits to those that reach the end and predictions to those that left', async () => {
+    const runner = new SegmentedFake();
+    const { exit, state } = stand(runner);
+    const scores = await exit.score(
+      [9, 1, 8, 2, 7].map((logit) => pair(logit)),
+      { wish: { effort: 'balanced', atLeast: 2 } },
+      SYNC,
+    );
+    expect(scores).toEqual([
+      { logit: 9 },
+      { logit: 1, exitLayer: 3 },
+      { logit: 8 },
+      { logit: 2, exitLayer: 3 },
+      { logit: 7, exitLayer: 6 },
+    ]);
+    await sleep(0);
+    expect(state.used).toBe(0);
+  });
+
+  it('runs each layer only for the pairs that are still there', async () => {
+    const runner = new SegmentedFake();
+    const { exit } = stand(runner);
+    await exit.score(
+      Array.from({ length: 40 }, (_, at) => pair(at + 1)),
+      { wish: { effort: 'fast', atLeast: 10 } },
+      SYNC,
+    );
+    const ran = (segment: number): number => runner.ran.filter((it) => it.segment === segment).flatMap(({ logits }) => logits).length;
+    expect([ran(0), ran(1), ran(2)]).toEqual([40, 10, 10]);
+  });
+
+  it('lets survivors of several requests share batches', async () => {
+    const runner = new SegmentedFake();
+    const { exit } = stand(runner);
+    const request = (base: number) =>
+      exit.score(
+        Array.from({ length: 20 }, (_, at) => pair(base + at)),
+        { wish: { effort: 'fast', atLeast: 2 } },
+        SYNC,
+      );
+    await Promise.all(Array.from({ length: 12 }, (_, at) => request(100 * (at + 1))));
+    const shared = runner.ran.filter(({ segment, logits }) => segment === 2 && new Set(logits.map((it) => Math.floor(it / 100))).size > 1);
+    expect(shared.length).toBeGreaterThan(0);
+  });
+
+  it('waits for room and loses no page, however many requests come', async () => {
+    const { exit, state } = stand(new SegmentedFake(), { pages: 9 });
+    const request = (base: number) =>
+      exit.score([pair(base + 1, 20), pair(base + 2, 33), pair(base + 3)], { wish: { effort: 'fast', atLeast: 1 } }, SYNC);
+    const all = await Promise.all(Array.from({ length: 25 }, (_, at) => request(10 * at)));
+    expect(all.map((scores) => scores[2])).toEqual(Array.from({ length: 25 }, (_, at) => ({ logit: 10 * at + 3 })));
+    await sleep(0);
+    expect(state.used).toBe(0);
+  });
+
+  it('gives the pages of an aborted request back only when no thread has them in hand', async () => {
+    const runner = new SegmentedFake();
+    const { exit, state } = stand(runner);
+    const control = new AbortController();
+    const gate = Promise.withResolvers<void>();
+    const run = runner.run.bind(runner);
+    runner.run = async (batch) => {
+      await gate.promise;
+      return await run(batch);
+    };
+    const scoring = exit.score([pair(1), pair(2)], { wish: { effort: 'fast', atLeast: 1 } }, { ...SYNC, signal: control.signal });
+    await sleep(0);
+    control.abort(new Error('gone'));
+    await expect(scoring).rejects.toThrow('gone');
+    expect(state.used).toBe(2);
+    gate.resolve();
+    await sleep(5);
+    expect(state.used).toBe(0);
+  });
+
+  it('rejects what was in a segment that failed, gives its pages back, and leaves others alone', async () => {
+    const runner = new SegmentedFake();
+    const { exit, state } = stand(runner);
+    runner.fault = ({ segment }) => (segment === 1 ? new RunnerFault('thread-lost', 'killed') : undefined);
+    const wish = { effort: 'fast', atLeast: 1 } as const;
+    await expect(exit.score([pair(1), pair(2)], { wish }, SYNC)).rejects.toThrow(RunnerFault);
+    await sleep(0);
+    expect(state.used).toBe(0);
+    runner.fault = undefined;
+    expect(await exit.score([pair(1), pair(2)], { wish }, SYNC)).toEqual([{ logit: 1, exitLayer: 3 }, { logit: 2 }]);
+  });
+
+  it('tells what each cut did, and how far predictions were off', async () => {
+    const cuts: unknown[] = [];
+    const off: unknown[] = [];
+    const observer: ExitObserver = {
+      cutMade: (cut) => cuts.push([cut.layer, cut.before, cut.after]),
+      predictionOff: ({ layer, sigmas }) => off.push([layer, sigmas]),
+      ranFull: () => undefined,
+    };
+    const { exit } = stand(new SegmentedFake((_, segment) => (segment === 0 ? 0.5 : -0.25)), { observer });
+    await exit.score([pair(1), pair(2), pair(9)], { wish: { effort: 'fast', atLeast: 1 } }, SYNC);
+    expect(cuts).toEqual([
+      [3, 3, 1],
+      [6, 1, 1],
+    ]);
+    expect(off).toEqual([
+      [3, 0.5],
+      [6, -0.5],
+    ]);
+  });
+
+  it('says why all layers have to run', () => {
+    const { exit } = stand(new SegmentedFake(), { pages: 3 });
+    const request = (passages: number, change: Partial<PairRequest> = {}): PairRequest => ({
+      query: 'q',
+      passages: Array<string>(passages).fill('p'),
+      longDocument: 'truncate',
+      deterministic: false,
+      priority: 'sync',
+      exit: { effort: 'fast', atLeast: 10 },
+      ...change,
+    });
+    expect(exit.whyFull(request(20))).toBeUndefined();
+    expect(exit.whyFull(request(19))).toBe('few_candidates');
+    expect(exit.whyFull(request(20, { deterministic: true }))).toBe('deterministic');
+    expect(exit.whyFull(request(20, { exit: { effort: 'fast', atLeast: 10, groups: Array<string>(20).fill('one') } }))).toBe(
+      'few_candidates',
+    );
+    expect([exit.hasRoomFor([pair(1, 48)]), exit.hasRoomFor([pair(1, 49)])]).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,182 @@
+import { pairSpans } from '../exits/pair-spans.js';
+import type { Effort, ExitWish, FullReason, PairRequest } from '@rerank-fleet/core/ports';
+import type { TokenSequence } from './batch-runner.js';
+import type { BatchScheduler, SubmitOptions } from './batch-scheduler.js';
+import { survivorsOf } from './exit-policy.js';
+import { pagesFor, type StatePages } from './state-pages.js';
+
+/** A model whose segments this worker can run. */
+export interface ExitModel {
+  readonly sha256: string;
+  /** Layers of the model, and layers run before each cut. */
+  readonly layers: number;
+  readonly cuts: readonly number[];
+  /** By cut: standard deviation of what predictions are off by, in logits. */
+  readonly sigmas: readonly number[];
+  /** By cut, in standard deviations; Infinity where nobody leaves. */
+  readonly margins: Readonly<Record<Exclude<Effort, 'full'>, readonly number[]>>;
+}
+
+/** Told of what early exit did. It must not throw. */
+export interface ExitObserver {
+  cutMade(cut: { readonly model: string; readonly layer: number; readonly before: number; readonly after: number }): void;
+  /** Of a pair that ran to the end: what was predicted of it at a cut, less its logit, in that cut's standard deviations. */
+  predictionOff(prediction: { readonly model: string; readonly layer: number; readonly sigmas: number }): void;
+  ranFull(reason: { readonly model: string; readonly reason: FullReason; readonly error?: unknown }): void;
+}
+
+export interface EarlyExitParts {
+  readonly scheduler: BatchScheduler;
+  readonly pages: StatePages;
+  readonly observer?: ExitObserver | undefined;
+}
+
+export interface ExitedScore {
+  readonly logit: number;
+  readonly exitLayer?: number;
+}
+
+/** Below so many candidates a result that needs its full logit, too few could leave. */
+const LEAST_CANDIDATES = 2;
+
+interface RunningPair {
+  readonly item: number;
+  readonly sequence: TokenSequence;
+  readonly pages: Int32Array;
+  /** By cut. */
+  readonly predictions: number[];
+}
+
+/**
+ * Scores the pairs of a request in segments of the model's layers. After each, a pair whose predicted final logit is hopeless leaves; the survivors go back to the
+ * planner, where they share batches with those of other requests. (Xin et al. 2020, *Early Exiting BERT for Efficient Document Ranking*; Soldaini and Moschitti
+ * 2020, *The Cascade Transformer*.)
+ */
+export class EarlyExit {
+  readonly #model: ExitModel;
+  readonly #parts: EarlyExitParts;
+
+  constructor(model: ExitModel, parts: EarlyExitParts) {
+    this.#model = model;
+    this.#parts = parts;
+  }
+
+  /** Why all layers have to run, if they have. */
+  whyFull({ exit, deterministic, passages }: PairRequest): FullReason | undefined {
+    if (exit === undefined) return undefined;
+    if (deterministic) return 'deterministic';
+    const candidates = (exit.groups === undefined ? passages.length : new Set(exit.groups).size) + (exit.known?.length ?? 0);
+    return candidates < LEAST_CANDIDATES * exit.atLeast ? 'few_candidates' : undefined;
+  }
+
+  /** Whether the hidden states of so many pairs can ever lie in memory at once. */
+  hasRoomFor(sequences: readonly TokenSequence[]): boolean {
+    return pagesOf(sequences) <= this.#parts.pages.capacity;
+  }
+
+  note(reason: FullReason, error?: unknown): void {
+    this.#parts.observer?.ranFull({ model: this.#model.sha256, reason, ...(error === undefined ? {} : { error }) });
+  }
+
+  /**
+   * One score a sequence, in their order.
+   *
+   * @param groups by sequence: those of one key are one result
+   * @throws what the scheduler throws: the caller may run the whole model instead
+   */
+  async score(
+    sequences: readonly TokenSequence[],
+    { wish, groups }: { readonly wish: ExitWish; readonly groups?: readonly unknown[] },
+    { priority, signal }: SubmitOptions,
+  ): Promise<ExitedScore[]> {
+    const { scheduler, pages } = this.#parts;
+    const arrivedAt = performance.now();
+    const held = new Set(await pages.take(pagesOf(sequences), { priority, ...(signal === undefined ? {} : { signal }) }));
+    const options = { priority, alone: false, turn: scheduler.turn(), arrivedAt, ...(signal === undefined ? {} : { signal }) };
+    const scores = new Array<ExitedScore>(sequences.length);
+    let left: Promise<void> = Promise.resolve();
+    try {
+      let running = spread(sequences, held);
+      for (let segment = 0; segment <= this.#model.cuts.length; segment += 1) {
+        const submitted = scheduler.submit({ model: this.#model.sha256, segment }, running.map(withState), options);
+        ({ left } = submitted);
+        const rows = await submitted.rows;
+        const values = rows.map(([value]) => value!);
+        if (segment === this.#model.cuts.length) this.#finish(running, values, scores);
+        else running = this.#cut(segment, running, { values, wish, scores, held, ...(groups === undefined ? {} : { groups }) });
+      }
+      return scores;
+    } finally {
+      // After an abort a thread may still write to them.
+      void left.then(() => pages.give(held));
+    }
+  }
+
+  #cut(
+    segment: number,
+    running: readonly RunningPair[],
+    request: {
+      readonly values: readonly number[];
+      readonly wish: ExitWish;
+      readonly groups?: readonly unknown[];
+      readonly scores: ExitedScore[];
+      readonly held: Set<number>;
+    },
+  ): RunningPair[] {
+    const { values: predictions, wish, groups, scores, held } = request;
+    running.forEach((pair, at) => pair.predictions.push(predictions[at]!));
+    const margin = this.#model.margins[wish.effort][segment]!;
+    if (margin === Infinity) return [...running];
+    const { atLeast, minLogit, known } = wish;
+    const survivors = survivorsOf({
+      predictions,
+      sigma: this.#model.sigmas[segment]!,
+      margin,
+      atLeast,
+      ...(minLogit === undefined ? {} : { minLogit }),
+      ...(known === undefined ? {} : { known }),
+      ...(groups === undefined ? {} : { groups: running.map(({ item }) => groups[item]) }),
+    });
+    const layer = this.#model.cuts[segment]!;
+    const goesOn = new Set(survivors);
+    const freed: number[] = [];
+    running.forEach(({ item, pages }, at) => {
+      if (goesOn.has(at)) return;
+      scores[item] = { logit: predictions[at]!, exitLayer: layer };
+      for (const page of pages) if (held.delete(page)) freed.push(page);
+    });
+    this.#parts.pages.give(freed);
+    this.#parts.observer?.cutMade({ model: this.#model.sha256, layer, before: running.length, after: survivors.length });
+    return survivors.map((at) => running[at]!);
+  }
+
+  #finish(running: readonly RunningPair[], logits: readonly number[], scores: ExitedScore[]): void {
+    const { sha256: model, cuts, sigmas } = this.#model;
+    running.forEach(({ item, predictions }, at) => {
+      const logit = logits[at]!;
+      scores[item] = { logit };
+      predictions.forEach((predicted, cut) =>
+        this.#parts.observer?.predictionOff({ model, layer: cuts[cut]!, sigmas: (predicted - logit) / sigmas[cut]! }),
+      );
+    });
+  }
+}
+
+function pagesOf(sequences: readonly TokenSequence[]): number {
+  return sequences.reduce((sum, { ids }) => sum + pagesFor(ids.length), 0);
+}
+
+/** Gives each pair its pages. */
+function spread(sequences: readonly TokenSequence[], pages: Iterable<number>): RunningPair[] {
+  const all = Int32Array.from(pages);
+  let next = 0;
+  return sequences.map((sequence, item) => {
+    const own = all.subarray(next, (next += pagesFor(sequence.ids.length)));
+    return { item, sequence, pages: own, predictions: [] };
+  });
+}
+
+function withState({ sequence, pages }: RunningPair): TokenSequence {
+  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
+  return { ...sequence, state: { pages, span: [queryStart, queryEnd, passageStart, passageEnd] } };
+}
