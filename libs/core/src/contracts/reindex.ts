@@ -84,6 +84,10 @@ export const reindexSchema = z
     checkpoint: z.string().optional(),
     documents_per_s: z.number().optional().meta({ description: 'Speed so far, pauses of the throttle included.' }),
     eta_s: z.int().optional(),
+    waiting: z
+      .object({ code: z.string(), detail: z.string() })
+      .optional()
+      .meta({ description: 'Why it does not go on at present: no worker holds the embedder, or a store is away.' }),
     validation: validationSchema.optional(),
     error: z.object({ code: z.string(), detail: z.string() }).optional(),
     created_at: epochSecondsSchema,

@@ -34,8 +34,9 @@ export interface ReindexPlan extends Pick<ReindexRecord, 'id' | 'promote' | 'kee
  * @throws RerankError `reindex_in_progress`
  */
 export function startReindex(record: CorpusRecord, plan: ReindexPlan, now: number): CorpusRecord {
+  // A start that is delivered twice, even after the reindex has ended.
+  if (record.reindexes?.some(({ id }) => id === plan.id) === true) return record;
   const open = openReindex(record);
-  if (open?.id === plan.id) return record;
   if (open !== undefined)
     throw new RerankError('reindex_in_progress', `The reindex ${open.id} of this corpus is ${open.status}; wait for it, or cancel it.`);
   const number = Math.max(record.lastVersion ?? 0, ...record.versions.map(({ version }) => version)) + 1;
@@ -107,8 +108,8 @@ export function abandonReindex(
 ): CorpusRecord {
   const reindex = requireReindex(record, id);
   if (!isOpen(reindex)) return record;
-  const ended = changeReindex(record, id, ({ lease: _, ...rest }) => ({
-    ...rest,
+  const ended = changeReindex(record, id, (rest) => ({
+    ...atRest(rest),
     status: error === undefined ? 'cancelled' : 'failed',
     endedAt: now,
     ...(error === undefined ? {} : { error }),
@@ -119,19 +120,30 @@ export function abandonReindex(
 /**
  * Requests that come after it pin the new version. The version before is retired and still takes writes.
  *
- * @throws RerankError `reindex_in_progress` while it is being built, `invalid_request` if it has ended otherwise
+ * @throws RerankError `reindex_in_progress` before it is ready, `invalid_request` if it has ended otherwise
  */
 export function promoteReindex(record: CorpusRecord, id: string, now: number): CorpusRecord {
   const reindex = requireReindex(record, id);
   if (reindex.status === 'completed') return record;
   mustBeOpen(reindex);
-  if (reindex.status === 'building')
+  if (reindex.status !== 'ready')
     throw new RerankError(
       'reindex_in_progress',
-      `The reindex ${id} is still building version ${reindex.toVersion}; promote it when it is ready.`,
+      `The reindex ${id} is still ${reindex.status} version ${reindex.toVersion}; promote it when it is ready.`,
     );
-  const ended = changeReindex(record, id, ({ lease: _, ...rest }) => ({ ...rest, status: 'completed', endedAt: now }));
-  return promoteVersion(ended, reindex.toVersion, now);
+  return completeReindex(record, reindex, now);
+}
+
+/** What `promoteReindex` does, whatever the reindex has come to. */
+export function completeReindex(record: CorpusRecord, { id, toVersion }: ReindexRecord, now: number): CorpusRecord {
+  const ended = changeReindex(record, id, (rest) => ({ ...atRest(rest), status: 'completed', endedAt: now }));
+  return promoteVersion(ended, toVersion, now);
+}
+
+/** Nobody works on it, and what only the work needed is forgotten: a record is read with every request, and judged queries are long. */
+export function atRest({ lease: _, checkpoint: __, waiting: ___, ...reindex }: ReindexRecord): ReindexRecord {
+  const { judged: ____, ...checks } = reindex.checks;
+  return { ...reindex, checks };
 }
 
 /**
@@ -156,11 +168,15 @@ export function rollbackReindex(record: CorpusRecord, id: string, now: number): 
   return promoteVersion(ended, reindex.fromVersion, now);
 }
 
-/** Retired versions whose time is over, and those that a drop was begun for. */
-export function collectableVersions(record: CorpusRecord, now: number): readonly CorpusVersion[] {
+/**
+ * Retired versions whose time is over.
+ *
+ * @param leastKeepMs as long as a request may take that pinned the version just before it was retired
+ */
+export function collectableVersions(record: CorpusRecord, now: number, leastKeepMs: number): readonly CorpusVersion[] {
   return record.versions.filter(({ version, retiredAt }) => {
     if (retiredAt === undefined || version === record.promotedVersion) return false;
-    return retiredAt + keptFor(record, version) <= now;
+    return retiredAt + Math.max(keptFor(record, version), leastKeepMs) <= now;
   });
 }
 

@@ -26,6 +26,7 @@ export interface ReindexChecks {
   readonly sample: number;
   /** Least mean share of the first ten documents that both versions find. Another model may well find others, so there is none unless it is asked for. */
   readonly minOverlap?: number;
+  /** Forgotten when the reindex has been validated. */
   readonly judged?: readonly JudgedQuery[];
   /** Least nDCG@10 of the new version ÷ that of the old one, over the judged queries. */
   readonly minNdcgRatio?: number;
@@ -75,6 +76,8 @@ export interface ReindexRecord {
   /** Where the scan of documents goes on; absent before the first page. */
   readonly checkpoint?: string;
   readonly lease?: ReindexLease;
+  /** Why it does not go on at present: no worker holds the embedder, or a store is away. */
+  readonly waiting?: { readonly code: string; readonly detail: string };
   readonly validation?: ReindexValidation;
   /** Why it failed. */
   readonly error?: { readonly code: string; readonly detail: string };

@@ -4,6 +4,7 @@ export * from './filter-matcher.js';
 export * from './key-path.js';
 export { BM25_LANGUAGES } from './language-rules.js';
 export * from './murmur3.js';
+export * from './ndcg.js';
 export * from './passage-id.js';
 export * from './reciprocal-rank-fusion.js';
 export * from './rfc3339.js';
