@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { corpusSchema, ingestJobSchema } from '@rerank-fleet/core/contracts';
+import { corpusSchema, documentListSchema, ingestJobSchema } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { corpusRecord } from '../support/api-fakes.js';
+import { announcement, corpusRecord } from '../support/api-fakes.js';
 import { startTestApi, type TestApi } from './api-support.js';
 
 let api: TestApi;
@@ -56,9 +56,60 @@ describe('/v1/corpora/{name}', () => {
 
   it('passes on that a change needs a reindex', async () => {
     api.fleet.answer = () => {
-      throw new RerankError('reindex_required', 'The embedder cannot be changed in place.');
+      throw new RerankError('reindex_required', 'A change of chunking needs a new index.');
     };
-    expect((await api.inject({ method: 'PUT', url: '/v1/corpora/manuals', payload: {} })).statusCode).toBe(409);
+    const response = await api.inject({ method: 'PUT', url: '/v1/corpora/manuals', payload: {} });
+    expect(response.statusCode).toBe(409);
+    expect(response.json()).toMatchObject({ code: 'reindex_required', detail: 'A change of chunking needs a new index.' });
+  });
+
+  it('has settings checked by a worker with the embedder: that which is named, or that of the corpus', async () => {
+    const other = announcement({ worker_id: 'worker-2', pool: 'gpu' });
+    api.fleet.workers.push({ ...other, models: other.models.map((model) => ({ ...model, name: `other-${model.kind}` })) });
+    const put = (name: string, payload: object) => api.inject({ method: 'PUT', url: `/v1/corpora/${name}`, payload });
+    await put('fresh', { embedding_model: 'other-embedder' });
+    await put('manuals', {});
+    await put('third', {});
+    expect(api.fleet.calls.map(({ pool }) => pool)).toEqual(['gpu', 'default', 'default']);
+    const unknown = await put('fourth', { embedding_model: 'nothing' });
+    expect(unknown.statusCode).toBe(404);
+    expect(unknown.json()).toMatchObject({ code: 'model_not_found', errors: [{ pointer: '/embedding_model' }] });
+  });
+});
+
+describe('a corpus that is searched elsewhere', () => {
+  beforeEach(async () => {
+    const record = corpusRecord({ tenant: 'default', corpus: 'elsewhere' });
+    const source = { connection: 'search-cluster', options: { index: 'docs' } };
+    await api.fleet.documents.createCorpus({ ...record, settings: { ...record.settings, source } });
+  });
+
+  it('is described by its source, without counts', async () => {
+    api.fleet.documents.countDocuments = () => Promise.reject(new Error('nothing is counted'));
+    const body = (await api.inject({ url: '/v1/corpora/elsewhere' })).json();
+    expect(body).toMatchObject({
+      documents: 0,
+      passages: 0,
+      settings: { source: { connection: 'search-cluster', options: { index: 'docs' } } },
+    });
+  });
+
+  it.each([
+    ['GET', '', undefined],
+    ['POST', '', { documents: [{ text: 'one' }] }],
+    ['POST', '/delete', { ids: ['a'] }],
+    ['GET', '/a', undefined],
+    ['DELETE', '/a', undefined],
+  ] as const)('refuses %s documents%s, and says where they are', async (method, path, payload) => {
+    const response = await api.inject({
+      method,
+      url: `/v1/corpora/elsewhere/documents${path}`,
+      ...(payload === undefined ? {} : { payload }),
+    });
+    expect(response.statusCode).toBe(400);
+    expect(response.json().detail).toContain('kept elsewhere (connection "search-cluster")');
+    expect(api.fleet.calls).toEqual([]);
+    expect(api.fleet.blobs.blobs.size).toBe(0);
   });
 });
 
@@ -227,6 +278,45 @@ describe('documents', () => {
     expect((await api.inject({ url: `${DOCUMENTS}/none` })).json().code).toBe('document_not_found');
     expect((await api.inject({ url: `${DOCUMENTS}/%00` })).json().code).toBe('document_not_found');
     expect((await api.inject({ url: `${DOCUMENTS}/${'x'.repeat(600)}` })).json().code).toBe('document_not_found');
+  });
+
+  it('reads all, page by page, each once', async () => {
+    await ndjson(Array.from({ length: 60 }, (_, row) => JSON.stringify({ id: `d${row}`, text: `text ${row}` })).join('\n'));
+    const found: string[] = [];
+    const sizes: number[] = [];
+    for (let query = '?limit=25'; query !== '';) {
+      const page = documentListSchema.parse((await api.inject({ url: `${DOCUMENTS}${query}` })).json());
+      found.push(...page.data.map(({ id }) => id));
+      sizes.push(page.data.length);
+      query = page.has_more ? `?limit=25&after=${encodeURIComponent(page.next!)}` : '';
+    }
+    expect(sizes).toEqual([25, 25, 12]);
+    expect(found).toEqual(['a/b ü', 'c', ...Array.from({ length: 60 }, (_, row) => `d${row}`)]);
+  });
+
+  it('ends a page early where documents are long, and never shows how they are stored', async () => {
+    await ndjson(JSON.stringify({ id: 'first', text: 'x' }));
+    for (let round = 0; round < 30; round += 1)
+      await api.fleet.documents.putDocuments({ tenant: 'default', corpus: 'manuals' }, [
+        { id: `long${round}`, text: 'x'.repeat(300_000), seq: 9 },
+      ]);
+    const page = documentListSchema.parse((await api.inject({ url: `${DOCUMENTS}?limit=1000` })).json());
+    expect(page.has_more).toBe(true);
+    expect(page.data.length).toBeGreaterThan(13);
+    expect(page.data.length).toBeLessThan(18);
+    expect(page.data[0]).toEqual({ id: 'a/b ü', text: 'one', metadata: { k: 'v' } });
+  });
+
+  it('needs the scope ingest to read all, and refuses other queries', async () => {
+    expect((await api.inject({ url: `${DOCUMENTS}?limit=0` })).json().errors?.[0]?.pointer).toBe('/limit');
+    expect((await api.inject({ url: `${DOCUMENTS}?page=2` })).statusCode).toBe(400);
+    expect((await api.inject({ url: '/v1/corpora/none/documents' })).json().code).toBe('corpus_not_found');
+    const guarded = await startTestApi({
+      API_KEYS: JSON.stringify([{ key: 'k'.repeat(40), tenant: 'default', scopes: ['search', 'admin'] }]),
+    });
+    const response = await guarded.inject({ url: DOCUMENTS, headers: { authorization: `Bearer ${'k'.repeat(40)}` } });
+    await guarded.close();
+    expect(response.json().code).toBe('forbidden');
   });
 
   it('deletes one, by a write with its own sequence number', async () => {

@@ -115,8 +115,15 @@ export class MemoryDocumentStore implements DocumentStore {
     return this.documents.get(refKey(ref))?.get(id);
   }
 
-  async scanDocuments(ref: CorpusRef): Promise<DocumentPage> {
-    return { documents: [...(this.documents.get(refKey(ref))?.values() ?? [])] };
+  async scanDocuments(
+    ref: CorpusRef,
+    { after, limit = Infinity }: { readonly after?: string; readonly limit?: number } = {},
+  ): Promise<DocumentPage> {
+    this.#check();
+    const all = [...(this.documents.get(refKey(ref))?.values() ?? [])];
+    const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+    const documents = all.slice(start, start + limit);
+    return { documents, ...(start + documents.length < all.length ? { next: documents.at(-1)!.id } : {}) };
   }
 
   async countDocuments(ref: CorpusRef): Promise<number> {

@@ -25,6 +25,8 @@ import { FleetView, RequestRouter } from '@rerank-fleet/core/requests';
 import { ModelsService } from './models/models.service.js';
 import { OPENAI_CONTROLLERS, OPENAI_PROVIDERS } from './openai-batch/openai-providers.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
+import { ReindexController } from './reindex/reindex.controller.js';
+import { ReindexService } from './reindex/reindex.service.js';
 import { RerankController } from './rerank/rerank.controller.js';
 import { RerankService } from './rerank/rerank.service.js';
 import { ScalingController } from './scaling/scaling.controller.js';
@@ -69,6 +71,11 @@ const SERVICES: Provider[] = [
       new CorporaService({ dispatcher, documents: documentStore, candidates: candidateStore, router, syncTimeoutMs: http.syncTimeoutMs }),
   },
   {
+    provide: tokens.REINDEX_SERVICE,
+    inject: [CORPORA_SERVICE, ADAPTERS],
+    useFactory: (corpora: CorporaService, { documentStore: documents, now }: Adapters) => new ReindexService({ corpora, documents, now }),
+  },
+  {
     provide: tokens.DOCUMENTS_SERVICE,
     inject: [CORPORA_SERVICE, ADAPTERS, LOGGER],
     useFactory: (corpora: CorporaService, { documentStore, dispatcher, jobs, sequence }: Adapters, logger: Logger) =>
@@ -107,6 +114,7 @@ const SERVICES: Provider[] = [
     SearchController,
     CorporaController,
     DocumentsController,
+    ReindexController,
     JobSubmissionController,
     JobsController,
     ModelsController,

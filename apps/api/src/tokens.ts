@@ -28,6 +28,7 @@ export const MODELS_SERVICE = Symbol('ModelsService');
 export const OPENAI_BATCHES_SERVICE = Symbol('OpenAiBatchesService');
 export const OPENAI_FILES_SERVICE = Symbol('OpenAiFilesService');
 export const WORKERS_SERVICE = Symbol('WorkersService');
+export const REINDEX_SERVICE = Symbol('ReindexService');
 export const RERANK_SERVICE = Symbol('RerankService');
 export const SCALING_SERVICE = Symbol('ScalingService');
 export const SEARCH_SERVICE = Symbol('SearchService');

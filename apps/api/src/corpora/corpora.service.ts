@@ -1,11 +1,11 @@
 import { corpusNameSchema, type CorpusBody, type CorpusSettingsBody, type CorpusTask } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord } from '@rerank-fleet/core/domain';
+import type { CorpusRecord, CorpusRef } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { OutcomeOf, TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
-import type { RequestRouter, RerankerNeeds } from '@rerank-fleet/core/requests';
+import type { RequestRouter, RerankerNeeds, RouteNeeds } from '@rerank-fleet/core/requests';
 import { promotedVersion } from '@rerank-fleet/core/corpora';
 import { describeCorpus } from './describe-corpus.js';
 
@@ -33,6 +33,17 @@ export class CorporaService {
     return record;
   }
 
+  /** A corpus whose documents are kept here. @throws RerankError `corpus_not_found`; `invalid_request` for one that is searched elsewhere */
+  async requireOwn(tenant: string, corpus: string): Promise<CorpusRecord> {
+    const record = await this.require(tenant, corpus);
+    const { source } = record.settings;
+    if (source === undefined) return record;
+    throw new RerankError(
+      'invalid_request',
+      `The documents of the corpus "${corpus}" are kept elsewhere (connection "${source.connection}"); read and write them there.`,
+    );
+  }
+
   /** @throws RerankError `corpus_not_found` */
   async get(tenant: string, corpus: string): Promise<CorpusBody> {
     return await this.#describe(await this.require(tenant, corpus));
@@ -50,7 +61,8 @@ export class CorporaService {
     settings: CorpusSettingsBody,
     context: RequestContext,
   ): Promise<{ readonly created: boolean; readonly corpus: CorpusBody }> {
-    const outcome = await this.change({ kind: 'corpus', corpus, change: { op: 'put', settings } }, context, rerankersOf(settings));
+    const needs = { reranker: rerankersOf(settings), ...(await this.#embedderOf({ tenant: context.tenant, corpus }, settings)) };
+    const outcome = await this.change({ kind: 'corpus', corpus, change: { op: 'put', settings } }, context, needs);
     return { created: outcome.created === true, corpus: await this.get(context.tenant, corpus) };
   }
 
@@ -61,10 +73,14 @@ export class CorporaService {
   }
 
   /** Has a worker make a change, and waits for it: a sync call, so that it does not stand behind the slices of an upload. */
-  async change(body: CorpusTask, context: RequestContext, reranker: RerankerNeeds = { kind: 'none' }): Promise<OutcomeOf<CorpusTask>> {
+  async change(
+    body: CorpusTask,
+    context: RequestContext,
+    needs: RouteNeeds = { reranker: { kind: 'none' } },
+  ): Promise<OutcomeOf<CorpusTask>> {
     const deadline = context.arrivedAt + this.#parts.syncTimeoutMs;
     const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
-    const { pool } = await this.#parts.router.route({ reranker }, limits);
+    const { pool } = await this.#parts.router.route(needs, limits);
     return await this.#parts.dispatcher.call({
       queue: 'sync',
       tenant: context.tenant,
@@ -77,8 +93,16 @@ export class CorporaService {
     });
   }
 
+  /** Settings are checked against the embedder, by a worker that holds it; a new corpus that names none gets the worker's own. */
+  async #embedderOf(ref: CorpusRef, { embedding_model: asked }: CorpusSettingsBody): Promise<Pick<RouteNeeds, 'embedder'>> {
+    if (asked !== undefined) return { embedder: { name: asked, of: 'request' } };
+    const known = await this.#parts.documents.findCorpus(ref);
+    return known === undefined ? {} : { embedder: { name: known.settings.embeddingModel, of: 'corpus' } };
+  }
+
   async #describe(record: CorpusRecord): Promise<CorpusBody> {
     const { documents, candidates } = this.#parts;
+    if (record.settings.source !== undefined) return describeCorpus(record, { documents: 0, passages: 0 });
     const [documentCount, passageCount] = await Promise.all([
       documents.countDocuments(record),
       candidates.countPassages(promotedVersion(record)),

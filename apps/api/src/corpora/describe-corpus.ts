@@ -14,7 +14,9 @@ export function describeCorpus(record: CorpusRecord, counts: { readonly document
       bm25: { k1: bm25.k1, b: bm25.b, average_length: bm25.averageLength, language: bm25.language },
       fields: { ...fields },
       ...(index === undefined ? {} : { index: describeIndex(index) }),
-      ...(source === undefined ? {} : { source: { connection: source.connection, options: structuredClone(source.options) as SourceOptions } }),
+      ...(source === undefined
+        ? {}
+        : { source: { connection: source.connection, options: structuredClone(source.options) as SourceOptions } }),
       ...(stages === undefined ? {} : { stages: stages.map((stage) => ({ ...stage })) }),
     },
     version: record.promotedVersion,

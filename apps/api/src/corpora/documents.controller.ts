@@ -5,6 +5,7 @@ import {
   deleteDocumentsRequestSchema,
   ingestRequestSchema,
   type deletedSchema,
+  type DocumentListBody,
   type IngestJobBody,
   type storedDocumentSchema,
 } from '@rerank-fleet/core/contracts';
@@ -17,8 +18,9 @@ import { parseWith } from '../http/zod-faults.js';
 import { ZodPipe } from '../http/zod-pipe.js';
 import { isDone, type JobsService } from '../jobs/jobs.service.js';
 import { CONFIG, DOCUMENTS_SERVICE, JOBS_SERVICE } from '../tokens.js';
+import { documentPageQuerySchema, ingestQuerySchema, type DocumentPageQuery } from './document-queries.js';
 import { rowsOf, type DocumentsService } from './documents.service.js';
-import { ingestQuerySchema } from './ingest-query.js';
+import { describeDocument } from './read-page.js';
 import { readDocuments, type DocumentRow } from './read-documents.js';
 
 @Controller('v1/corpora/:name/documents')
@@ -45,6 +47,16 @@ export class DocumentsController {
     return job;
   }
 
+  @Get()
+  @RequiresScope('ingest')
+  list(
+    @Param('name') name: string,
+    @Query(new ZodPipe(documentPageQuerySchema)) query: DocumentPageQuery,
+    @Context() context: RequestContext,
+  ): Promise<DocumentListBody> {
+    return this.documents.list(context.tenant, name, query);
+  }
+
   @Post('delete')
   @HttpCode(200)
   @RequiresScope('ingest')
@@ -63,8 +75,7 @@ export class DocumentsController {
     @Param('id') id: string,
     @Context() context: RequestContext,
   ): Promise<z.infer<typeof storedDocumentSchema>> {
-    const { seq: _, ...document } = await this.documents.get(context.tenant, name, id);
-    return document as z.infer<typeof storedDocumentSchema>;
+    return describeDocument(await this.documents.get(context.tenant, name, id));
   }
 
   @Delete(':id')

@@ -1,4 +1,10 @@
-import { documentIdSchema, type deleteDocumentsRequestSchema, type DocumentBody, type IngestJobBody } from '@rerank-fleet/core/contracts';
+import {
+  documentIdSchema,
+  type deleteDocumentsRequestSchema,
+  type DocumentBody,
+  type DocumentListBody,
+  type IngestJobBody,
+} from '@rerank-fleet/core/contracts';
 import type { CorpusRecord, StoredDocument } from '@rerank-fleet/core/domain';
 import { RerankError, type FieldError } from '@rerank-fleet/core/errors';
 import { sliceTaskId, type IngestJobRecord, type IngestJobs, type IngestRejection } from '@rerank-fleet/core/jobs';
@@ -9,11 +15,13 @@ import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import type { RequestContext } from '../http/request-context.js';
 import { DEFAULT_POOL } from '@rerank-fleet/core/requests';
 import type { CorporaService } from './corpora.service.js';
+import type { DocumentPageQuery } from './document-queries.js';
+import { readPage } from './read-page.js';
 import { asDocument, type DocumentRow } from './read-documents.js';
 
 export interface DocumentsServiceParts {
   readonly corpora: CorporaService;
-  readonly documents: Pick<DocumentStore, 'findDocument'>;
+  readonly documents: Pick<DocumentStore, 'findDocument' | 'scanDocuments'>;
   readonly dispatcher: Pick<TaskDispatcher, 'submit'>;
   readonly jobs: Pick<IngestJobs, 'begin' | 'find'>;
   readonly sequence: { next(count?: number): Promise<number> };
@@ -33,20 +41,25 @@ export class DocumentsService {
 
   /** @throws RerankError `corpus_not_found`, `document_not_found` */
   async get(tenant: string, corpus: string, id: string): Promise<StoredDocument> {
-    const record = await this.#parts.corpora.require(tenant, corpus);
+    const record = await this.#parts.corpora.requireOwn(tenant, corpus);
     const isId = documentIdSchema.safeParse(id).success;
     const document = isId ? await this.#parts.documents.findDocument(record, id) : undefined;
     if (document === undefined) throw new RerankError('document_not_found', 'There is no document of this id in the corpus.');
     return document;
   }
 
+  /** A page of the documents as they are stored. @throws RerankError `corpus_not_found`, `invalid_request` */
+  async list(tenant: string, corpus: string, query: DocumentPageQuery): Promise<DocumentListBody> {
+    return await readPage(this.#parts.documents, await this.#parts.corpora.requireOwn(tenant, corpus), query);
+  }
+
   /**
    * Takes documents in. Resolves when the job is durable; nothing of an upload that fails before can ever be seen.
    *
-   * @throws RerankError `corpus_not_found`, `invalid_request` (no good row), `storage_full`, `queue_unavailable`
+   * @throws RerankError `corpus_not_found`, `invalid_request` (no good row, or a corpus whose documents are kept elsewhere), `storage_full`, `queue_unavailable`
    */
   async ingest(corpus: string, rows: AsyncIterable<DocumentRow>, context: RequestContext): Promise<IngestJobBody> {
-    const record = await this.#parts.corpora.require(context.tenant, corpus);
+    const record = await this.#parts.corpora.requireOwn(context.tenant, corpus);
     const job = await this.#accept(record, rows, context);
     await this.#enqueue(job, context);
     return (await this.#parts.jobs.find(context.tenant, job.id)) ?? missing(job.id);
@@ -54,7 +67,7 @@ export class DocumentsService {
 
   /** Documents that go when their deletion has been done by a worker. */
   async delete(corpus: string, selection: z.infer<typeof deleteDocumentsRequestSchema>, context: RequestContext): Promise<number> {
-    const record = await this.#parts.corpora.require(context.tenant, corpus);
+    const record = await this.#parts.corpora.requireOwn(context.tenant, corpus);
     const seq = await this.#parts.sequence.next();
     const chosen = {
       ...(selection.ids === undefined ? {} : { ids: selection.ids }),

@@ -6,6 +6,7 @@ import {
   deletedSchema,
   deleteDocumentsRequestSchema,
   documentIdSchema,
+  documentListSchema,
   documentSchema,
   healthSchema,
   ingestRequestSchema,
@@ -22,10 +23,11 @@ import {
 } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
-import { ingestQuerySchema } from '../corpora/ingest-query.js';
+import { documentPageQuerySchema, ingestQuerySchema } from '../corpora/document-queries.js';
 import { READ_OPERATIONS } from '../jobs/read-operations.js';
 import { SUBMISSION_OPERATIONS } from '../jobs/submission-operations.js';
 import { OPENAI_OPERATIONS } from '../openai-batch/openai-operations.js';
+import { REINDEX_OPERATIONS } from '../reindex/reindex-operations.js';
 import { BODY, json, QUEUED, SCORED, STORED, type Operation } from './operation.js';
 
 const corpusPath = z.object({ name: corpusNameSchema });
@@ -126,6 +128,19 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/v1/corpora/{name}/documents',
+    id: 'listDocuments',
+    tag: 'corpora',
+    summary: 'Read all documents, page by page',
+    description:
+      'In an order of the store. A document that is there from the first page to the last comes once; of what is written meanwhile some may come. A page ends early where documents are long. It takes the scope `ingest`: a key for searches shows what is found, and never the whole corpus.',
+    scope: 'ingest',
+    params: { path: corpusPath, query: documentPageQuerySchema },
+    answers: { 200: { description: 'A page.', schema: documentListSchema } },
+    errors: [...STORED, 'corpus_not_found', 'invalid_request'],
+  },
+  {
+    method: 'get',
     path: '/v1/corpora/{name}/documents/{id}',
     id: 'getDocument',
     tag: 'corpora',
@@ -133,7 +148,7 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'search',
     params: { path: documentPath },
     answers: { 200: { description: 'The document as it is stored.', schema: storedDocumentSchema } },
-    errors: [...STORED, 'corpus_not_found', 'document_not_found'],
+    errors: [...STORED, 'corpus_not_found', 'document_not_found', 'invalid_request'],
   },
   {
     method: 'delete',
@@ -144,7 +159,7 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'ingest',
     params: { path: documentPath },
     answers: { 204: { description: 'It is gone.' } },
-    errors: [...QUEUED, ...STORED, 'corpus_not_found', 'document_not_found'],
+    errors: [...QUEUED, ...STORED, 'corpus_not_found', 'document_not_found', 'invalid_request'],
   },
   {
     method: 'post',
@@ -170,6 +185,7 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 200: { description: 'Models.', schema: modelListSchema } },
     errors: ['queue_unavailable'],
   },
+  ...REINDEX_OPERATIONS,
   {
     method: 'get',
     path: '/v1/admin/workers',
