@@ -1,4 +1,5 @@
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import { openFirstStages } from '@rerank-fleet/core/adapters/external/open-first-stages';
 import { CancelWatch } from '@rerank-fleet/core/adapters/redis/cancel-watch';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
@@ -10,6 +11,7 @@ import { INGEST_QUEUE, TASK_VERSION, type TaskPayload } from '@rerank-fleet/core
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
 import type { CorpusVersion } from '@rerank-fleet/core/domain';
+import type { FirstStage } from '@rerank-fleet/core/ports';
 import { corpusTask } from '../ingest/corpus-task.js';
 import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
 import { meterHandlers } from '../ops/meter-handlers.js';
@@ -53,13 +55,14 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   await assertRedisFit(redis);
   const models = await startModels(config, log, onHang, ops.metrics);
   const stores = await openStores(config, log);
+  const external = openFirstStages(config.retrievers.connections);
   const cancels = await CancelWatch.start(redis, await connectRedis(url, { role: 'consumer', name: 'cancels', onFault }));
   const clock = await RedisClock.start(redis);
   const queue = await BullmqJobQueue.open({ url, onFault });
   const jobs = new IngestJobs(stores.blobs);
   const registry = new FleetRegistry(redis);
   const announcement = describeWorker(config, models);
-  const requestHandlers = handlers({ config, models, stores, jobs, clock });
+  const requestHandlers = handlers({ config, models, stores, external, jobs, clock });
   const batch = startBatch({
     config,
     redis,
@@ -112,6 +115,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
       await announcer.withdraw().catch(() => undefined);
       await models.close();
       await stores.close();
+      external.close();
       clock.stop();
       cancels.stop();
       await queue.close();
@@ -125,16 +129,18 @@ interface HandlerParts {
   readonly config: Config;
   readonly models: RunningModels;
   readonly stores: Stores;
+  readonly external: FirstStage;
   readonly jobs: IngestJobs;
   readonly clock: RedisClock;
 }
 
-function handlers({ config, models, stores, jobs, clock }: HandlerParts): Omit<TaskHandlers, 'batch'> {
+function handlers({ config, models, stores, external, jobs, clock }: HandlerParts): Omit<TaskHandlers, 'batch'> {
   const { encoders, embedders } = models;
   const { candidates, documents } = stores;
   const bm25Encoders = new Bm25Encoders();
   const retrieval = {
     store: candidates,
+    external,
     embedders,
     encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => bm25Encoders.of(bm25).encodeQuery(query),
   };
@@ -155,7 +161,7 @@ function handlers({ config, models, stores, jobs, clock }: HandlerParts): Omit<T
       documents,
       candidates,
       embedders,
-      connections: new Set(),
+      external,
       now: () => clock.now(),
       onReindex: () => undefined,
     }),

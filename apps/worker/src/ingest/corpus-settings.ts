@@ -10,20 +10,18 @@ const FRAMING_TOKENS = 8;
 
 export interface SettingsParts {
   readonly embedders: Embedders;
-  /** Names of the connections to first stages elsewhere. */
-  readonly connections: ReadonlySet<string>;
 }
 
 /** Settings that decide what is in the index. */
 export const INDEXED_SETTINGS = ['embeddingModel', 'chunking', 'bm25', 'index'] as const;
 
-/** What the body leaves out is as in `base`, and without one as the embedder suggests. */
+/** What the body leaves out is as in `base`, and without one as the embedder suggests. Its source is settled already. */
 export function settleSettings(parts: SettingsParts, body: CorpusSettingsBody, base?: CorpusSettings): CorpusSettings {
   const named = body.embedding_model ?? base?.embeddingModel;
   const embedder = named === undefined ? parts.embedders.default : parts.embedders.named(named);
   const before = base ?? defaultSettings(embedder);
   const { chunking, bm25 } = body;
-  assertTaken(parts, body, embedder);
+  assertTaken(body, embedder);
   const stages = body.stages ?? before.stages ?? [];
   const index = body.index === undefined ? before.index : indexOptions(body.index);
   const source = body.source ?? before.source;
@@ -54,19 +52,12 @@ function defaultSettings(embedder: Embedder): CorpusSettings {
   };
 }
 
-function assertTaken({ connections }: SettingsParts, { chunking, bm25, source }: CorpusSettingsBody, embedder: Embedder): void {
+function assertTaken({ chunking, bm25 }: CorpusSettingsBody, embedder: Embedder): void {
   const most = embedder.maxLength - FRAMING_TOKENS;
   if (chunking?.mode === 'sentences' && chunking.max_tokens > most)
     throw invalid('/chunking/max_tokens', `must be at most ${most}, the most that ${embedder.name} embeds`);
   if (bm25 !== undefined && !BM25_LANGUAGES.includes(bm25.language))
     throw invalid('/bm25/language', `must be one of ${BM25_LANGUAGES.join(', ')}`);
-  if (source !== undefined && !connections.has(source.connection)) {
-    const known = [...connections].map((name) => `"${name}"`).join(', ');
-    throw invalid(
-      '/source/connection',
-      known === '' ? 'names a connection, and none is configured (RETRIEVERS)' : `must be one of ${known}`,
-    );
-  }
 }
 
 function indexOptions({ hnsw, quantization, on_disk: onDisk, shards, replicas }: NonNullable<CorpusSettingsBody['index']>): IndexOptions {

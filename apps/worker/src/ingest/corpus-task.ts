@@ -3,7 +3,7 @@ import type { CorpusOutcome, CorpusSettingsBody, CorpusTask } from '@rerank-flee
 import { promotedVersion } from '@rerank-fleet/core/corpora';
 import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import type { CandidateStore, DocumentStore, FirstStage } from '@rerank-fleet/core/ports';
 import { changeReindexes, type ReindexChange } from '../reindex/change-reindexes.js';
 import type { TaskHandlers } from '../tasks/task-processor.js';
 import { INDEXED_SETTINGS, settleSettings, type SettingsParts } from './corpus-settings.js';
@@ -12,6 +12,7 @@ import { unlessDropped, versionsNow } from './versions-now.js';
 export interface CorpusParts extends SettingsParts {
   readonly documents: DocumentStore;
   readonly candidates: CandidateStore;
+  readonly external: Pick<FirstStage, 'settle'>;
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
   /** A reindex was begun or changed: whoever works on it should look. */
@@ -27,7 +28,7 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
     const ref: CorpusRef = { tenant, corpus };
     switch (change.op) {
       case 'put':
-        return await putCorpus(parts, ref, change.settings);
+        return await putCorpus(parts, ref, withSettledSource(parts, tenant, change.settings));
       case 'delete':
         return await deleteCorpus(parts, ref);
       case 'delete_documents':
@@ -37,6 +38,13 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
         return await changeReindexes(parts, ref, change satisfies ReindexChange);
     }
   };
+}
+
+/** The source with its options completed, so that it can be compared with a stored one. */
+function withSettledSource({ external }: CorpusParts, tenant: string, { source, ...settings }: CorpusSettingsBody): CorpusSettingsBody {
+  if (source === undefined) return settings;
+  const { connection, options } = external.settle(tenant, source);
+  return { ...settings, source: { connection, options: options as typeof source.options } };
 }
 
 /** The record claims the name, so that of two at once one makes the corpus and the other finds it. Then comes the index; a repeat makes it if that was cut short. */

@@ -1,4 +1,11 @@
-import { needsQueryVector, type Candidate, type CorpusVersion, type Filter, type RetrievalMode, type SparseVector } from '@rerank-fleet/core/domain';
+import {
+  needsQueryVector,
+  type Candidate,
+  type CorpusVersion,
+  type Filter,
+  type RetrievalMode,
+  type SparseVector,
+} from '@rerank-fleet/core/domain';
 import type { CandidateStore, FirstStage } from '@rerank-fleet/core/ports';
 import type { Embedders } from '../tasks/embedders.js';
 

@@ -13,7 +13,17 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
   return async (body, context) => {
     const started = performance.now();
     const { version, query, mode, top_k: topK, filter } = body;
-    const request = { version, query, mode, topK, signal: context.signal, ...(filter === undefined ? {} : { filter }) };
+    const { requestId, traceparent, signal } = context;
+    const request = {
+      version,
+      query,
+      mode,
+      topK,
+      requestId,
+      signal,
+      ...(filter === undefined ? {} : { filter }),
+      ...(traceparent === undefined ? {} : { traceparent }),
+    };
     const candidates = await retrieveCandidates(retrieval, request);
     const timings = { queue: context.queueMs, retrieve: performance.now() - started };
     const outcome =

@@ -16,6 +16,8 @@ export interface TaskContext {
   readonly taskId: string;
   readonly tenant: string;
   readonly requestId: string;
+  /** W3C trace context of whoever asked. */
+  readonly traceparent?: string;
   /** Milliseconds the task waited in the queue. */
   readonly queueMs: number;
   /** Aborts at the deadline, when nobody waits any more, and when the worker gives the task back. */
@@ -181,6 +183,7 @@ export class TaskProcessor {
         requestId: payload.request_id,
         queueMs: Math.max(0, this.#parts.clock.now() - payload.enqueued_ms),
         signal,
+        ...(payload.traceparent === undefined ? {} : { traceparent: payload.traceparent }),
         ...(payload.body?.kind === 'batch' ? { beside: (part) => this.#gate.pass(false, part) } : {}),
         ...(deaths > 0 && isSlice(payload) ? { deaths, isolate: (part) => this.#gate.pass(true, part) } : {}),
       };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { modelNameSchema, tenantSchema } from '../contracts/index.js';
 import { parseCidr } from '../webhooks/ip-address.js';
+import { retrieversSchema } from './retrievers.js';
 
 /** One setting: its variable, what it means, and how its text is read. The documentation pages are generated from this table. */
 export interface Field<Schema extends z.ZodType = z.ZodType> {
@@ -201,6 +202,15 @@ export const FIELDS = {
       unit: 'ms',
       description: 'Longest silence of S3 within a call; a call is tried three times.',
       schema: int(100, 600_000).default(10_000),
+    }),
+  },
+  retrievers: {
+    connections: field({
+      env: 'RETRIEVERS',
+      secret: true,
+      description:
+        'First stages elsewhere that corpora may name (docs/retrievers.md): JSON array of {"name", "kind": "elasticsearch", "opensearch" or "http", "url", …}, or the path of a file that holds it. Needed by workers only.',
+      schema: retrieversSchema.optional().transform((value) => value ?? []),
     }),
   },
   models: {

@@ -3,3 +3,5 @@ export * from './client-config.js';
 export { ALL_SCOPES, FIELDS, type ApiKey, type Scope } from './fields.js';
 export * from './document-config.js';
 export * from './load-config.js';
+export type { RetrieverConnection, RetrieverKind } from './retrievers.js';
+export { Secret } from './secret.js';

@@ -3,4 +3,5 @@ export * from './candidate-store.js';
 export * from './cross-encoder.js';
 export * from './document-store.js';
 export * from './embedder.js';
+export * from './first-stage.js';
 export * from './job-queue.js';

@@ -7,7 +7,7 @@ import {
   type SearchTask,
   type TaskStage,
 } from '../contracts/index.js';
-import { sigmoid, type CorpusVersion } from '../domain/index.js';
+import { needsQueryVector, sigmoid, type CorpusVersion } from '../domain/index.js';
 import { RerankError } from '../errors/index.js';
 import type { StageChoice } from './choose-stages.js';
 import { minimumLogit } from './minimum-logit.js';
@@ -36,7 +36,7 @@ function refuse(pointer: string, detail: string): never {
 export function searchNeedsOf(request: SearchRequest, version: CorpusVersion, choice: StageChoice | undefined): RouteNeeds {
   return {
     reranker: choice?.reranker ?? { kind: 'none' },
-    ...(request.mode === 'sparse' ? {} : { embedder: { name: version.embedder.name, sha256: version.embedder.sha256 } }),
+    ...(needsQueryVector(version, request.mode) ? { embedder: { name: version.embedder.name, sha256: version.embedder.sha256 } } : {}),
   };
 }
 
@@ -57,6 +57,7 @@ export function searchTaskOf(request: SearchRequest, version: CorpusVersion, pin
     group_by: request.group_by,
     long_document: request.long_document ?? 'truncate',
     ...(request.deterministic === undefined ? {} : { deterministic: request.deterministic }),
+    ...(request.effort === undefined ? {} : { effort: request.effort }),
     ...(request.explain === true ? { explain: true } : {}),
     ...(pinned === undefined ? {} : { stages: pinned.stages }),
     ...(request.filter === undefined ? {} : { filter: request.filter }),
@@ -86,6 +87,7 @@ export function searchAnswerOf(request: SearchRequest, version: CorpusVersion, o
     ...(outcome.context_tokens === undefined ? {} : { context_tokens: outcome.context_tokens }),
     truncated: [...new Set(cut)],
     timings_ms: { ...outcome.timings_ms, total: Math.round(totalMs) },
+    ...(outcome.effort === undefined ? {} : { effort: outcome.effort }),
   };
 }
 
