@@ -122,6 +122,7 @@ function startEngine(shape: FakeModelShape) {
   const rerank: TaskHandlers['rerank'] = rerankTask({
     encoders: new CrossEncoders([scorer]),
     deterministic: false,
+    effort: 'full',
     cacheDocuments: false,
   });
   return { runner, metrics, rerank };

@@ -9,6 +9,7 @@ export interface ScoringFlags {
   readonly minScore?: number;
   readonly rawScores?: true;
   readonly deterministic?: true;
+  readonly effort?: 'full' | 'balanced' | 'fast';
   readonly longDocument?: 'truncate' | 'chunk' | 'error';
   readonly timeout?: number;
 }
@@ -26,6 +27,7 @@ export function addScoringOptions(command: Command): Command {
     .option('--min-score <score>', 'leave out results with a lower score', parseNumber)
     .option('--raw-scores', 'scores are logits, not their sigmoid')
     .option('--deterministic', 'score one pair a run: the same score whatever else is scored')
+    .addOption(new Option('--effort <how>', 'how much of the model is run').choices(['full', 'balanced', 'fast']))
     .addOption(new Option('--long-document <how>', 'what to do with a document that does not fit').choices(['truncate', 'chunk', 'error']))
     .option('--timeout <ms>', 'deadline in milliseconds', parsePositiveInt);
 }
@@ -38,6 +40,7 @@ export function scoringFieldsOf(flags: ScoringFlags) {
     min_score: flags.minScore,
     raw_scores: flags.rawScores,
     deterministic: flags.deterministic,
+    effort: flags.effort,
     long_document: flags.longDocument,
     timeout_ms: flags.timeout,
   });

@@ -6,12 +6,14 @@ import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import type { Logger } from '@rerank-fleet/core/observability';
+import type { InferenceModel } from '../inference/inference-messages.js';
 import { InferencePool } from '../inference/inference-pool.js';
 import type { SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import { EngineBudgets } from '../tuning/engine-budgets.js';
 import { DEFAULT_BATCH_TOKENS, defaultSplit, SESSION_PER_FILE, type Split } from '../tuning/engine-shape.js';
 import { describeHardware, type Hardware } from '../tuning/hardware.js';
 import { MemoryBound } from '../tuning/tuning-cache.js';
+import { exitAtStart, type ModelExit } from './exit-at-start.js';
 import { fastVariant } from './fast-variant.js';
 import { inferenceModel } from './resolve-configured.js';
 import { tuneAtStart, type ModelAtStart } from './tune-at-start.js';
@@ -30,6 +32,8 @@ export interface Engine {
   readonly budgets: EngineBudgets;
   /** Names of faster variants, by the model's sha256. */
   readonly variants: ReadonlyMap<string, string>;
+  /** Models that can run in segments, by sha256. */
+  readonly exits: ReadonlyMap<string, ModelExit>;
   /** What the files beside faster variants will take once they are asked for, in all threads. */
   readonly lateBytes: number;
 }
@@ -64,13 +68,20 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     log,
   );
   log.info({ engine: budgets.shape, ...fields }, message);
+  const exits = new Map<string, ModelExit>();
+  for (const { model, inference } of models) {
+    const exit = await exitAtStart(model, inference.fast, options);
+    if (exit !== undefined) exits.set(model.sha256, exit);
+  }
   const late = models.filter(({ inference }) => inference.fast !== undefined);
   const sizes = await Promise.all(late.map(async ({ model }) => (await stat(model.onnxPath)).size));
   return {
-    inference: await startPool(options, models, split),
+    inference: await startPool(options, { models, exits }, split),
     budgets,
+    exits,
     variants: new Map(late.map(({ model, inference }) => [model.sha256, inference.fast?.name ?? ''])),
-    lateBytes: sizes.reduce((sum, size) => sum + size * SESSION_PER_FILE * split.sessions, 0),
+    lateBytes:
+      sizes.reduce((sum, size) => sum + size * SESSION_PER_FILE * split.sessions, 0) + (await exitBytes(models, exits)) * split.sessions,
   };
 }
 
@@ -81,10 +92,24 @@ async function atStart(model: ResolvedModel, options: EngineOptions, hardware: H
   return { model, inference: inferenceModel(model, await fastVariant(model, options)), bound, mostBatchTokens: await bound.read() };
 }
 
-async function startPool({ config, log, onHang }: EngineOptions, models: readonly ModelAtStart[], split: Split): Promise<InferencePool> {
+/** What the segments take in one thread, and the hidden states. */
+async function exitBytes(models: readonly ModelAtStart[], exits: ReadonlyMap<string, ModelExit>): Promise<number> {
+  let bytes = 0;
+  for (const { model } of models) {
+    const exit = exits.get(model.sha256);
+    if (exit !== undefined) bytes += (await stat(model.onnxPath)).size * SESSION_PER_FILE + exit.segmented.memory.byteLength;
+  }
+  return bytes;
+}
+
+async function startPool(
+  { config, log, onHang }: EngineOptions,
+  { models, exits }: { readonly models: readonly ModelAtStart[]; readonly exits: ReadonlyMap<string, ModelExit> },
+  split: Split,
+): Promise<InferencePool> {
   const { device, batchTimeoutMs } = config.worker;
   return await InferencePool.start({
-    models: models.map(({ inference }) => inference),
+    models: models.map(({ inference }) => withSegments(inference, exits.get(inference.sha256))),
     device,
     intraOpThreads: split.intraOpThreads,
     threads: split.sessions,
@@ -92,6 +117,10 @@ async function startPool({ config, log, onHang }: EngineOptions, models: readonl
     onHang,
     onThreadDeath: (detail) => log.error({ detail }, 'An inference thread died; another takes its place.'),
   });
+}
+
+function withSegments(model: InferenceModel, exit: ModelExit | undefined): InferenceModel {
+  return exit === undefined ? model : { ...model, segmented: exit.segmented };
 }
 
 function configuredSplit({ worker }: Config, { cores }: Hardware): Split {

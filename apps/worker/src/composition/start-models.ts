@@ -5,9 +5,11 @@ import { invariant } from '@rerank-fleet/core/errors';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { assertDevice } from '../inference/assert-device.js';
 import { EngineMeter } from '../ops/engine-meter.js';
+import { ExitMeter } from '../ops/exit-meter.js';
 import { collectWorker, createWorkerMetrics, type WorkerMetrics } from '../ops/worker-metrics.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import type { CacheStats } from '../pipeline/caching-cross-encoder.js';
+import { EarlyExit } from '../pipeline/early-exit.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
 import { splitSequences } from '../pipeline/sequence-encoder.js';
@@ -58,7 +60,7 @@ export async function startModels(
     threads: worker.tokenizerThreads,
     onThreadDeath: (detail) => log.error({ detail }, 'A text thread died; another takes its place.'),
   });
-  const { inference, budgets, variants, lateBytes } = await startEngine({ config, log, onHang, models, encoder: texts }).catch(
+  const { inference, budgets, variants, exits, lateBytes } = await startEngine({ config, log, onHang, models, encoder: texts }).catch(
     async (error: unknown) => {
       await texts.close();
       throw error;
@@ -66,13 +68,22 @@ export async function startModels(
   );
   const meter = new EngineMeter(metrics.instruments, models);
   const scheduler = new BatchScheduler({
-    models: models.map(({ sha256, maxLength }) => ({ sha256, maxLength, maxBatchTokens: budgets.of(sha256) })),
+    models: models.flatMap(({ sha256, maxLength }) => {
+      const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256) };
+      const segments = exits.get(sha256)?.segmented.segments ?? [];
+      return [queue, ...segments.map((_, segment) => ({ ...queue, segment }))];
+    }),
     onBudgetLowered: budgets.lower,
     runners: inference.runners,
     maxBatchDelayMs: worker.maxBatchDelayMs,
     observer: meter,
   });
-  const scorers = rerankers.map((model) => new PairScorer(model, { encoder: texts, scheduler }));
+  const exitMeter = new ExitMeter(metrics.instruments, { models, log });
+  const scorers = rerankers.map((model) => {
+    const exit = exits.get(model.sha256);
+    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, observer: exitMeter });
+    return new PairScorer(model, { encoder: texts, scheduler, earlyExit });
+  });
   const cache = openScoreCache(config, metrics.instruments, log);
   const encoders = await Promise.all(rerankers.map((model, at) => cache.wrap(scorers[at]!, model, variants.get(model.sha256))));
   const widths = new Map<string, number>();

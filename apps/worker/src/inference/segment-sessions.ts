@@ -102,7 +102,7 @@ export class SegmentSessions {
     if (this.#padded.length < batch.batch * rowSize) this.#padded = new ELEMENTS[this.#model.hiddenType](batch.batch * rowSize);
     const padded = this.#padded.subarray(0, batch.batch * rowSize);
     this.#eachPage(batch, (row, position, page, tokens) =>
-      padded.set(this.#memory.subarray(page, page + tokens * width) as Float32Array & Float16Array, row * rowSize + position * width),
+      padded.set(this.#memory.subarray(page, page + tokens * width), row * rowSize + position * width),
     );
     batch.state?.lengths.forEach((length, row) => padded.fill(0, row * rowSize + length * width, (row + 1) * rowSize));
     return padded;
@@ -114,7 +114,7 @@ export class SegmentSessions {
     const rowSize = batch.sequence * width;
     this.#eachPage(batch, (row, position, page, tokens) => {
       const from = row * rowSize + position * width;
-      this.#memory.set(values.subarray(from, from + tokens * width) as Float32Array & Float16Array, page);
+      this.#memory.set(values.subarray(from, from + tokens * width), page);
     });
     const head = this.#predictor.at(this.#model.cuts[number]!);
     const predictions = new Float32Array(batch.batch);

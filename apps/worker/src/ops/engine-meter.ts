@@ -56,7 +56,7 @@ export class EngineMeter implements BatchObserver {
     this.#counting = true;
   }
 
-  batchRan({ model: sha256, sequences, paddedTokens, budget, runMs }: BatchReport): void {
+  batchRan({ model: sha256, segment, sequences, paddedTokens, budget, runMs }: BatchReport): void {
     const model = this.#models.get(sha256);
     if (!this.#counting || model === undefined) return;
     const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
@@ -66,11 +66,13 @@ export class EngineMeter implements BatchObserver {
     this.#totals.tokens += tokens;
     this.#totals.paddedTokens += paddedTokens;
     this.#totals.budgetTokens += budget;
+    // A pair that runs in segments counts with the first of them.
+    const isFirst = segment === undefined || segment === 0;
     if (model.kind === 'cross-encoder') {
-      this.#totals.pairs += sequences.length;
-      if (paddedTokens >= budget * FULL) this.#noteSpeed(tokens, runMs);
+      if (isFirst) this.#totals.pairs += sequences.length;
+      if (segment === undefined && paddedTokens >= budget * FULL) this.#noteSpeed(tokens, runMs);
     }
-    this.#export(model, sequences);
+    if (isFirst) this.#export(model, sequences);
     const { batches, batchFill, batchTokens, batchPaddedTokens, paddingWaste, modelRun } = this.#instruments;
     const label = { model: model.name };
     batches.add(1, label);

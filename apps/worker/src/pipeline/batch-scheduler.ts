@@ -76,7 +76,7 @@ export interface SubmittedRows {
   /** One row a sequence, in their order. Rejects with the first that fails, or with the signal's reason. */
   readonly rows: Promise<Float32Array[]>;
   /** Resolves when no runner works on any of them, nor will: what they lie in may be used again. Later than `rows` after an abort. */
-  readonly left: Promise<void>;
+  readonly left: Promise<unknown>;
 }
 
 /** Running totals since start. */
@@ -184,13 +184,13 @@ export class BatchScheduler {
     const works: Work[] = [];
     const rows = new Array<Promise<Float32Array>>(sequences.length);
     const arrivedAt = options.arrivedAt ?? performance.now();
-    const allLeft = Promise.withResolvers<void>();
+    const allLeft = Promise.withResolvers<undefined>();
     let inside = sequences.length;
-    if (inside === 0) allLeft.resolve();
+    if (inside === 0) allLeft.resolve(undefined);
     const leaveOnce = (): (() => void) => {
       let open = true;
       return () => {
-        if (open && --inside === 0) allLeft.resolve();
+        if (open && --inside === 0) allLeft.resolve(undefined);
         open = false;
       };
     };

@@ -35,7 +35,7 @@ class SegmentedFake {
     const logits = this.#logits(batch);
     this.ran.push({ segment: batch.segment, logits });
     const isLast = batch.segment === undefined || batch.segment === MODEL.cuts.length;
-    const values = Float32Array.from(logits, (logit) => (isLast ? logit : logit + this.#error(logit, batch.segment!)));
+    const values = Float32Array.from(logits, (logit) => (isLast ? logit : logit + this.#error(logit, batch.segment)));
     return { values, width: 1, runMs: 1 };
   }
 
@@ -136,7 +136,7 @@ describe('EarlyExit', () => {
     const runner = new SegmentedFake();
     const { exit, state } = stand(runner);
     const control = new AbortController();
-    const gate = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<undefined>();
     const run = runner.run.bind(runner);
     runner.run = async (batch) => {
       await gate.promise;
@@ -147,7 +147,7 @@ describe('EarlyExit', () => {
     control.abort(new Error('gone'));
     await expect(scoring).rejects.toThrow('gone');
     expect(state.used).toBe(2);
-    gate.resolve();
+    gate.resolve(undefined);
     await sleep(5);
     expect(state.used).toBe(0);
   });
@@ -166,9 +166,11 @@ describe('EarlyExit', () => {
 
   it('tells what each cut did, and how far predictions were off', async () => {
     const cuts: unknown[] = [];
+    const ended: unknown[] = [];
     const off: unknown[] = [];
     const observer: ExitObserver = {
       cutMade: (cut) => cuts.push([cut.layer, cut.before, cut.after]),
+      pairsEnded: ({ pairs, layersRun, layers }) => ended.push([pairs, layersRun, layers]),
       predictionOff: ({ layer, sigmas }) => off.push([layer, sigmas]),
       ranFull: () => undefined,
     };
@@ -177,6 +179,11 @@ describe('EarlyExit', () => {
     expect(cuts).toEqual([
       [3, 3, 1],
       [6, 1, 1],
+    ]);
+    expect(ended).toEqual([
+      [2, 3, 12],
+      [0, 6, 12],
+      [1, 12, 12],
     ]);
     expect(off).toEqual([
       [3, 0.5],

@@ -20,6 +20,8 @@ export interface ExitModel {
 /** Told of what early exit did. It must not throw. */
 export interface ExitObserver {
   cutMade(cut: { readonly model: string; readonly layer: number; readonly before: number; readonly after: number }): void;
+  /** Pairs left, or came to the end: so many layers of all were run for each. */
+  pairsEnded(ended: { readonly model: string; readonly pairs: number; readonly layersRun: number; readonly layers: number }): void;
   /** Of a pair that ran to the end: what was predicted of it at a cut, less its logit, in that cut's standard deviations. */
   predictionOff(prediction: { readonly model: string; readonly layer: number; readonly sigmas: number }): void;
   ranFull(reason: { readonly model: string; readonly reason: FullReason; readonly error?: unknown }): void;
@@ -94,7 +96,7 @@ export class EarlyExit {
     const held = new Set(await pages.take(pagesOf(sequences), { priority, ...(signal === undefined ? {} : { signal }) }));
     const options = { priority, alone: false, turn: scheduler.turn(), arrivedAt, ...(signal === undefined ? {} : { signal }) };
     const scores = new Array<ExitedScore>(sequences.length);
-    let left: Promise<void> = Promise.resolve();
+    let left: Promise<unknown> = Promise.resolve();
     try {
       let running = spread(sequences, held);
       for (let segment = 0; segment <= this.#model.cuts.length; segment += 1) {
@@ -146,12 +148,16 @@ export class EarlyExit {
       for (const page of pages) if (held.delete(page)) freed.push(page);
     });
     this.#parts.pages.give(freed);
-    this.#parts.observer?.cutMade({ model: this.#model.sha256, layer, before: running.length, after: survivors.length });
+    const { sha256: model, layers } = this.#model;
+    const [before, after] = [running.length, survivors.length];
+    this.#parts.observer?.cutMade({ model, layer, before, after });
+    this.#parts.observer?.pairsEnded({ model, pairs: before - after, layersRun: layer, layers });
     return survivors.map((at) => running[at]!);
   }
 
   #finish(running: readonly RunningPair[], logits: readonly number[], scores: ExitedScore[]): void {
-    const { sha256: model, cuts, sigmas } = this.#model;
+    const { sha256: model, cuts, sigmas, layers } = this.#model;
+    this.#parts.observer?.pairsEnded({ model, pairs: running.length, layersRun: layers, layers });
     running.forEach(({ item, predictions }, at) => {
       const logit = logits[at]!;
       scores[item] = { logit };

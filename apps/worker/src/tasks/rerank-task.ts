@@ -1,4 +1,5 @@
-import type { RerankTask, SearchTask, TaskStage } from '@rerank-fleet/core/contracts';
+import type { RerankOutcome, RerankTask, SearchTask, TaskStage } from '@rerank-fleet/core/contracts';
+import type { Effort } from '@rerank-fleet/core/ports';
 import { runStages, type StagedScores } from '../pipeline/run-stages.js';
 import type { CrossEncoders } from './cross-encoders.js';
 import type { TaskContext, TaskHandlers } from './task-processor.js';
@@ -7,6 +8,8 @@ export interface ScoringParts {
   readonly encoders: CrossEncoders;
   /** Of requests that do not say. */
   readonly deterministic: boolean;
+  /** Of requests that do not say. */
+  readonly effort: Effort;
   /** Scores of documents that clients send along are kept, too. */
   readonly cacheDocuments: boolean;
 }
@@ -15,8 +18,15 @@ export interface ScoringParts {
 export function rerankTask(scoring: ScoringParts): TaskHandlers['rerank'] {
   return async (body, context) => {
     const work = { body, stages: body.stages, passages: body.documents, context };
-    const { model, results, promptTokens, timingsMs } = await rerankPassages(scoring, work);
-    return { kind: 'rerank', model, results, prompt_tokens: promptTokens, timings_ms: { queue: context.queueMs, ...timingsMs } };
+    const { model, results, promptTokens, timingsMs, effort } = await rerankPassages(scoring, work);
+    return {
+      kind: 'rerank',
+      model,
+      results,
+      prompt_tokens: promptTokens,
+      timings_ms: { queue: context.queueMs, ...timingsMs },
+      ...(effort === undefined ? {} : { effort }),
+    };
   };
 }
 
@@ -29,12 +39,22 @@ export interface PassagesToRerank {
   readonly context: TaskContext;
 }
 
+type EffortReport = NonNullable<RerankOutcome['effort']>;
+
+export interface RerankedPassages extends StagedScores {
+  /** Where the task asked to explain. */
+  readonly effort?: EffortReport;
+}
+
 /**
  * Runs the cascade that a task asks for.
  *
  * @throws RerankError `model_unavailable` if this worker does not hold one of the models, and what the models throw
  */
-export function rerankPassages({ encoders, deterministic, cacheDocuments }: ScoringParts, work: PassagesToRerank): Promise<StagedScores> {
+export async function rerankPassages(
+  { encoders, deterministic, cacheDocuments, effort: usual }: ScoringParts,
+  work: PassagesToRerank,
+): Promise<RerankedPassages> {
   const { body, passages, groupKey, context } = work;
   const stages = work.stages.map(({ model, keep }) => ({ encoder: encoders.get(model), ...(keep === undefined ? {} : { keep }) }));
   const longest = body.kind === 'rerank' ? body.max_passage_tokens : undefined;
@@ -49,10 +69,17 @@ export function rerankPassages({ encoders, deterministic, cacheDocuments }: Scor
     // Passages of a corpus come back with every search like it; documents that a client sends along seldom do.
     ...(body.kind === 'search' || cacheDocuments ? { cacheFor: context.tenant } : {}),
   };
-  return runStages(stages, request, {
+  const effort = body.effort ?? usual;
+  const staged = await runStages(stages, request, {
     topN: body.top_n,
     explain: body.explain === true,
+    effort,
     ...(body.min_logit === undefined ? {} : { minLogit: body.min_logit }),
     ...(groupKey === undefined ? {} : { groupKey }),
   });
+  return body.explain === true ? { ...staged, effort: reportOf(effort, staged.fullReasons) } : staged;
+}
+
+function reportOf(asked: Effort, reasons: StagedScores['fullReasons']): EffortReport {
+  return { asked, stages: reasons.map((reason) => (reason === undefined ? { ran: asked } : { ran: 'full', reason })) };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { filterSchema } from './filter.js';
 import { corpusNameSchema, modelNameSchema, querySchema } from './primitives.js';
-import { scoringFields, spanSchema, timingsSchema, usageSchema } from './rerank.js';
+import { effortReportSchema, scoringFields, spanSchema, timingsSchema, usageSchema } from './rerank.js';
 import { checkStages, stageScoreSchema } from './stages.js';
 
 /** Deepest first stage a client may ask for, in passages. */
@@ -71,6 +71,7 @@ export const searchResponseSchema = z
       .meta({ description: 'Tokens of the returned passages, where the request gave a budget; counted by the embedder’s tokenizer.' }),
     truncated: z.array(z.string()).meta({ description: 'Ids of returned documents whose passage did not fit the window.' }),
     timings_ms: timingsSchema,
+    effort: effortReportSchema.optional(),
   })
   .meta({ id: 'SearchResponse' });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { effortReportSchema } from './rerank.js';
 import { stageScoreSchema } from './stages.js';
 import { ERROR_CODES, isErrorCode, RerankError } from '../errors/index.js';
 
@@ -29,6 +30,8 @@ export const rerankOutcomeSchema = z.object({
   /** Of all pairs scored in all stages, not only of those returned. */
   prompt_tokens: z.int(),
   timings_ms: taskTimingsSchema,
+  /** Where the task asked to explain. */
+  effort: effortReportSchema.exactOptional(),
 });
 
 export const searchOutcomeSchema = z.object({
@@ -47,6 +50,8 @@ export const searchOutcomeSchema = z.object({
   context_tokens: z.int().optional(),
   prompt_tokens: z.int(),
   timings_ms: taskTimingsSchema,
+  /** Where the task asked to explain. */
+  effort: effortReportSchema.exactOptional(),
 });
 
 export const ingestOutcomeSchema = z.object({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Bm25Constants, Chunking, CorpusVersion, ExternalSource, IndexOptions } from '../domain/index.js';
 import { filterSchema } from './filter.js';
 import { corpusNameSchema, tenantSchema } from './primitives.js';
-import { longDocumentSchema } from './rerank.js';
+import { effortSchema, longDocumentSchema } from './rerank.js';
 import { corpusSettingsSchema, fieldTypeSchema } from './corpora.js';
 import { reindexRequestSchema, requestsPerSecondSchema } from './reindex.js';
 
@@ -67,6 +67,8 @@ const scoringSchema = z.object({
   long_document: longDocumentSchema,
   /** Absent: as the worker is configured. */
   deterministic: z.boolean().optional(),
+  /** Absent: as the worker is configured. */
+  effort: effortSchema.exactOptional(),
   /** Results tell how they fared in each stage. */
   explain: z.boolean().optional(),
 });

@@ -18,6 +18,7 @@ export function rerankTaskOf(request: RerankRequest, stages: TaskStage[], mostRe
     top_n: Math.min(request.top_n ?? request.documents.length, request.documents.length, mostResults),
     long_document: request.long_document ?? 'truncate',
     ...(request.deterministic === undefined ? {} : { deterministic: request.deterministic }),
+    ...(request.effort === undefined ? {} : { effort: request.effort }),
     ...(request.explain === true ? { explain: true } : {}),
     ...(minLogit === undefined ? {} : { min_logit: minLogit }),
     ...(request.max_tokens_per_doc === undefined ? {} : { max_passage_tokens: request.max_tokens_per_doc }),
@@ -48,6 +49,7 @@ export function rerankAnswerOf(request: RerankRequest, outcome: RerankOutcome, t
       tokens: { input_tokens: outcome.prompt_tokens },
     },
     ...(explain === true ? { timings_ms: { ...definedOnly(outcome.timings_ms), total: Math.round(totalMs) } } : {}),
+    ...(outcome.effort === undefined ? {} : { effort: outcome.effort }),
   };
 }
 

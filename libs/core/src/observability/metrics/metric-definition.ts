@@ -56,6 +56,15 @@ export function seconds<const Label extends string = never>(
   return { type: 'histogram', name, help, labels, buckets };
 }
 
+/** In standard deviations. */
+export function sigmas<const Label extends string = never>(
+  name: `rerank_fleet_${string}_sigmas`,
+  help: string,
+  labels: readonly Label[] = [],
+): HistogramDefinition<Label> {
+  return { type: 'histogram', name, help, labels, buckets: [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6] };
+}
+
 export function ratios<const Label extends string = never>(
   name: `rerank_fleet_${string}_ratio`,
   help: string,

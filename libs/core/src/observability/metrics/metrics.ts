@@ -1,4 +1,4 @@
-import { counter, gauge, ratios, seconds, SHORT_SECONDS_BUCKETS } from './metric-definition.js';
+import { counter, gauge, ratios, seconds, sigmas, SHORT_SECONDS_BUCKETS } from './metric-definition.js';
 
 /** What each process says of its own scrapes. */
 const SCRAPES = {
@@ -41,6 +41,22 @@ export const WORKER_METRICS = {
   ),
   modelRun: seconds('rerank_fleet_model_run_seconds', 'A batch inside the model.', ['model']),
   pairsWaiting: gauge('rerank_fleet_planner_pairs_waiting', 'Pairs and texts in the planner, in no batch yet.'),
+  exitPairs: counter('rerank_fleet_early_exit_pairs_total', 'Pairs at a cut between layers, by what became of them: left or stayed.', [
+    'model',
+    'layer',
+    'outcome',
+  ]),
+  layersRun: counter('rerank_fleet_early_exit_layers_run_total', 'Layers run for pairs of requests that let pairs leave early.', ['model']),
+  layersPossible: counter('rerank_fleet_early_exit_layers_possible_total', 'Layers that those pairs would have run to the end.', ['model']),
+  exitError: sigmas(
+    'rerank_fleet_early_exit_prediction_error_sigmas',
+    'How far a predicted logit was from the final one, of pairs that ran to the end, in standard deviations of that cut as it was fitted. A mean that grows says that texts are no longer like those of the fit.',
+    ['model', 'layer'],
+  ),
+  exitFull: counter('rerank_fleet_early_exit_full_total', 'Requests that asked for less and ran all layers, by the reason.', [
+    'model',
+    'reason',
+  ]),
   queueWait: seconds('rerank_fleet_queue_wait_seconds', 'From a task being queued to a worker taking it.', ['kind']),
   taskDuration: seconds('rerank_fleet_task_duration_seconds', 'A task in the hand of a worker. `code` is ok or the code of its error.', [
     'kind',
