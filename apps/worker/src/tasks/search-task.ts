@@ -59,7 +59,7 @@ async function rerankedOutcome(
   candidates: readonly Candidate[],
   { stages, scoring, context, timings }: Reranking,
 ): Promise<SearchOutcome> {
-  const { model, results, promptTokens, timingsMs } = await rerankPassages(scoring, {
+  const { model, results, promptTokens, timingsMs, effort } = await rerankPassages(scoring, {
     body,
     stages,
     passages: candidates.map(({ title, passage }) => passageContent(title, passage.text)),
@@ -74,6 +74,7 @@ async function rerankedOutcome(
     results: results.map(({ index, ...score }) => ({ ...describe(candidates[index] as Candidate), score })),
     prompt_tokens: promptTokens,
     timings_ms: { ...timings, ...timingsMs },
+    ...(effort === undefined ? {} : { effort }),
   };
 }
 
