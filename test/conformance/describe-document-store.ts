@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { CorpusRef, StoredDocument } from '@rerank-fleet/core/domain';
+import type { CorpusRecord, CorpusRef, ReindexRecord, StoredDocument } from '@rerank-fleet/core/domain';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
-import { recordOf, stored, versionOf } from './store-fixtures.js';
+import { recordOf, stored, versionOf, widerVersionOf } from './store-fixtures.js';
 
 async function created(store: DocumentStore, tenant: string): Promise<CorpusRef> {
   await store.createCorpus(recordOf(versionOf(tenant)));
@@ -18,6 +18,40 @@ async function scanned(store: DocumentStore, ref: CorpusRef, limit: number, filt
     after = page.next;
   } while (after !== undefined);
   return all;
+}
+
+/** A reindex with everything that one can hold. */
+function reindexOf(status: ReindexRecord['status']): ReindexRecord {
+  return {
+    id: 'reindex-1',
+    fromVersion: 1,
+    toVersion: 2,
+    status,
+    promote: 'manual',
+    requestsPerSecond: 12.5,
+    checks: { sample: 5, minOverlap: 0.4, judged: [{ query: 'größer als „x“?', relevant: { 'a:b': 2, 日本: 0 } }], minNdcgRatio: 0.9 },
+    keepPreviousMs: 86_400_000,
+    total: 100,
+    created: 60,
+    updated: 3,
+    failed: 1,
+    failures: [{ documentId: 'odd 🍎', code: 'score_not_finite', detail: 'It\'s "odd".' }],
+    throttledMs: 17.25,
+    checkpoint: 'doc-60',
+    lease: { owner: 'worker-1', fence: 3, until: 1_700_000_060_000 },
+    validation: {
+      documents: { expected: 100, found: 99 },
+      repaired: 1,
+      queries: 5,
+      overlap: 0.75,
+      ndcg: { before: 0.7, after: 0.72 },
+      failures: [],
+    },
+    error: { code: 'model_unavailable', detail: 'No worker has it.' },
+    startedAt: 1_700_000_000_000,
+    workedMs: 12_345.5,
+    endedAt: 1_700_000_100_000,
+  };
 }
 
 export function describeDocumentStore(store: () => DocumentStore, freshTenant: () => string): void {
@@ -63,6 +97,57 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
       await store().createCorpus(record);
       const tries = [1, 2, 3, 4].map((n) => store().updateCorpus({ ...record, revision: 2, createdAt: n }));
       expect((await Promise.all(tries)).filter(Boolean)).toHaveLength(1);
+    });
+
+    test('versions with their options, reindexes and versions about to go come back as they were', async () => {
+      const first = { ...versionOf(freshTenant()), retiredAt: 1_700_000_000_500 };
+      const index = { hnsw: { m: 32, efConstruct: 200 }, quantization: 'scalar', onDisk: true, shards: 2, replicas: 2 } as const;
+      const second = { ...widerVersionOf(first.tenant, 2), index };
+      const record: CorpusRecord = {
+        ...recordOf(first),
+        settings: { ...recordOf(first).settings, index, source: { connection: 'elsewhere', options: { depth: [1, { x: null }] } } },
+        versions: [first, second],
+        dropping: [versionOf(first.tenant, 3)],
+        lastVersion: 3,
+        reindexes: [reindexOf('building'), reindexOf('rolled_back')],
+      };
+      await store().createCorpus(record);
+      expect(await store().findCorpus(record)).toEqual(record);
+      const { dropping: _, reindexes: __, ...settled } = record;
+      await store().updateCorpus({ ...settled, promotedVersion: 2, revision: 2 });
+      expect(await store().findCorpus(record)).toEqual({ ...settled, promotedVersion: 2, revision: 2 });
+      expect(await store().listCorpora(first.tenant)).toEqual([{ ...settled, promotedVersion: 2, revision: 2 }]);
+    });
+
+    test('corpora with something left to look after are listed over all tenants, until it is done', async () => {
+      const states: Readonly<Record<string, Partial<CorpusRecord>>> = {
+        settled: {},
+        building: { reindexes: [reindexOf('building')] },
+        validating: { reindexes: [reindexOf('validating'), reindexOf('completed')] },
+        ready: { reindexes: [reindexOf('ready')] },
+        ended: { reindexes: [reindexOf('completed'), reindexOf('failed'), reindexOf('cancelled'), reindexOf('rolled_back')], dropping: [] },
+        dropping: { dropping: [versionOf('other', 4)] },
+      };
+      const tenants = [freshTenant(), freshTenant()];
+      const records = tenants.flatMap((tenant) => {
+        const retired = { versions: [{ ...versionOf(tenant), retiredAt: 5 }, versionOf(tenant, 2)], promotedVersion: 2 };
+        return Object.entries({ ...states, retired }).map(([corpus, state]) => ({ ...recordOf(versionOf(tenant)), ...state, corpus }));
+      });
+      for (const record of records) await store().createCorpus(record);
+      const listed = async () =>
+        (await store().listUnsettled())
+          .filter(({ tenant }) => tenants.includes(tenant))
+          .map(({ tenant, corpus }) => `${String(tenants.indexOf(tenant))} ${corpus}`)
+          .sort();
+      const unsettled = ['building', 'dropping', 'ready', 'retired', 'validating'];
+      expect(await listed()).toEqual(['0', '1'].flatMap((tenant) => unsettled.map((corpus) => `${tenant} ${corpus}`)));
+      for (const record of records.filter(({ tenant }) => tenant === tenants[0])) {
+        await store().updateCorpus({ ...recordOf(versionOf(record.tenant)), corpus: record.corpus, revision: 2 });
+      }
+      await store().deleteCorpus({ tenant: tenants[1]!, corpus: 'ready' });
+      const beginning = records.find(({ tenant, corpus }) => tenant === tenants[1] && corpus === 'settled')!;
+      await store().updateCorpus({ ...beginning, reindexes: [reindexOf('building')], revision: 2 });
+      expect(await listed()).toEqual(['building', 'dropping', 'retired', 'settled', 'validating'].map((corpus) => `1 ${corpus}`));
     });
 
     test('deleting a corpus takes its record and documents', async () => {

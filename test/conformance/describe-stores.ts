@@ -3,6 +3,8 @@ import type { Candidate, CorpusVersion, Filter } from '@rerank-fleet/core/domain
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import { describeDocumentStore } from './describe-document-store.js';
 import { describeFilters } from './describe-filters.js';
+import { describePromotion } from './describe-promotion.js';
+import { describeStamps } from './describe-stamps.js';
 import { direction, indexed, passage, sparse, tenDocuments, versionOf } from './store-fixtures.js';
 
 export interface Stores {
@@ -38,7 +40,9 @@ export function describeStores(name: string, factory: StoresFactory): void {
     describeRetrieval(() => stores.candidateStore, freshTenant);
     describeFilters(() => stores.candidateStore, freshTenant);
     describeWrites(() => stores.candidateStore, freshTenant);
+    describeStamps(() => stores.candidateStore, freshTenant);
     describeVersions(() => stores, freshTenant);
+    describePromotion(() => stores, freshTenant);
     describeDocumentStore(() => stores.documentStore, freshTenant);
     describeReopening(factory, () => stores, freshTenant);
   });

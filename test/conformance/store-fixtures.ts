@@ -9,6 +9,7 @@ import type {
 } from '@rerank-fleet/core/domain';
 
 export const DIMENSIONS = 4;
+export const WIDE_DIMENSIONS = 6;
 
 export function versionOf(tenant: string, version = 1, corpusId = 'first'): CorpusVersion {
   return {
@@ -24,6 +25,11 @@ export function versionOf(tenant: string, version = 1, corpusId = 'first'): Corp
   };
 }
 
+/** A version of another embedder, whose vectors are longer. */
+export function widerVersionOf(tenant: string, version: number): CorpusVersion {
+  return { ...versionOf(tenant, version), embedder: { name: 'wider', sha256: '1'.repeat(64), dimensions: WIDE_DIMENSIONS } };
+}
+
 export function recordOf(version: CorpusVersion): CorpusRecord {
   const { tenant, corpus, corpusId, chunking, bm25, fields, createdAt } = version;
   const settings = { embeddingModel: version.embedder.name, chunking, bm25, fields };
@@ -36,9 +42,11 @@ export function sparse(terms: Readonly<Record<number, number>>): SparseVector {
 }
 
 /** Unit vector in the plane of the first two axes, `degrees` from the first. */
-export function direction(degrees: number): Float32Array {
+export function direction(degrees: number, dimensions = DIMENSIONS): Float32Array {
   const radians = (degrees * Math.PI) / 180;
-  return Float32Array.of(Math.cos(radians), Math.sin(radians), 0, 0);
+  const vector = new Float32Array(dimensions);
+  vector.set([Math.cos(radians), Math.sin(radians)]);
+  return vector;
 }
 
 export function passage(index: number, degrees: number, terms: Readonly<Record<number, number>>): IndexedPassage {
@@ -47,7 +55,14 @@ export function passage(index: number, degrees: number, terms: Readonly<Record<n
 }
 
 export function indexed(documentId: string, seq: number, passages: readonly IndexedPassage[], metadata?: Metadata): IndexedDocument {
-  return { documentId, seq, contentHash: 'made-up', title: `Title of ${documentId}`, passages, ...(metadata === undefined ? {} : { metadata }) };
+  return {
+    documentId,
+    seq,
+    contentHash: 'made-up',
+    title: `Title of ${documentId}`,
+    passages,
+    ...(metadata === undefined ? {} : { metadata }),
+  };
 }
 
 export function stored(id: string, seq: number, text = `text of ${id}`, metadata?: Metadata): StoredDocument {
