@@ -1,5 +1,5 @@
 import { InvariantError, invariant } from '@rerank-fleet/core/errors';
-import type { HeadFigures, HeadsFile } from './exit-heads-file.js';
+import type { HeadFigures, HeadsFile } from './heads-schema.js';
 import type { ExitHead, ExitPredictor } from './exit-predictor.js';
 import { decodeHalves } from './half-floats.js';
 import { featureCount } from './pool-features.js';

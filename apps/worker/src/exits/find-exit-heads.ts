@@ -1,21 +1,21 @@
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HEADS_VERSION } from './heads-schema.js';
 
-/** Heads that come with this release, by the model's sha256. */
-const SHIPPED = fileURLToPath(new URL('../../heads', import.meta.url));
+/** Heads that come with the worker; the same from `src` and from `dist`. */
+const SHIPPED = fileURLToPath(new URL('../../heads/', import.meta.url));
 
-/** Where heads that were fitted here lie. */
-export const fittedHeadsPath = (sha256: string, cacheDirectory: string): string => join(cacheDirectory, 'exits', `${sha256}.json`);
+const fileName = (model: string): string => `${model.slice(0, 32)}-${HEADS_VERSION}.json`;
 
-/** Those that were fitted on this machine, else those that came with the release; undefined where the model has none. */
-export async function findExitHeads(sha256: string, cacheDirectory: string): Promise<string | undefined> {
-  for (const path of [fittedHeadsPath(sha256, cacheDirectory), join(SHIPPED, `${sha256}.json`)]) {
-    const isThere = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
-  }
-  return undefined;
+/** Where heads that were fitted on this machine are kept; `cacheDirectory` is `…/rerank-fleet`. */
+export function fittedHeadsPath(model: string, cacheDirectory: string): string {
+  return join(cacheDirectory, 'exits', fileName(model));
+}
+
+export const shippedHeadsPath = (model: string): string => join(SHIPPED, fileName(model));
+
+/** The file of a model's heads, by the sha256 of its own file: those that were fitted here before those that come with the worker; undefined where it has none. */
+export function findExitHeads(model: string, cacheDirectory: string): string | undefined {
+  return [fittedHeadsPath(model, cacheDirectory), shippedHeadsPath(model)].find((path) => existsSync(path));
 }

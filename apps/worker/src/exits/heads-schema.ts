@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+/** Raised with every change of what the figures mean; files of other versions are refused. */
+export const HEADS_VERSION = 1;
+
+/** Half floats, little-endian, in base64: what rounding takes is a thousandth of what a head is off by. */
+const halves = z.base64();
+
+const headSchema = z.strictObject({
+  layer: z.int().positive(),
+  sigma: z.number().positive(),
+  correlation: z.number().min(-1).max(1),
+  bias: z.number(),
+  /** Subtracted from each feature; then each is multiplied by `scale`, and by `weights`. */
+  centre: halves,
+  scale: halves,
+  weights: halves,
+  /** Weights of random features of the standardised ones, where these predict better. */
+  random: z.strictObject({ seed: z.int().nonnegative(), weights: halves }).optional(),
+});
+
+export const headsFileSchema = z.strictObject({
+  v: z.literal(HEADS_VERSION),
+  /** sha256 of the model's own file. */
+  model: z.hash('sha256'),
+  width: z.int().positive(),
+  /** Of what kind of texts, for people. */
+  fitted_on: z.string(),
+  pairs: z.int().positive(),
+  queries: z.int().positive(),
+  heads: z.array(headSchema).min(1),
+});
+
+export type HeadsFile = z.infer<typeof headsFileSchema>;
+export type HeadFigures = HeadsFile['heads'][number];
