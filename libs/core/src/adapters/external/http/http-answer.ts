@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Candidate, Metadata } from '../../../domain/index.js';
+import type { Candidate } from '../../../domain/index.js';
 import { wholePassage } from '../whole-passage.js';
 
 const candidateSchema = z.object({
@@ -30,7 +30,7 @@ export function candidatesOf({ candidates }: z.infer<typeof httpAnswerSchema>, l
     documentId,
     passage: passage === undefined || passage === null ? wholePassage(text) : { ...passage, text },
     ...(title === undefined || title === null ? {} : { title }),
-    ...(metadata === undefined || metadata === null ? {} : { metadata: metadata as Metadata }),
+    ...(metadata === undefined || metadata === null ? {} : { metadata }),
     firstStage: { score, rank: at + 1 },
   }));
 }
