@@ -1,15 +1,11 @@
-import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { recordedDataset, recordedExchanges, describeWithRecording, type Exchange } from '../support/qdrant-replay-recording.js';
-import { startReplayServer, type ReplayServer } from '../support/qdrant-replay-server.js';
 import { ReplayCollections } from '../support/qdrant-replay-collections.js';
-import { RecordedShapes, routeOf } from '../support/qdrant-replay-shapes.js';
-import { describeStores } from './describe-stores.js';
-import { direction, indexed, passage, recordOf, stored, versionOf } from './store-fixtures.js';
+import { BEYOND_THE_RECORDING, RecordedShapes, routeOf } from '../support/qdrant-replay-shapes.js';
 
 /** Recorded requests that change what later ones find, or that the adapter sends too. */
 const REPLAYED =
-  /^(PUT|DELETE) \/collections\/\{\}(\?|$)|\/index|\/points(\?wait=true)?$|points\/(delete\?|batch\?|count|scroll)|points\/query$|\/aliases$/;
+  /^(PUT|DELETE) \/collections\/\{\}(\?|$)|\/index|\/points(\?wait=true)?$|points\/(delete\?|payload\?|batch\?|count|scroll)|points\/query$|\/aliases$/;
 /** What the adapter never sends: the collections in memory do not know it. */
 const LEFT_OUT =
   /min_should|has_id|values_count|"weights"|"fusion"|score_threshold|"offset":5|"params"|mustt|"match":\{\}|"nope","limit"|\[1,2\],"using"|\[1003,1003\]|"query":"0000/;
@@ -78,94 +74,29 @@ describeWithRecording(`recorded shapes`, () => {
     expect(shapes.objection({ ...query, body: { ...good, query: { rrf: { kk: 60 } } } })).toContain('rrf.kk');
     expect(shapes.objection({ method: 'PATCH', path: '/collections/x', body: {} })).toContain('PATCH');
   });
-});
 
-describeWithRecording(`Qdrant adapter on the replay server`, () => {
-  let server: ReplayServer;
-  beforeAll(async () => {
-    server = await startReplayServer();
-  });
-  afterEach(() => {
-    server.intercept = undefined;
-    expect(server.objections).toEqual([]);
-  });
-  afterAll(() => server.close());
-
-  const open = (timeoutMs = 5_000) => openQdrantStores({ url: server.url, timeoutMs });
-  describeStores('conformance', { open: () => Promise.resolve(open()) });
-
-  describe('faults', () => {
-    const version = versionOf('faults');
-    const retrieve = (timeoutMs?: number) =>
-      open(timeoutMs).candidateStore.retrieve(version, { mode: 'dense', dense: direction(0), limit: 1 });
-
-    test('a full disk is storage_full', async () => {
-      server.intercept = () => ({ status: 507, body: { status: { error: 'Insufficient storage' } } });
-      await expect(retrieve()).rejects.toMatchObject({ code: 'storage_full' });
-      server.intercept = () => ({
-        status: 500,
-        body: { status: { error: 'Service internal error: No space left on device (os error 28)' } },
-      });
-      await expect(retrieve()).rejects.toMatchObject({ code: 'storage_full' });
-    });
-
-    test('a server that is away, slow, broken or refuses the key is candidate_store_unavailable', async () => {
-      const away = openQdrantStores({ url: 'http://127.0.0.1:9', timeoutMs: 1_000 });
-      await expect(away.candidateStore.countPassages(version)).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
-      server.intercept = () => 'hang';
-      await expect(retrieve(100)).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
-      for (const status of [401, 429, 500, 503]) {
-        server.intercept = () => ({ status, body: { status: { error: 'made up' } } });
-        await expect(retrieve()).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
-      }
-      server.intercept = () => ({ status: 200, body: { result: { what: 'is this' } } });
-      await expect(retrieve()).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
-    });
-
-    test('a refusal of our own request is a bug, not a fault of the store', async () => {
-      server.intercept = () => ({ status: 400, body: { status: { error: 'Wrong input' } } });
-      await expect(retrieve()).rejects.toThrow(/This is a bug/);
-    });
-
-    test('a write that was not finished in time is no success', async () => {
-      const { candidateStore, documentStore } = open();
-      await candidateStore.createVersion(version);
-      await documentStore.createCorpus(recordOf(version));
-      server.intercept = (method, path) =>
-        method === 'PUT' && path.includes('/points?')
-          ? { status: 200, body: { result: { operation_id: 1, status: 'wait_timeout' }, status: 'ok' } }
-          : undefined;
-      const write = candidateStore.writeDocuments(version, [indexed('a', 1, [passage(0, 0, {})])]);
-      await expect(write).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
-      await expect(documentStore.putDocuments(version, [stored('a', 1)])).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
-    });
-  });
-
-  test('the alias follows the promoted version, whichever of corpus and version was made first', async () => {
-    const { candidateStore, documentStore } = open();
-    const [first, second] = [versionOf('alias', 1), versionOf('alias', 2)];
-    const alias = async () => {
-      const response = await fetch(`${server.url}/collections/rf__alias__manuals/points/count`, { method: 'POST', body: '{"exact":true}' });
-      return response.status === 404 ? undefined : ((await response.json()) as { result: { count: number } }).result.count;
+  test('what goes beyond the recording is named, and none of it was recorded after all', () => {
+    const shapes = new RecordedShapes(recordedExchanges());
+    const recordedOnly = new RecordedShapes(recordedExchanges(), {});
+    const request = {
+      method: 'POST',
+      path: '/collections/x/points/payload?wait=true',
+      body: { payload: { seq: 1 }, filter: { must: [] } },
     };
-    await documentStore.createCorpus(recordOf(first));
-    expect(await alias()).toBeUndefined();
-    await candidateStore.createVersion(first);
-    expect(await alias()).toBe(0);
-    await candidateStore.createVersion(second);
-    await candidateStore.writeDocuments(second, [indexed('a', 1, [passage(0, 0, {})])]);
-    expect(await alias()).toBe(0);
-    await documentStore.updateCorpus({ ...recordOf(first), versions: [first, second], promotedVersion: 2, revision: 2 });
-    expect(await alias()).toBe(1);
-    await documentStore.deleteCorpus(first);
-    expect(await alias()).toBeUndefined();
-  });
-
-  test('integers beyond 2^53 in metadata come back as JSON numbers', async () => {
-    const { documentStore } = open();
-    const version = versionOf('big');
-    await documentStore.createCorpus(recordOf(version));
-    await documentStore.putDocuments(version, [stored('a', 1, 'x', { big: 1e20, list: [2 ** 60] })]);
-    expect((await documentStore.findDocument(version, 'a'))?.metadata).toEqual({ big: 1e20, list: [2 ** 60] });
+    expect(shapes.objection(request)).toBeUndefined();
+    expect(recordedOnly.objection(request)).toContain('filter');
+    for (const [route, fields] of Object.entries(BEYOND_THE_RECORDING)) {
+      const [method, path] = route.replace('{}', 'x').split(' ') as [string, string];
+      for (const field of fields) {
+        const body = bodyWith(field.split('.'));
+        expect(recordedOnly.objection({ method, path, body })).toContain(field);
+        expect(shapes.objection({ method, path, body })).toBeUndefined();
+      }
+    }
   });
 });
+
+function bodyWith([key, ...inner]: readonly string[]): object {
+  const value = inner.length === 0 ? true : bodyWith(inner);
+  return key!.endsWith('[]') ? { [key!.slice(0, -2)]: [value] } : { [key!]: key === 'filter' ? {} : value };
+}

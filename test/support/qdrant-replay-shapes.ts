@@ -30,9 +30,15 @@ export const BEYOND_THE_RECORDING: Readonly<Record<string, readonly string[]>> =
     'shard_number',
     'replication_factor',
   ],
-  'POST /collections/{}/points/query': ['params', 'prefetch[].params'].flatMap((at) =>
-    ['', '.quantization', '.quantization.rescore', '.quantization.oversampling'].map((field) => at + field),
-  ),
+  'POST /collections/{}/points/query': [
+    'params.quantization',
+    'params.quantization.rescore',
+    'params.quantization.oversampling',
+    'prefetch[].params',
+    'prefetch[].params.quantization',
+    'prefetch[].params.quantization.rescore',
+    'prefetch[].params.quantization.oversampling',
+  ],
   'POST /collections/{}/points/payload?wait=true': ['filter'],
 };
 
