@@ -10,12 +10,10 @@ import type { Config } from '@rerank-fleet/core/config';
 import { INGEST_QUEUE, TASK_VERSION, type TaskPayload } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import type { Logger } from '@rerank-fleet/core/observability';
-import type { CorpusVersion } from '@rerank-fleet/core/domain';
-import type { FirstStage } from '@rerank-fleet/core/ports';
-import { corpusTask } from '../ingest/corpus-task.js';
-import { giveUpSlice, ingestTask } from '../ingest/ingest-task.js';
+import { giveUpSlice } from '../ingest/ingest-task.js';
 import { meterHandlers } from '../ops/meter-handlers.js';
 import { WorkerOps } from '../ops/worker-ops.js';
+import type { RetrievalParts } from '../pipeline/retrieve-candidates.js';
 import { rerankTask } from '../tasks/rerank-task.js';
 import { searchTask } from '../tasks/search-task.js';
 import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
@@ -24,9 +22,10 @@ import { announceWorker, describeWorker } from './announce-worker.js';
 import { consumeTasks, type GiveUpSlice } from './consume-tasks.js';
 import { consumeWebhooks } from '../webhooks/consume-webhooks.js';
 import { every } from './every.js';
-import { openStores, type Stores } from './open-stores.js';
+import { openStores } from './open-stores.js';
 import { startRetention } from './retention.js';
 import { startBatch } from './start-batch.js';
+import { startCorpora } from './start-corpora.js';
 import { startModels, type RunningModels } from './start-models.js';
 
 /** How often slices are looked for whose tasks were lost with Redis. */
@@ -62,7 +61,12 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const jobs = new IngestJobs(stores.blobs);
   const registry = new FleetRegistry(redis);
   const announcement = describeWorker(config, models);
-  const requestHandlers = handlers({ config, models, stores, external, jobs, clock });
+  const bm25Encoders = new Bm25Encoders();
+  const encodeSparseQuery: RetrievalParts['encodeSparseQuery'] = (query, { bm25 }) => bm25Encoders.of(bm25).encodeQuery(query);
+  const { instruments } = ops.metrics;
+  const corpora = startCorpora({ redis, models, stores, external, jobs, registry, clock, instruments, encodeSparseQuery, log });
+  const retrieval = { store: stores.candidates, external, embedders: models.embedders, encodeSparseQuery };
+  const requestHandlers = { ...scoringHandlers(config, models, retrieval), ...corpora.handlers };
   const batch = startBatch({
     config,
     redis,
@@ -82,7 +86,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     cancels,
     clock,
     log,
-    handlers: meterHandlers({ ...requestHandlers, batch: batch.handler }, ops.metrics.instruments),
+    handlers: meterHandlers({ ...requestHandlers, batch: batch.handler }, instruments),
     giveUpIngest: (tenant, body, error) => giveUpSlice(jobs, tenant, body, error),
   });
   const giveUp: GiveUpSlice = (tenant, body, error) =>
@@ -93,6 +97,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   ];
   ops.enter('ready');
   const announcer = await announceWorker({ announcement, models, ops, registry, clock, log });
+  corpora.start();
   const requeue = (): Promise<void> => requeueSlices({ jobs, queue, clock, log });
   const sweep = every(SWEEP_MS, log, requeue);
   const quickKeeping = every(KEEP_MS, log, () => batch.keeper.sweep());
@@ -110,7 +115,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
       for (const timer of [sweep, quickKeeping, thoroughKeeping]) clearInterval(timer);
       clearInterval(retention);
       await announcer.tell().catch(() => undefined);
-      await Promise.all(consumers.map((consumer) => consumer.close(config.worker.drainMs)));
+      await Promise.all([corpora.stop(), ...consumers.map((consumer) => consumer.close(config.worker.drainMs))]);
       await processor.giveBack();
       await announcer.withdraw().catch(() => undefined);
       await models.close();
@@ -125,47 +130,14 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   };
 }
 
-interface HandlerParts {
-  readonly config: Config;
-  readonly models: RunningModels;
-  readonly stores: Stores;
-  readonly external: FirstStage;
-  readonly jobs: IngestJobs;
-  readonly clock: RedisClock;
-}
-
-function handlers({ config, models, stores, external, jobs, clock }: HandlerParts): Omit<TaskHandlers, 'batch'> {
-  const { encoders, embedders } = models;
-  const { candidates, documents } = stores;
-  const bm25Encoders = new Bm25Encoders();
-  const retrieval = {
-    store: candidates,
-    external,
-    embedders,
-    encodeSparseQuery: (query: string, { bm25 }: CorpusVersion) => bm25Encoders.of(bm25).encodeQuery(query),
-  };
-  const { deterministic, scoreCacheDocuments: cacheDocuments } = config.worker;
-  const scoring = { encoders, deterministic, cacheDocuments };
-  return {
-    rerank: rerankTask(scoring),
-    search: searchTask(retrieval, scoring),
-    ingest: ingestTask({
-      jobs,
-      documents,
-      candidates,
-      embedders,
-      cutDocuments: (texts, version, signal) =>
-        models.texts.cutDocuments(version.embedder.sha256, texts, version, { priority: 'batch', signal }),
-    }),
-    corpus: corpusTask({
-      documents,
-      candidates,
-      embedders,
-      external,
-      now: () => clock.now(),
-      onReindex: () => undefined,
-    }),
-  };
+function scoringHandlers(
+  { worker }: Config,
+  { encoders }: RunningModels,
+  retrieval: RetrievalParts,
+): Pick<TaskHandlers, 'rerank' | 'search'> {
+  const { deterministic, effort, scoreCacheDocuments: cacheDocuments } = worker;
+  const scoring = { encoders, deterministic, effort, cacheDocuments };
+  return { rerank: rerankTask(scoring), search: searchTask(retrieval, scoring) };
 }
 
 interface SweepParts {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { CorpusOutcome, CorpusSettingsBody, CorpusTask } from '@rerank-fleet/core/contracts';
-import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { abandonReindex, openReindex, promotedVersion } from '@rerank-fleet/core/corpora';
 import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore, FirstStage } from '@rerank-fleet/core/ports';
+import { changeRecord } from '../reindex/change-record.js';
 import { changeReindexes, type ReindexChange } from '../reindex/change-reindexes.js';
 import type { TaskHandlers } from '../tasks/task-processor.js';
 import { INDEXED_SETTINGS, settleSettings, type SettingsParts } from './corpus-settings.js';
@@ -77,18 +78,30 @@ async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: Corpu
   if (JSON.stringify(settings) === JSON.stringify(known.settings)) return { kind: 'corpus', created: false };
   if (await parts.documents.updateCorpus({ ...known, settings, versions, revision: known.revision + 1 }))
     return { kind: 'corpus', created: false };
-  throw new RerankError('queue_unavailable', 'The corpus was changed by another request at the same moment; send this again.', {
-    retryAfterS: 1,
-  });
+  // Another was faster, as a reindex that stores its progress: from what is there now.
+  return await putCorpus(parts, known, body);
 }
 
-/** The indexes go first: a deletion that is cut short is found by its record and ended by a repeat. */
+/**
+ * An open reindex ends first, so that nobody builds on. Then the indexes go: a deletion that is cut short is found by its record and ended by a repeat. They go
+ * once more when the record is gone, as a write that was under way may have made one anew.
+ */
 async function deleteCorpus(parts: CorpusParts, ref: CorpusRef): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
   if (known === undefined) throw corpusNotFound(ref);
   const documents = await parts.documents.countDocuments(ref);
-  for (const version of [...known.versions, ...(known.dropping ?? [])]) await parts.candidates.dropVersion(version);
+  const record = await changeRecord(parts.documents, ref, (found) => {
+    const open = openReindex(found);
+    return open === undefined ? found : abandonReindex(found, open.id, { now: parts.now() });
+  });
+  const dropAll = async ({ versions, dropping = [] }: CorpusRecord): Promise<void> => {
+    for (const version of [...versions, ...dropping]) await parts.candidates.dropVersion(version);
+  };
+  await dropAll(record);
+  const last = (await parts.documents.findCorpus(ref)) ?? record;
   await parts.documents.deleteCorpus(ref);
+  await dropAll(last);
+  parts.onReindex(ref);
   return { kind: 'corpus', deleted: documents };
 }
 
@@ -102,7 +115,7 @@ async function deleteDocuments(
   const remove = async (ids: readonly string[]): Promise<number> => {
     const deleted = await parts.documents.deleteDocuments(ref, ids, change.seq);
     for (const version of await versionsNow(parts.documents, known)) {
-      await unlessDropped(parts.documents, version, () => parts.candidates.deleteDocuments(version, ids, change.seq));
+      await unlessDropped(parts, version, () => parts.candidates.deleteDocuments(version, ids, change.seq));
     }
     return deleted;
   };

@@ -5,6 +5,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobRecord, IngestJobs, IngestSlice } from '@rerank-fleet/core/jobs';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
+import { isFaultOfText } from './fault-of-text.js';
 import { indexDocuments, type IndexingParts } from './index-documents.js';
 import { unlessDropped, versionsNow } from './versions-now.js';
 
@@ -62,10 +63,13 @@ async function writeSlice(
   const changed = new Set<number>();
   const versions = await versionsNow(parts.documents, corpus);
   for (const version of versions) {
-    await unlessDropped(parts.documents, version, async () => {
+    const isPromoted = version === versions.at(-1);
+    await unlessDropped(parts, version, async () => {
       const rows = await changedRows(parts, version, toIndex);
       for (const { line } of rows) changed.add(line);
-      for (const error of await indexRows(parts, version, rows, context)) errors.set(error.line, error);
+      const faults = await indexRows(parts, version, rows, context);
+      // What only a version cannot take that is being built is a failure of its reindex, which counts it; requests find the document.
+      if (isPromoted) for (const error of faults) errors.set(error.line, error);
     });
   }
   const unchanged = versions.length === 0 ? 0 : toIndex.length - changed.size;
@@ -108,10 +112,6 @@ async function changedRows({ candidates }: IngestParts, version: CorpusVersion, 
   const stamps = rows.map(({ document }) => ({ documentId: document.id, contentHash: contentHash(document), seq: document.seq }));
   const unchanged = await candidates.restampDocuments(version, stamps);
   return rows.filter(({ document }) => !unchanged.has(document.id));
-}
-
-function isFaultOfText(error: unknown): error is RerankError {
-  return error instanceof RerankError && (error.code === 'score_not_finite' || error.code === 'internal_error');
 }
 
 function rowError({ line, document }: IngestSlice['rows'][number], { code, detail }: RerankError): RowError {

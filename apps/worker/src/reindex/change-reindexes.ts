@@ -11,6 +11,7 @@ import type { CorpusRecord, CorpusRef, ReindexChecks } from '@rerank-fleet/core/
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import { settleSettings, type SettingsParts } from '../ingest/corpus-settings.js';
+import { changeRecord } from './change-record.js';
 
 export type ReindexChange = Extract<CorpusTask['change'], { op: 'start_reindex' | 'control_reindex' }>;
 
@@ -21,33 +22,12 @@ export interface ReindexChangeParts extends SettingsParts {
 }
 
 const DAY_MS = 86_400_000;
-/** Writers of one record that come at the same moment; each attempt lets at least one through. */
-const MOST_ATTEMPTS = 20;
 
 /** Begins a reindex, or changes one, in one atomic write of the corpus' record. The work itself is done by whoever holds the reindex's lease. */
 export async function changeReindexes(parts: ReindexChangeParts, ref: CorpusRef, change: ReindexChange): Promise<CorpusOutcome> {
   await changeRecord(parts.documents, ref, async (record) => await changed(parts, record, change));
   parts.onReindex(ref);
   return { kind: 'corpus' };
-}
-
-/**
- * Reads, changes and writes a corpus' record until nobody else was faster.
- *
- * @throws RerankError `corpus_not_found`, `queue_unavailable`, and what `change` throws
- */
-export async function changeRecord(
-  documents: DocumentStore,
-  ref: CorpusRef,
-  change: (record: CorpusRecord) => CorpusRecord | Promise<CorpusRecord>,
-): Promise<CorpusRecord> {
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
-    const record = await documents.findCorpus(ref);
-    if (record === undefined) throw new RerankError('corpus_not_found', `There is no corpus "${ref.corpus}".`);
-    const next = await change(record);
-    if (next === record || (await documents.updateCorpus(next))) return next;
-  }
-  throw new RerankError('queue_unavailable', 'The corpus is being changed by many requests at once; send this again.', { retryAfterS: 1 });
 }
 
 async function changed(parts: ReindexChangeParts, record: CorpusRecord, change: ReindexChange): Promise<CorpusRecord> {

@@ -26,6 +26,10 @@ export class Embedders {
     return this.#entries.map(({ embedder }) => embedder);
   }
 
+  holds({ embedder: wanted }: CorpusVersion): boolean {
+    return this.#entries.some(({ embedder }) => embedder.sha256 === wanted.sha256);
+  }
+
   /** @throws RerankError `model_unavailable` if the version was built with a file that this worker does not hold */
   of({ embedder: wanted }: CorpusVersion): Embedder {
     const found = this.#entries.find(({ embedder }) => embedder.sha256 === wanted.sha256);

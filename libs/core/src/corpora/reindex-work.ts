@@ -1,4 +1,4 @@
-import type { CorpusRecord, CorpusVersion, ReindexRecord, ReindexValidation } from '../domain/index.js';
+import type { CorpusRecord, CorpusVersion, ReindexCare, ReindexRecord, ReindexValidation } from '../domain/index.js';
 import { invariant } from '../errors/index.js';
 import { abandonReindex, atRest, changeReindex, completeReindex, openReindex, requireReindex } from './reindex.js';
 
@@ -16,7 +16,7 @@ export interface ReindexClaim {
 /** What the work changes. Counts are of the documents before the checkpoint. */
 export type ReindexProgress = Pick<
   ReindexRecord,
-  'total' | 'created' | 'updated' | 'failed' | 'failures' | 'throttledMs' | 'workedMs' | 'checkpoint' | 'waiting'
+  'total' | 'created' | 'updated' | 'failed' | 'failures' | 'throttledMs' | 'workedMs' | 'checkpoint' | 'waiting' | 'care'
 >;
 
 /** Another process has the reindex, it has ended, or its corpus is gone: who held the claim has nothing to do any more. */
@@ -36,8 +36,10 @@ export function claimReindex(
 ): CorpusRecord {
   const open = openReindex(record);
   if (open === undefined || !isUnattended(open, now)) return record;
-  return changeReindex(record, open.id, ({ waiting: _, ...reindex }) => ({
+  const care = careAfter(open);
+  return changeReindex(record, open.id, ({ waiting: _, care: __, ...reindex }) => ({
     ...reindex,
+    ...(care === undefined ? {} : { care }),
     lease: { owner, fence: (open.lease?.fence ?? 0) + 1, until: now + leaseMs },
   }));
 }
@@ -64,7 +66,7 @@ export function saveProgress(
 ): CorpusRecord {
   claimedReindex(record, claim);
   const { owner, fence } = claim;
-  return changeReindex(record, claim.id, ({ checkpoint: _, waiting: __, ...reindex }) => ({
+  return changeReindex(record, claim.id, ({ checkpoint: _, waiting: __, care: ___, ...reindex }) => ({
     ...reindex,
     ...progress,
     lease: { owner, fence, until },
@@ -79,7 +81,7 @@ export function saveProgress(
 export function beginValidation(record: CorpusRecord, claim: ReindexClaim, progress: ReindexProgress): CorpusRecord {
   if (claimedReindex(record, claim).status === 'validating') return record;
   const { checkpoint: _, ...counts } = progress;
-  return changeReindex(record, claim.id, ({ checkpoint: __, waiting: ___, ...reindex }) => ({
+  return changeReindex(record, claim.id, ({ checkpoint: __, waiting: ___, care: ____, ...reindex }) => ({
     ...reindex,
     ...counts,
     status: 'validating',
@@ -126,4 +128,11 @@ export function versionNumbered({ versions }: CorpusRecord, number: number): Cor
   const found = versions.find(({ version }) => version === number);
   invariant(found, 'An open reindex names a version that the corpus does not have.');
   return found;
+}
+
+/** A lease that was not given back was that of a process that died. */
+function careAfter({ lease, care }: ReindexRecord): ReindexCare | undefined {
+  if (lease === undefined || lease.until === 0) return care;
+  const { deaths = 0, alone, convicted = [] } = care ?? {};
+  return { deaths: deaths + 1, convicted: alone === undefined ? convicted : [...convicted, alone] };
 }

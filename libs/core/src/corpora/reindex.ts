@@ -141,8 +141,8 @@ export function completeReindex(record: CorpusRecord, { id, toVersion }: Reindex
 }
 
 /** Nobody works on it, and what only the work needed is forgotten: a record is read with every request, and judged queries are long. */
-export function atRest({ lease: _, checkpoint: __, waiting: ___, ...reindex }: ReindexRecord): ReindexRecord {
-  const { judged: ____, ...checks } = reindex.checks;
+export function atRest({ lease: _, checkpoint: __, waiting: ___, care: ____, ...reindex }: ReindexRecord): ReindexRecord {
+  const { judged: _____, ...checks } = reindex.checks;
   return { ...reindex, checks };
 }
 

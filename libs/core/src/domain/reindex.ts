@@ -52,6 +52,16 @@ export interface ReindexFailure {
   readonly detail: string;
 }
 
+/** How a document is found that workers die under: after some deaths documents go one by one, and the one that is alone when the next worker dies is left out. */
+export interface ReindexCare {
+  /** Processes that died since the checkpoint moved. */
+  readonly deaths: number;
+  /** The document that is indexed with no other beside it. */
+  readonly alone?: string;
+  /** Documents that are left out. */
+  readonly convicted: readonly string[];
+}
+
 /** One building of a new version of a corpus. It is part of the corpus' record, so that each change of it is atomic with the versions' own. */
 export interface ReindexRecord {
   readonly id: string;
@@ -76,6 +86,7 @@ export interface ReindexRecord {
   /** Where the scan of documents goes on; absent before the first page. */
   readonly checkpoint?: string;
   readonly lease?: ReindexLease;
+  readonly care?: ReindexCare;
   /** Why it does not go on at present: no worker holds the embedder, or a store is away. */
   readonly waiting?: { readonly code: string; readonly detail: string };
   readonly validation?: ReindexValidation;

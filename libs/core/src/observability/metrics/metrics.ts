@@ -57,6 +57,16 @@ export const WORKER_METRICS = {
     'model',
     'reason',
   ]),
+  reindexDocuments: counter(
+    'rerank_fleet_reindex_documents_total',
+    'Documents that reindexes went through: created, updated (a live write had brought them to the new version) or failed.',
+    ['outcome'],
+  ),
+  reindexThrottled: counter(
+    'rerank_fleet_reindex_throttled_seconds_total',
+    'Time that reindexes paused for their limit of documents a second.',
+  ),
+  reindexesInHand: gauge('rerank_fleet_reindexes_in_hand', 'Reindexes that this worker works on.'),
   queueWait: seconds('rerank_fleet_queue_wait_seconds', 'From a task being queued to a worker taking it.', ['kind']),
   taskDuration: seconds('rerank_fleet_task_duration_seconds', 'A task in the hand of a worker. `code` is ok or the code of its error.', [
     'kind',

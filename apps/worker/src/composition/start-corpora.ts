@@ -1,0 +1,96 @@
+import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
+import { KEY_PREFIX, type connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import type { IngestJobs } from '@rerank-fleet/core/jobs';
+import type { Logger } from '@rerank-fleet/core/observability';
+import type { FirstStage } from '@rerank-fleet/core/ports';
+import { corpusTask } from '../ingest/corpus-task.js';
+import type { IndexingParts } from '../ingest/index-documents.js';
+import { ingestTask } from '../ingest/ingest-task.js';
+import type { WorkerInstruments } from '../ops/worker-metrics.js';
+import { ReindexKeeper, type ReindexKeeperParts } from '../reindex/reindex-keeper.js';
+import { REINDEX_LIMITS, type ReindexMeter } from '../reindex/reindex-parts.js';
+import type { TaskHandlers } from '../tasks/task-processor.js';
+import { every } from './every.js';
+import type { Stores } from './open-stores.js';
+import type { RunningModels } from './start-models.js';
+
+/** Grows when there is a reindex to look at. It may be lost: the records say what there is to do. */
+const HINT = `${KEY_PREFIX}:reindex:hint`;
+const HINT_MS = 1_000;
+
+export interface CorporaParts {
+  readonly redis: Awaited<ReturnType<typeof connectRedis>>;
+  readonly models: Pick<RunningModels, 'embedders' | 'texts'>;
+  readonly stores: Stores;
+  readonly external: FirstStage;
+  readonly jobs: IngestJobs;
+  readonly registry: FleetRegistry;
+  readonly clock: { now(): number };
+  readonly instruments: Pick<WorkerInstruments, 'reindexDocuments' | 'reindexThrottled' | 'reindexesInHand'>;
+  readonly encodeSparseQuery: ReindexKeeperParts['encodeSparseQuery'];
+  readonly log: Logger;
+}
+
+export interface CorporaWork {
+  readonly handlers: Pick<TaskHandlers, 'ingest' | 'corpus'>;
+  /** Takes reindexes from now on. */
+  start(): void;
+  /** Lets go of them, for other workers. */
+  stop(): Promise<void>;
+}
+
+/** The worker's share in corpora: uploads, changes, and reindexes. */
+export function startCorpora(parts: CorporaParts): CorporaWork {
+  const { models, stores, registry, external, jobs, clock, log, redis } = parts;
+  const { candidates, documents } = stores;
+  const { embedders, texts } = models;
+  const now = (): number => clock.now();
+  const cutDocuments: IndexingParts['cutDocuments'] = (cut, version, signal) =>
+    texts.cutDocuments(version.embedder.sha256, cut, version, { priority: 'batch', signal });
+  const indexing = { documents, candidates, embedders, cutDocuments };
+  let hint: string | null = null;
+  const keeper = new ReindexKeeper({
+    ...indexing,
+    now,
+    log,
+    encodeSparseQuery: parts.encodeSparseQuery,
+    meter: meterOf(parts.instruments),
+    limits: REINDEX_LIMITS,
+    heldModels: async () => new Set((await registry.live()).flatMap((worker) => worker.models.map(({ sha256 }) => sha256))),
+    tell: async () => {
+      await redis.incr(HINT);
+    },
+  });
+  const followHint = async (): Promise<void> => {
+    const latest = await redis.get(HINT);
+    if (latest === hint) return;
+    hint = latest;
+    await keeper.look();
+  };
+  const timers: NodeJS.Timeout[] = [];
+  return {
+    handlers: {
+      ingest: ingestTask({ ...indexing, jobs }),
+      corpus: corpusTask({ documents, candidates, embedders, external, now, onReindex: keeper.poke }),
+    },
+    start: () => {
+      timers.push(
+        every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
+        every(HINT_MS, log, followHint),
+      );
+      void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
+    },
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer);
+      await keeper.stop();
+    },
+  };
+}
+
+function meterOf({ reindexDocuments, reindexThrottled, reindexesInHand }: CorporaParts['instruments']): ReindexMeter {
+  return {
+    documents: (outcome, count) => reindexDocuments.add(count, { outcome }),
+    throttled: (ms) => reindexThrottled.add(ms / 1_000),
+    inHand: (reindexes) => reindexesInHand.set(reindexes),
+  };
+}
