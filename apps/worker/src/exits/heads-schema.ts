@@ -11,12 +11,8 @@ const headSchema = z.strictObject({
   sigma: z.number().positive(),
   correlation: z.number().min(-1).max(1),
   bias: z.number(),
-  /** Subtracted from each feature; then each is multiplied by `scale`, and by `weights`. */
-  centre: halves,
-  scale: halves,
+  /** Of the features as they are: standardisation is worked in. */
   weights: halves,
-  /** Weights of random features of the standardised ones, where these predict better. */
-  random: z.strictObject({ seed: z.int().nonnegative(), weights: halves }).optional(),
 });
 
 export const headsFileSchema = z.strictObject({
