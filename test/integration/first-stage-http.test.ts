@@ -8,6 +8,7 @@ import { openFirstStages } from '@rerank-fleet/core/adapters/external/open-first
 import type { Candidate, JsonValue } from '@rerank-fleet/core/domain';
 import type { FirstStage, FirstStageRequest } from '@rerank-fleet/core/ports';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { versionOf } from '../conformance/search-engine-fixtures.js';
 import { answering, ScriptedServer } from '../support/scripted-server.js';
 import { connectionsOf } from '../support/search-engines.js';
@@ -230,6 +231,47 @@ describe('an HTTP retriever', () => {
     const stage = stageOf();
     for (let turn = 0; turn < 5; turn += 1) await retrieve(stage);
     expect(server.connections).toBe(1);
+  });
+});
+
+describe('docs/retrievers.md', () => {
+  const schemaOf = async (name: string): Promise<z.ZodType> => {
+    const page = await readFile(new URL('../../docs/retrievers.md', import.meta.url), 'utf8');
+    const [, text] = new RegExp(`^\`\`\`json ${name}\\n(.*?)^\`\`\``, 'ms').exec(page)!;
+    return z.fromJSONSchema(JSON.parse(text!) as Parameters<typeof z.fromJSONSchema>[0]);
+  };
+
+  it('has the request that is sent', async () => {
+    server.answers = [found('a')];
+    const filter = { must: [{ key: 'year', match: { value: 2021 } }] };
+    const whole = { ...REQUEST, filter, dense: new Float32Array([1]), requestId: 'r' };
+    await retrieve(stageOf(), whole, { filters: true, embed_query: true, parameters: {} });
+    await retrieve(stageOf());
+    const schema = await schemaOf('request');
+    for (const { body } of server.requests) expect(schema.safeParse(body).error).toBeUndefined();
+    expect(schema.safeParse({ ...server.requests[0]?.body, more: 1 }).success).toBe(false);
+  });
+
+  it.each<[boolean, object]>([
+    [true, candidate('a')],
+    [true, candidate('a', { title: null, passage: { index: 0, start: 0, end: 0 }, metadata: { deep: [null] }, more: 1 })],
+    [false, candidate('')],
+    [false, candidate('a'.repeat(513))],
+    [false, candidate('a', { text: ' ' })],
+    [false, candidate('a', { score: '1' })],
+    [false, candidate('a', { title: 1 })],
+    [false, candidate('a', { passage: { index: 0, start: 0 } })],
+    [false, candidate('a', { passage: { index: 0.5, start: 0, end: 0 } })],
+    [false, candidate('a', { metadata: 'x' })],
+  ])('takes (%s) the candidates that are taken: %j', async (isTaken, only) => {
+    server.answers = [answering(200, { candidates: [only] })];
+    expect((await schemaOf('response')).safeParse({ candidates: [only] }).success).toBe(isTaken);
+    expect(
+      await retrieve(stageOf()).then(
+        () => true,
+        () => false,
+      ),
+    ).toBe(isTaken);
   });
 });
 
