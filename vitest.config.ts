@@ -11,6 +11,7 @@ export default defineConfig({
     projects: [
       project('unit', ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'], 15_000),
       project('rules', ['test/rules/**/*.test.ts'], 120_000, false),
+      project('deploy', ['test/deploy/**/*.test.ts'], 60_000),
       project('conformance', ['test/conformance/**/*.test.ts'], 60_000),
       project('integration', ['test/integration/**/*.test.ts'], 60_000),
       project('golden', ['test/golden/**/*.test.ts'], 120_000, false),

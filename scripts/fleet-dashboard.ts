@@ -1,0 +1,176 @@
+/** The dashboard that docker-compose.yml and Kubernetes provision. Written by `npm run docs`; every metric in it is checked against those that there are. */
+
+type Unit = 'short' | 'reqps' | 's' | 'percentunit' | 'bytes' | 'ops';
+
+interface Panel {
+  readonly title: string;
+  readonly unit: Unit;
+  /** Legend to PromQL. */
+  readonly lines: Readonly<Record<string, string>>;
+  readonly says?: string;
+}
+
+const RATE = '$__rate_interval';
+const quantiles = (metric: string, by: string): Record<string, string> =>
+  Object.fromEntries(
+    [0.5, 0.95, 0.99].map((part) => [
+      `p${part * 100}${by === '' ? '' : ` {{${by}}}`}`,
+      `histogram_quantile(${part}, sum by (le${by === '' ? '' : `, ${by}`}) (rate(${metric}_bucket[${RATE}])))`,
+    ]),
+  );
+const rateOf = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}[${RATE}]))`;
+
+const ROWS: Readonly<Record<string, readonly Panel[]>> = {
+  Calls: [
+    { title: 'Answers', unit: 'reqps', lines: { '{{status}}': rateOf('rerank_fleet_http_requests_total', 'status') } },
+    { title: 'Errors by code', unit: 'reqps', lines: { '{{code}}': rateOf('rerank_fleet_errors_total', 'code') } },
+    { title: 'Time of a call', unit: 's', lines: quantiles('rerank_fleet_http_request_duration_seconds', 'route') },
+    {
+      title: 'Turned away',
+      unit: 'reqps',
+      lines: { '{{reason}}': rateOf('rerank_fleet_admission_refused_total', 'reason') },
+      says: 'Before any work, by the bound that was met.',
+    },
+  ],
+  Fleet: [
+    {
+      title: 'Workers',
+      unit: 'short',
+      lines: {
+        'live {{pool}}': 'max by (pool) (rerank_fleet_workers_live{state="ready"})',
+        'needed {{pool}}': 'max by (pool) (rerank_fleet_desired_workers)',
+      },
+      says: 'Needed is what /v1/scaling answers.',
+    },
+    {
+      title: 'Outstanding tokens',
+      unit: 'short',
+      lines: { '{{pool}} {{kind}}': 'max by (pool, kind) (rerank_fleet_outstanding_tokens)' },
+    },
+    {
+      title: 'Age of the next task',
+      unit: 's',
+      lines: { '{{queue}}': 'max by (queue) (rerank_fleet_queue_next_task_age_seconds)' },
+      says: 'Rises before deadlines are missed.',
+    },
+    {
+      title: 'Tasks',
+      unit: 'short',
+      lines: {
+        'waiting {{queue}}': 'max by (queue) (rerank_fleet_queue_tasks_waiting)',
+        'in hand {{queue}}': 'max by (queue) (rerank_fleet_queue_tasks_active)',
+      },
+    },
+  ],
+  Engine: [
+    {
+      title: 'Pairs scored',
+      unit: 'ops',
+      lines: { '{{model}} {{priority}}': rateOf('rerank_fleet_pairs_scored_total', 'model, priority') },
+    },
+    {
+      title: 'Batch fill',
+      unit: 'percentunit',
+      lines: {
+        '{{model}}': `sum by (model) (rate(rerank_fleet_batch_fill_ratio_sum[${RATE}])) / sum by (model) (rate(rerank_fleet_batch_fill_ratio_count[${RATE}]))`,
+      },
+      says: 'Near 1 under load. Small batches on an idle worker are no fault.',
+    },
+    {
+      title: 'Padding waste',
+      unit: 'percentunit',
+      lines: {
+        '{{model}}': `1 - ${rateOf('rerank_fleet_batch_tokens_total', 'model')} / ${rateOf('rerank_fleet_batch_padded_tokens_total', 'model')}`,
+      },
+    },
+    { title: 'Pairs in planners', unit: 'short', lines: { all: 'sum(rerank_fleet_planner_pairs_waiting)' } },
+  ],
+  'Steps of a request, in their order': [
+    { title: 'In the queue', unit: 's', lines: quantiles('rerank_fleet_queue_wait_seconds', 'kind') },
+    { title: 'Retrieve', unit: 's', lines: quantiles('rerank_fleet_retrieve_seconds', 'mode') },
+    { title: 'Tokenize', unit: 's', lines: quantiles('rerank_fleet_tokenize_seconds', 'kind') },
+    { title: 'In the planner', unit: 's', lines: quantiles('rerank_fleet_planner_wait_seconds', 'priority') },
+    { title: 'In the model', unit: 's', lines: quantiles('rerank_fleet_model_run_seconds', 'model') },
+    { title: 'Task in all', unit: 's', lines: quantiles('rerank_fleet_task_duration_seconds', 'kind') },
+  ],
+  'Score cache': [
+    {
+      title: 'Hit rate',
+      unit: 'percentunit',
+      lines: {
+        '{{tier}}': `${rateOf('rerank_fleet_score_cache_hits_total', 'tier')} / (${rateOf('rerank_fleet_score_cache_hits_total', 'tier')} + ${rateOf('rerank_fleet_score_cache_misses_total', 'tier')})`,
+      },
+    },
+    {
+      title: 'Failures',
+      unit: 'ops',
+      lines: {
+        'score cache': `sum(rate(rerank_fleet_score_cache_failures_total[${RATE}]))`,
+        'scrapes {{collector}}': rateOf('rerank_fleet_scrape_failures_total', 'collector'),
+      },
+    },
+  ],
+  Processes: [
+    { title: 'Memory', unit: 'bytes', lines: { '{{job}} {{instance}}': 'process_resident_memory_bytes' } },
+    { title: 'CPU, cores', unit: 'short', lines: { '{{job}} {{instance}}': `rate(process_cpu_seconds_total[${RATE}])` } },
+    {
+      title: 'Event loop, p99',
+      unit: 's',
+      lines: { '{{job}} {{instance}}': 'nodejs_eventloop_lag_p99_seconds' },
+      says: 'Of a worker: its locks are renewed on this loop.',
+    },
+  ],
+};
+
+const COLUMNS = 24;
+const WIDTH = 6;
+const HEIGHT = 8;
+
+/** Text of `docker/observability/grafana/dashboards/fleet.json`, not yet formatted. */
+export function renderDashboard(): string {
+  const panels: object[] = [];
+  let y = 0;
+  for (const [row, list] of Object.entries(ROWS)) {
+    panels.push({ id: panels.length + 1, type: 'row', title: row, collapsed: false, gridPos: { x: 0, y, w: COLUMNS, h: 1 }, panels: [] });
+    y += 1;
+    for (const [position, panel] of list.entries()) {
+      const x = (position * WIDTH) % COLUMNS;
+      if (position > 0 && x === 0) y += HEIGHT;
+      panels.push(graph(panel, { id: panels.length + 1, gridPos: { x, y, w: WIDTH, h: HEIGHT } }));
+    }
+    y += HEIGHT;
+  }
+  return JSON.stringify({
+    uid: 'rerank-fleet',
+    title: 'rerank-fleet',
+    tags: ['rerank-fleet'],
+    timezone: 'browser',
+    editable: false,
+    graphTooltip: 1,
+    refresh: '15s',
+    schemaVersion: 41,
+    time: { from: 'now-1h', to: 'now' },
+    templating: { list: [{ name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus' }] },
+    annotations: { list: [] },
+    panels,
+  });
+}
+
+function graph({ title, unit, lines, says }: Panel, place: object): object {
+  const datasource = { type: 'prometheus', uid: '${datasource}' };
+  return {
+    ...place,
+    type: 'timeseries',
+    title,
+    ...(says === undefined ? {} : { description: says }),
+    datasource,
+    fieldConfig: { defaults: { unit, min: 0, custom: { fillOpacity: 8, showPoints: 'never' } }, overrides: [] },
+    options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
+    targets: Object.entries(lines).map(([legendFormat, expr], position) => ({
+      refId: String.fromCharCode(65 + position),
+      datasource,
+      expr,
+      legendFormat,
+    })),
+  };
+}
