@@ -92,12 +92,7 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       ...stores,
       fleet,
       syncTokens,
-      demand: {
-        sync: (pool) => syncTokens.load(pool),
-        batch: (pool, withinMs) => batchLedger.backlog(pool, withinMs),
-        isDemanded: (pool) => fleet.isDemanded(pool),
-        lastSpeed: (pool) => fleet.lastSpeed(pool),
-      },
+      demand: demandOf(syncTokens, batchLedger, fleet),
       jobRoom: new AdmissionJobRoom(redis),
       dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
       jobs: new IngestJobs(blobs),
@@ -114,6 +109,15 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     await closeAll(closers);
     throw error;
   }
+}
+
+function demandOf(syncTokens: AdmissionSyncTokens, batchLedger: RedisBatchLedger, fleet: FleetRegistry): DemandSource {
+  return {
+    sync: (pool) => syncTokens.load(pool),
+    batch: (pool, withinMs) => batchLedger.backlog(pool, withinMs),
+    isDemanded: (pool) => fleet.isDemanded(pool),
+    lastSpeed: (pool) => fleet.lastSpeed(pool),
+  };
 }
 
 const FAULT_LOG_PAUSE_MS = 10_000;

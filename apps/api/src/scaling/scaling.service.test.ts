@@ -1,4 +1,5 @@
 import { MemoryJobQueue } from '@rerank-fleet/core/adapters/memory/memory-job-queue';
+import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
 import { describe, expect, it } from 'vitest';
@@ -20,7 +21,13 @@ const payload = (enqueuedMs: number) => ({
   body: { kind: 'ingest', job_id: 'j', slice: 0 },
 });
 
-function start({ live = [] as ReturnType<typeof announcement>[], pools = ['default'], demand = {} as Partial<DemandSource> } = {}) {
+interface Start {
+  readonly live?: readonly WorkerAnnouncement[];
+  readonly pools?: readonly string[];
+  readonly demand?: Partial<DemandSource>;
+}
+
+function start({ live = [], pools = ['default'], demand = {} }: Start = {}) {
   const queue = new MemoryJobQueue();
   const fleet = { live: async () => live, remembered: async () => pools.map((pool) => ({ pool, models: [] })) };
   const scaling = new ScalingService({
