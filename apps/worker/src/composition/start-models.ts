@@ -7,6 +7,8 @@ import { assertDevice } from '../inference/assert-device.js';
 import { EngineMeter } from '../ops/engine-meter.js';
 import { ExitMeter } from '../ops/exit-meter.js';
 import { collectWorker, createWorkerMetrics, type WorkerMetrics } from '../ops/worker-metrics.js';
+import { pairSpans } from '../exits/pair-spans.js';
+import type { SequenceState, TokenSequence } from '../pipeline/batch-runner.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import type { CacheStats } from '../pipeline/caching-cross-encoder.js';
 import { EarlyExit } from '../pipeline/early-exit.js';
@@ -14,7 +16,7 @@ import { TextEmbedder } from '../pipeline/embed-texts.js';
 import { PairScorer } from '../pipeline/score-pairs.js';
 import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
-import { Embedders } from '../tasks/embedders.js';
+import { Embedders } from '../pipeline/embedders.js';
 import { TextPool } from '../tokenization/text-pool.js';
 import { openScoreCache } from './open-score-cache.js';
 import { resolveConfigured } from './resolve-configured.js';
@@ -81,7 +83,7 @@ export async function startModels(
   const exitMeter = new ExitMeter(metrics.instruments, { models, log });
   const scorers = rerankers.map((model) => {
     const exit = exits.get(model.sha256);
-    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, observer: exitMeter });
+    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf, observer: exitMeter });
     return new PairScorer(model, { encoder: texts, scheduler, earlyExit });
   });
   const cache = openScoreCache(config, metrics.instruments, log);
@@ -122,6 +124,11 @@ export async function startModels(
       cache.close();
     },
   };
+}
+
+function spanOf(sequence: TokenSequence): SequenceState['span'] {
+  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
+  return [queryStart, queryEnd, passageStart, passageEnd];
 }
 
 /** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */

@@ -3,7 +3,7 @@ import type { CorpusSettings, IndexOptions } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { BM25_LANGUAGES } from '@rerank-fleet/core/retrieval';
 import type { Embedder } from '@rerank-fleet/core/ports';
-import type { Embedders } from '../tasks/embedders.js';
+import type { Embedders } from '../pipeline/embedders.js';
 
 /** Room of an embedder's window that special tokens and a prefix may take. */
 const FRAMING_TOKENS = 8;

@@ -7,7 +7,7 @@ import {
   type StoredDocument,
 } from '@rerank-fleet/core/domain';
 import { contentHash } from '@rerank-fleet/core/corpora';
-import type { Embedders } from '../tasks/embedders.js';
+import type { Embedders } from '../pipeline/embedders.js';
 
 export interface IndexingParts {
   readonly embedders: Embedders;

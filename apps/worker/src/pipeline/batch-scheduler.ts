@@ -235,14 +235,26 @@ export class BatchScheduler {
     }
   }
 
-  /** Sync before batch, then by age; or the oldest of one class. */
+  /**
+   * Sync before batch, then by age; or the oldest of one class. Survivors of early exit that would fill less than half a batch wait for those that the segments
+   * before will send after them; each such batch brings some, so they do not wait long.
+   */
   #mostUrgent(priority?: Priority): Queue | undefined {
-    let best: { queue: Queue; item: Work } | undefined;
+    let best: Candidate | undefined;
     for (const queue of this.#queues.values()) {
       const item = queue.planner.next(priority);
-      if (item !== undefined && (best === undefined || isMoreUrgent(item, best.item))) best = { queue, item };
+      if (item === undefined) continue;
+      const candidate = { queue, item, isThin: this.#isThin(queue, item.priority) };
+      if (best === undefined || isMoreUrgent(candidate, best)) best = candidate;
     }
     return best?.queue;
+  }
+
+  #isThin({ target: { model, segment = 0 }, planner, budget }: Queue, priority: Priority): boolean {
+    if (segment === 0 || planner.tokens >= budget.tokens / 2) return false;
+    return Array.from({ length: segment }, (_, before) => this.#queues.get(queueKey({ model, segment: before }))).some(
+      (queue) => queue?.planner.next(priority) !== undefined,
+    );
   }
 
   /** Milliseconds to wait for batch mates: none when none are on their way, a batch is full, or the oldest has waited long enough. */
@@ -348,8 +360,15 @@ export class BatchScheduler {
   }
 }
 
-function isMoreUrgent(a: Work, b: Work): boolean {
-  return a.priority === b.priority ? a.arrivedAt < b.arrivedAt : a.priority === 'sync';
+interface Candidate {
+  readonly queue: Queue;
+  readonly item: Work;
+  readonly isThin: boolean;
+}
+
+function isMoreUrgent(a: Candidate, b: Candidate): boolean {
+  if (a.item.priority !== b.item.priority) return a.item.priority === 'sync';
+  return a.isThin === b.isThin ? a.item.arrivedAt < b.item.arrivedAt : b.isThin;
 }
 
 function settle(item: Work, row: Float32Array): void {

@@ -63,15 +63,22 @@ function pair(logit: number, length = 4): TokenSequence {
   return { ids, typeIds: new Uint8Array(length) };
 }
 
-function stand(runner: SegmentedFake, { pages = 1_000, observer }: { readonly pages?: number; readonly observer?: ExitObserver } = {}) {
+function stand(
+  runner: SegmentedFake,
+  { pages = 1_000, observer, runners = 2 }: { readonly pages?: number; readonly observer?: ExitObserver; readonly runners?: number } = {},
+) {
   const models = [undefined, 0, 1, 2].map((segment) => ({
     sha256: 'm',
     maxBatchTokens: 64,
     ...(segment === undefined ? {} : { segment }),
   }));
-  const scheduler = new BatchScheduler({ models, runners: [runner, runner], maxBatchDelayMs: 0 });
+  const scheduler = new BatchScheduler({ models, runners: Array<SegmentedFake>(runners).fill(runner), maxBatchDelayMs: 0 });
   const state = new StatePages(pages);
-  return { state, scheduler, exit: new EarlyExit(MODEL, { scheduler, pages: state, observer }) };
+  return {
+    state,
+    scheduler,
+    exit: new EarlyExit(MODEL, { scheduler, pages: state, observer, spanOf: ({ ids }) => [1, 2, 2, ids.length - 1] }),
+  };
 }
 
 const SYNC = { priority: 'sync', alone: false } as const;
@@ -110,15 +117,15 @@ describe('EarlyExit', () => {
 
   it('lets survivors of several requests share batches', async () => {
     const runner = new SegmentedFake();
-    const { exit } = stand(runner);
+    const { exit } = stand(runner, { runners: 1 });
     const request = (base: number) =>
       exit.score(
         Array.from({ length: 20 }, (_, at) => pair(base + at)),
         { wish: { effort: 'fast', atLeast: 2 } },
         SYNC,
       );
-    await Promise.all(Array.from({ length: 12 }, (_, at) => request(100 * (at + 1))));
-    const shared = runner.ran.filter(({ segment, logits }) => segment === 2 && new Set(logits.map((it) => Math.floor(it / 100))).size > 1);
+    await Promise.all(Array.from({ length: 30 }, (_, at) => request(100 * (at + 1))));
+    const shared = runner.ran.filter(({ segment, logits }) => segment! > 0 && new Set(logits.map((it) => Math.floor(it / 100))).size > 1);
     expect(shared.length).toBeGreaterThan(0);
   });
 

@@ -1,6 +1,5 @@
-import { pairSpans } from '../exits/pair-spans.js';
 import type { Effort, ExitWish, FullReason, PairRequest } from '@rerank-fleet/core/ports';
-import type { TokenSequence } from './batch-runner.js';
+import type { SequenceState, TokenSequence } from './batch-runner.js';
 import type { BatchScheduler, SubmitOptions } from './batch-scheduler.js';
 import { survivorsOf } from './exit-policy.js';
 import { pagesFor, type StatePages } from './state-pages.js';
@@ -30,6 +29,8 @@ export interface ExitObserver {
 export interface EarlyExitParts {
   readonly scheduler: BatchScheduler;
   readonly pages: StatePages;
+  /** Where a framed pair has its query and its passage. */
+  readonly spanOf: (sequence: TokenSequence) => SequenceState['span'];
   readonly observer?: ExitObserver | undefined;
 }
 
@@ -100,7 +101,11 @@ export class EarlyExit {
     try {
       let running = spread(sequences, held);
       for (let segment = 0; segment <= this.#model.cuts.length; segment += 1) {
-        const submitted = scheduler.submit({ model: this.#model.sha256, segment }, running.map(withState), options);
+        const submitted = scheduler.submit(
+          { model: this.#model.sha256, segment },
+          running.map((pair) => this.#withState(pair)),
+          options,
+        );
         ({ left } = submitted);
         const rows = await submitted.rows;
         const values = rows.map(([value]) => value!);
@@ -112,6 +117,10 @@ export class EarlyExit {
       // After an abort a thread may still write to them.
       void left.then(() => pages.give(held));
     }
+  }
+
+  #withState({ sequence, pages }: RunningPair): TokenSequence {
+    return { ...sequence, state: { pages, span: this.#parts.spanOf(sequence) } };
   }
 
   #cut(
@@ -180,9 +189,4 @@ function spread(sequences: readonly TokenSequence[], pages: Iterable<number>): R
     const own = all.subarray(next, (next += pagesFor(sequence.ids.length)));
     return { item, sequence, pages: own, predictions: [] };
   });
-}
-
-function withState({ sequence, pages }: RunningPair): TokenSequence {
-  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
-  return { ...sequence, state: { pages, span: [queryStart, queryEnd, passageStart, passageEnd] } };
 }

@@ -7,7 +7,7 @@ import {
   type SparseVector,
 } from '@rerank-fleet/core/domain';
 import type { CandidateStore, FirstStage } from '@rerank-fleet/core/ports';
-import type { Embedders } from '../tasks/embedders.js';
+import type { Embedders } from './embedders.js';
 
 export interface RetrievalParts {
   readonly store: CandidateStore;

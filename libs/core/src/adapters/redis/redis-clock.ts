@@ -1,4 +1,9 @@
 import type { Redis } from 'ioredis';
+import { KEY_PREFIX } from './redis-connection.js';
+
+/** A key sends it to the node of a Cluster that has ours: TIME alone is asked of any, and each has a clock of its own. */
+const CLOCK_KEY = `${KEY_PREFIX}:clock`;
+const TIME = "return redis.call('TIME')";
 
 const REFRESH_MS = 30_000;
 /** A reply that took longer, as one that waited for Redis to come back, tells the time too vaguely: it is asked again. */
@@ -41,7 +46,7 @@ export class RedisClock {
     let best: { readonly redisMs: number; readonly at: number; readonly roundTripMs: number } | undefined;
     for (let attempt = 0; attempt < ATTEMPTS && (best === undefined || best.roundTripMs > MAX_ROUND_TRIP_MS); attempt += 1) {
       const before = performance.now();
-      const [seconds, micros] = await this.#redis.time();
+      const [seconds, micros] = (await this.#redis.eval(TIME, 1, CLOCK_KEY)) as [string, string];
       const at = performance.now();
       const roundTripMs = at - before;
       if (best !== undefined && best.roundTripMs <= roundTripMs) continue;

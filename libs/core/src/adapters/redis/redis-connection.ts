@@ -1,4 +1,6 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { readFileSync } from 'node:fs';
+import { parseRedisUrl, type RedisAddress } from '../../config/redis-address.js';
 import { RerankError } from '../../errors/index.js';
 
 /** Every key of ours and of BullMQ starts with it: one hash slot, so that our Lua scripts and BullMQ's work on a Cluster. */
@@ -21,14 +23,15 @@ const ROLES = {
 /**
  * Opens a connection and waits until it is ready.
  *
+ * @param url as `parseRedisUrl` reads it
  * @throws RerankError `queue_unavailable` when Redis does not answer within ten seconds
  */
 export async function connectRedis(url: string, options: ConnectRedisOptions): Promise<Redis> {
-  const redis = new Redis(url.replace(/^unix:\/\//, ''), {
+  const redis = open(parseRedisUrl(url), {
     ...ROLES[options.role],
     connectionName: `rerank-fleet-${options.name}`,
     lazyConnect: true,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2_000),
+    retryStrategy,
   });
   redis.on('error', (error: Error) => options.onFault?.(error));
   const ready = new Promise<void>((resolve, reject) => {
@@ -48,6 +51,59 @@ export async function connectRedis(url: string, options: ConnectRedisOptions): P
   return redis;
 }
 
+const retryStrategy = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 6), 2_000);
+
+/** Replies are as Redis gives them. */
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+/** A Cluster takes the same commands. All our keys are in one slot, so one of its masters serves them; the others are for when that one fails. */
+function open(address: RedisAddress, shared: Options): Redis {
+  const { username, password, tls } = address;
+  const options: Options = {
+    ...shared,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls: readFiles(tls) }),
+  };
+  switch (address.kind) {
+    case 'single':
+      return new Redis({ ...options, host: address.host, port: address.port, db: address.db });
+    case 'socket':
+      return new Redis({ ...options, path: address.path, db: address.db });
+    case 'sentinel': {
+      const { sentinels, master, db, sentinelUsername, sentinelPassword } = address;
+      return new Redis({
+        ...options,
+        db,
+        name: master,
+        sentinels: sentinels.map((node) => ({ ...node })),
+        sentinelRetryStrategy: retryStrategy,
+        // A master that was replaced while we were connected to it comes back as a replica.
+        failoverDetector: true,
+        ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
+        ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+        ...(tls === undefined ? {} : { sentinelTLS: readFiles(tls), enableTLSForSentinelMode: true }),
+      });
+    }
+    case 'cluster': {
+      const { lazyConnect = true, enableOfflineQueue = true, ...nodes } = options;
+      return new Cluster(
+        address.nodes.map((node) => ({ ...node })),
+        { redisOptions: nodes, lazyConnect, enableOfflineQueue, clusterRetryStrategy: retryStrategy, scaleReads: 'master' },
+      ) as unknown as Redis;
+    }
+  }
+}
+
+function readFiles({ ca, cert, key, servername }: NonNullable<RedisAddress['tls']>): NonNullable<RedisOptions['tls']> {
+  return {
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
+    ...(servername === undefined ? {} : { servername }),
+  };
+}
+
 /** A Redis that would lose tasks: what is wrong, and what to set. */
 export class UnfitRedisError extends Error {
   override readonly name = 'UnfitRedisError';
@@ -59,6 +115,13 @@ export class UnfitRedisError extends Error {
  * @throws UnfitRedisError
  */
 export async function assertRedisFit(redis: Redis): Promise<void> {
+  // Any master may have to take our slot.
+  const client: unknown = redis;
+  const nodes = client instanceof Cluster ? client.nodes('master') : [redis];
+  for (const node of nodes) await assertNodeFit(node);
+}
+
+async function assertNodeFit(redis: Redis): Promise<void> {
   const info = parseInfo(await redis.info());
   const version = info.get('redis_version') ?? '0';
   const [major = 0, minor = 0] = version.split('.').map(Number);
