@@ -21,6 +21,7 @@ const NOT_OURS = [
   'OPS_PORT',
   'RERANK_STATE_DIR',
   'MODEL_ALIASES',
+  'RETRIEVERS',
 ];
 const GONE_WITHIN_MS = 10_000;
 
