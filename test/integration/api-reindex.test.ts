@@ -1,23 +1,17 @@
-import { reindexListSchema, reindexSchema, type CorpusTask, type ReindexBody } from '@rerank-fleet/core/contracts';
-import {
-  abandonReindex,
-  changeReindex,
-  promoteReindex,
-  rethrottleReindex,
-  rollbackReindex,
-  startReindex,
-} from '@rerank-fleet/core/corpora';
-import type { CorpusRecord, CorpusRef, ReindexRecord } from '@rerank-fleet/core/domain';
+import { reindexListSchema, reindexSchema, type ReindexBody } from '@rerank-fleet/core/contracts';
+import type { CorpusRef } from '@rerank-fleet/core/domain';
 import { isReindexId } from '@rerank-fleet/core/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { announcement, corpusRecord, EMBEDDER } from '../support/api-fakes.js';
 import { startTestApi, type Answer, type TestApi } from './api-support.js';
+import { RecordWorker } from './record-worker.js';
 
 const KEYS = { mine: 'm'.repeat(40), theirs: 't'.repeat(40), reader: 'r'.repeat(40) };
 const MANUALS: CorpusRef = { tenant: 'mine', corpus: 'manuals' };
 const START = '/v1/admin/corpora/manuals/reindex';
 
 let api: TestApi;
+let worker: RecordWorker;
 beforeEach(async () => {
   const keys = [
     { key: KEYS.mine, tenant: 'mine', scopes: ['admin'] },
@@ -26,47 +20,13 @@ beforeEach(async () => {
   ];
   api = await startTestApi({ SYNC_TIMEOUT_MS: '1000', API_KEYS: JSON.stringify(keys) });
   await api.fleet.documents.createCorpus(corpusRecord(MANUALS));
-  api.fleet.answer = async ({ tenant, body }) => {
-    if (body.kind !== 'corpus') throw new Error('not a change of a corpus');
-    const record = (await api.fleet.documents.findCorpus({ tenant, corpus: body.corpus }))!;
-    await api.fleet.documents.updateCorpus(changed(record, body.change));
-    return { kind: 'corpus' };
-  };
+  await api.fleet.documents.putDocuments(
+    MANUALS,
+    ['a', 'b'].map((id) => ({ id, text: id, seq: 1 })),
+  );
+  worker = new RecordWorker(api.fleet);
 });
 afterEach(() => api.close());
-
-/** As a worker changes the record. */
-function changed(record: CorpusRecord, change: CorpusTask['change']): CorpusRecord {
-  const now = Date.now();
-  if (change.op === 'start_reindex') {
-    const { promote, requests_per_second: requestsPerSecond } = change.request;
-    const { chunking, bm25 } = record.settings;
-    const settings = { embedder: EMBEDDER, chunking, bm25 };
-    const limit = requestsPerSecond === undefined ? {} : { requestsPerSecond };
-    return startReindex(
-      record,
-      { id: change.id, promote, keepPreviousMs: 1_000, checks: { sample: 5 }, total: 100, settings, ...limit },
-      now,
-    );
-  }
-  if (change.op !== 'control_reindex') throw new Error('no reindex');
-  switch (change.action.kind) {
-    case 'rethrottle':
-      return rethrottleReindex(record, change.id, change.action.requests_per_second ?? undefined);
-    case 'cancel':
-      return abandonReindex(record, change.id, { now });
-    case 'promote':
-      return promoteReindex(record, change.id, now);
-    case 'rollback':
-      return rollbackReindex(record, change.id, now);
-  }
-}
-
-/** What the work on it stores. */
-async function worked(id: string, change: Partial<ReindexRecord>, ref = MANUALS): Promise<void> {
-  const record = (await api.fleet.documents.findCorpus(ref))!;
-  await api.fleet.documents.updateCorpus(changeReindex(record, id, (reindex) => ({ ...reindex, ...change })));
-}
 
 const call = (
   method: 'GET' | 'POST',
@@ -85,7 +45,7 @@ describe('POST /v1/admin/corpora/{name}/reindex', () => {
     const reindex = bodyOf(response);
     expect(response.json()).toEqual(reindex);
     expect(isReindexId(reindex.id)).toBe(true);
-    expect(reindex).toMatchObject({ corpus: 'manuals', from_version: 1, to_version: 2, status: 'building', promote: 'auto', total: 100 });
+    expect(reindex).toMatchObject({ corpus: 'manuals', from_version: 1, to_version: 2, status: 'building', promote: 'auto', total: 2 });
     expect(response.headers.location).toBe(`/v1/admin/reindex/${reindex.id}`);
     expect(bodyOf(await call('GET', reindex.urls.self))).toEqual(reindex);
     expect((await call('GET', '/v1/corpora/manuals', { key: KEYS.reader })).json()).toMatchObject({
@@ -227,7 +187,7 @@ describe('POST /v1/admin/reindex/{id}/…', () => {
     const { id } = await begin({ promote: 'manual' });
     expect((await control(id, 'promote')).json()).toMatchObject({ code: 'reindex_in_progress' });
     const validation = { documents: { expected: 100, found: 100 }, repaired: 0, queries: 5, overlap: 0.9, failures: [] };
-    await worked(id, { status: 'ready', validation, created: 100, workedMs: 2_000 });
+    await worker.worked(MANUALS, id, { status: 'ready', validation, created: 100, workedMs: 2_000 });
     expect(bodyOf(await call('GET', `/v1/admin/reindex/${id}`))).toMatchObject({ status: 'ready', validation, documents_per_s: 50 });
     expect(bodyOf(await control(id, 'promote')).status).toBe('completed');
     const versions = async () => (await call('GET', '/v1/corpora/manuals', { key: KEYS.reader })).json();

@@ -269,7 +269,7 @@ export class FakeFleet {
     dispatcher: {
       call: async <Body extends TaskBody>(call: TaskCall<Body>) => {
         this.calls.push(call);
-        return (await (this.answer ?? ((task) => this.#work(task)))(call)) as never;
+        return (await (this.answer ?? ((task) => this.work(task)))(call)) as never;
       },
       submit: async (task) => {
         if (this.submitFault !== undefined) throw this.submitFault;
@@ -291,7 +291,8 @@ export class FakeFleet {
     await this.jobs.finishSlice(record, slice, { kind: 'ingest', succeeded: rows.rows.length, errors: [] });
   }
 
-  async #work({ tenant, body }: TaskCall): Promise<TaskOutcome> {
+  /** Does a task as a worker would. */
+  async work({ tenant, body }: TaskCall): Promise<TaskOutcome> {
     switch (body.kind) {
       case 'rerank': {
         // The longer a document, the better: an order that tests can see.

@@ -1,8 +1,9 @@
 export { RerankApiError, RerankConnectionError, RerankTimeoutError, type RerankApiErrorOptions } from './client-errors.js';
 export type { CallOptions, RetryNotice } from './http-transport.js';
 export * from './job-parameters.js';
-export { hasEnded, type WaitOptions } from './job-wait.js';
+export { hasEnded, type PollOptions, type WaitOptions } from './job-wait.js';
 export type { UploadProgress } from './ndjson-body.js';
+export { isSettled, type ListReindexesOptions, type ReindexCalls, type ReindexParameters } from './reindex-calls.js';
 export * from './rerank-client.js';
 export type {
   BatchJobBody,
@@ -12,6 +13,7 @@ export type {
   JobBody,
   JobEstimateBody,
   JobResultLine,
+  ReindexBody,
   RerankResponse,
   SearchResponse,
   WorkerBody,

@@ -3,28 +3,39 @@ import { RerankConnectionError } from './client-errors.js';
 import { Deadline, sleep } from './deadline.js';
 import type { CallOptions } from './http-transport.js';
 
-export interface WaitOptions<Job extends JobBody = JobBody> extends CallOptions {
+export interface PollOptions<State> extends CallOptions {
   /** Called with each state that was read, the last one included. */
-  readonly onProgress?: ((job: Job) => void) | undefined;
+  readonly onProgress?: ((state: State) => void) | undefined;
 }
+
+export type WaitOptions<Job extends JobBody = JobBody> = PollOptions<Job>;
 
 const FIRST_DELAY_MS = 50;
 const MAX_DELAY_MS = 2_000;
 const GROWTH = 1.5;
-/** A job outlives the service's restart; so does waiting for it. */
+/** What is waited for outlives the service's restart; so does the wait. */
 const OUTAGE_MS = 30_000;
 
 /** Reads a job until it has ended; waits longer between reads the longer it takes. */
-export async function pollJob<Job extends JobBody>(read: (signal: AbortSignal) => Promise<Job>, options: WaitOptions<Job>): Promise<Job> {
-  const deadline = new Deadline(options.timeoutMs ?? Infinity, options.signal);
+export function pollJob<Job extends JobBody>(read: (signal: AbortSignal) => Promise<Job>, options: WaitOptions<Job>): Promise<Job> {
+  return pollUntil(read, hasEnded, options);
+}
+
+/** Reads a state until it is the one that is waited for. */
+export async function pollUntil<State>(
+  read: (signal: AbortSignal) => Promise<State>,
+  isOver: (state: State) => boolean,
+  { onProgress, signal, timeoutMs = Infinity }: PollOptions<State>,
+): Promise<State> {
+  const deadline = new Deadline(timeoutMs, signal);
   let lastAnswerAt = performance.now();
   try {
     for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(MAX_DELAY_MS, delayMs * GROWTH)) {
       try {
-        const job = await read(deadline.signal);
+        const state = await read(deadline.signal);
         lastAnswerAt = performance.now();
-        options.onProgress?.(job);
-        if (hasEnded(job)) return job;
+        onProgress?.(state);
+        if (isOver(state)) return state;
       } catch (error) {
         if (!(error instanceof RerankConnectionError) || performance.now() - lastAnswerAt > OUTAGE_MS) throw error;
       }

@@ -21,6 +21,8 @@ import type { z } from 'zod';
 import { ANSWERS } from './answer-schemas.js';
 import { HttpTransport, type CallOptions, type RetryNotice } from './http-transport.js';
 import { JobCalls } from './job-calls.js';
+import { ReindexCalls } from './reindex-calls.js';
+import { resumed } from './resumed-stream.js';
 import type {
   JobResultsOptions,
   JobUploadOptions,
@@ -68,6 +70,14 @@ export interface IngestOptions extends WaitOptions<IngestJobBody> {
   readonly onAccepted?: ((job: IngestJobBody) => void) | undefined;
 }
 
+export interface ListDocumentsOptions extends StreamOptions {
+  /** Most documents of a page. @defaultValue 1,000, the most that the service gives */
+  readonly pageSize?: number | undefined;
+}
+
+const MOST_OF_A_PAGE = 1_000;
+const OUTAGE_MS = 30_000;
+
 /** Time that an answer may take beyond the deadline that the service was given. */
 const ANSWER_GRACE_MS = 5_000;
 
@@ -79,6 +89,7 @@ const ANSWER_GRACE_MS = 5_000;
  */
 export class RerankClient {
   readonly baseUrl: string;
+  readonly reindexes: ReindexCalls;
   readonly #transport: HttpTransport;
   readonly #jobs: JobCalls;
 
@@ -88,6 +99,7 @@ export class RerankClient {
     const call: typeof globalThis.fetch = (input, init) => fetch(input, init);
     this.#transport = new HttpTransport({ baseUrl: this.baseUrl, apiKey, fetch: call, timeoutMs, retries, onRetry });
     this.#jobs = new JobCalls(this.#transport);
+    this.reindexes = new ReindexCalls(this.#transport);
   }
 
   /** Orders documents by their relevance to a query. */
@@ -154,6 +166,28 @@ export class RerankClient {
       (stop) => this.#transport.send({ method: 'GET', path, answer: ANSWERS.ingestJob, idempotent: true }, { signal: stop }),
       options,
     );
+  }
+
+  /**
+   * All documents as they are stored, for keys with the scope `ingest`. Goes on where the service was away for a while. A document that is there from the beginning to
+   * the end comes once; of what is written meanwhile some may come.
+   */
+  listDocuments(corpus: string, options: ListDocumentsOptions = {}): AsyncGenerator<StoredDocumentBody, void, undefined> {
+    const { signal = new AbortController().signal, outageMs = OUTAGE_MS, pageSize = MOST_OF_A_PAGE } = options;
+    const transport = this.#transport;
+    let after: string | undefined;
+    const open = async function* (connected: () => void): AsyncGenerator<StoredDocumentBody, void, undefined> {
+      for (;;) {
+        const cursor = after === undefined ? '' : `&after=${segment(after)}`;
+        const path = `${corpusPath(corpus)}/documents?limit=${pageSize}${cursor}`;
+        const page = await transport.send({ method: 'GET', path, answer: ANSWERS.documents, idempotent: true }, { signal });
+        connected();
+        after = page.next;
+        yield* page.data;
+        if (!page.has_more || page.next === undefined) return;
+      }
+    };
+    return resumed(open, { signal, outageMs, onRetry: (notice) => transport.noteRetry(notice) });
   }
 
   async getDocument(corpus: string, id: string, options: CallOptions = {}): Promise<StoredDocumentBody> {

@@ -48,6 +48,7 @@ describe('describeReindex', () => {
   it.each([
     ['its holder has died', { lease: { ...lease, until: NOW } }],
     ['it is validating', { status: 'validating' as const }],
+    ['it waits for a worker', { waiting: { code: 'model_unavailable', detail: 'none' } }],
     ['all that was counted is done', { total: 200 }],
   ])('tells no time left while %s', (_, change) => {
     const body = describeAs({ ...running, ...change });
@@ -58,6 +59,12 @@ describe('describeReindex', () => {
   it('tells no time left while nobody holds it', () => {
     const { lease: _, ...left } = running;
     expect(describeAs(left)).not.toHaveProperty('eta_s');
+  });
+
+  it('tells why it waits, until it has ended', () => {
+    const waiting = { code: 'model_unavailable', detail: 'No worker.' };
+    expect(describeAs({ ...running, waiting }).waiting).toEqual(waiting);
+    expect(describeAs({ ...running, waiting, status: 'cancelled' })).not.toHaveProperty('waiting');
   });
 
   it('tells how it was validated, why it failed and what could not be indexed', () => {

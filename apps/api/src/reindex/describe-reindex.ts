@@ -1,5 +1,5 @@
 import type { ReindexBody } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord, ReindexRecord, ReindexValidation } from '@rerank-fleet/core/domain';
+import { isOpen, type CorpusRecord, type ReindexRecord, type ReindexValidation } from '@rerank-fleet/core/domain';
 
 /**
  * A reindex as clients see it. Who holds it is not told.
@@ -7,7 +7,7 @@ import type { CorpusRecord, ReindexRecord, ReindexValidation } from '@rerank-fle
  * @param nowMs epoch milliseconds of Redis TIME
  */
 export function describeReindex({ corpus }: Pick<CorpusRecord, 'corpus'>, reindex: ReindexRecord, nowMs: number): ReindexBody {
-  const { requestsPerSecond, checkpoint, validation, error, endedAt } = reindex;
+  const { requestsPerSecond, checkpoint, waiting, validation, error, endedAt } = reindex;
   const speed = speedOf(reindex);
   const eta = speed === undefined ? undefined : secondsLeft(reindex, speed, nowMs);
   return {
@@ -28,6 +28,7 @@ export function describeReindex({ corpus }: Pick<CorpusRecord, 'corpus'>, reinde
     ...(checkpoint === undefined ? {} : { checkpoint }),
     ...(speed === undefined ? {} : { documents_per_s: Number(speed.toPrecision(3)) }),
     ...(eta === undefined ? {} : { eta_s: eta }),
+    ...(waiting === undefined || !isOpen(reindex) ? {} : { waiting: { ...waiting } }),
     ...(validation === undefined ? {} : { validation: describeValidation(validation) }),
     ...(error === undefined ? {} : { error: { ...error } }),
     created_at: seconds(reindex.startedAt),
@@ -48,9 +49,10 @@ function speedOf(reindex: ReindexRecord): number | undefined {
 
 /** Of the building. While nobody works on it, and once all that was counted is done, nobody can tell. */
 function secondsLeft(reindex: ReindexRecord, speed: number, nowMs: number): number | undefined {
-  const { status, lease, total, requestsPerSecond = Infinity } = reindex;
+  const { status, lease, waiting, total, requestsPerSecond = Infinity } = reindex;
   const left = total - doneOf(reindex);
-  if (status !== 'building' || lease === undefined || lease.until <= nowMs || left <= 0) return undefined;
+  const isWorkedOn = status === 'building' && waiting === undefined && lease !== undefined && lease.until > nowMs;
+  if (!isWorkedOn || left <= 0) return undefined;
   return Math.ceil(left / Math.min(speed, requestsPerSecond));
 }
 
