@@ -141,7 +141,7 @@ export class ContractServer {
     const stages = this.stages.get(name) ?? [];
     const more = stages.length === 0 ? {} : { stages };
     const settings = { embedding_model: 'bge-small-en-v1.5', chunking: {}, bm25: {}, fields: {}, ...more };
-    const versions = [{ version: 1, embedding_model: 'bge-small-en-v1.5', embedding_sha256: 'ab', created_at: 1 }];
+    const versions = [{ version: 1, state: 'promoted', embedding_model: 'bge-small-en-v1.5', embedding_sha256: 'ab', created_at: 1 }];
     return corpusSchema.parse({ name, settings, version: 1, versions, documents, passages: documents, created_at: 1 });
   }
 

@@ -13,6 +13,8 @@ npx rerank search "pruning apple trees" --corpus manuals    # a table: rank, sco
 npx rerank search "pruning apple trees" --compare           # both orders side by side
 npx rerank rerank "pruning apple trees" "Prune in winter." "Apple shares rose."
 npx rerank batch queries.jsonl -o results.jsonl --corpus manuals   # thousands of requests as one job
+npx rerank reindex start manuals --max-tokens 128 --watch           # a new index beside the old one, without downtime
+npx rerank corpora export manuals -o manuals.jsonl.gz       # and 'rerank corpora import' anywhere else
 npx rerank status
 npx rerank bench --svg curve.svg                            # speed of the model on this machine, by batch size and split of the cores
 \`\`\`
@@ -39,8 +41,8 @@ inside the deadline.
 | folder | every \`.txt\` and \`.md\` file: the id is the path in the folder, the title the first heading or the file's name |
 | folder of BEIR layout | its \`corpus.jsonl\` or \`corpus.jsonl.gz\` |
 
-Files and stdin may be gzip. \`_id\` is read as \`id\`. Fields that documents do not have become metadata. A document with an id that the corpus
-holds replaces that document, so an interrupted \`ingest\` can be run again. Lines that are no documents are left out: the first ten are named with
+Files and stdin may be gzip. \`_id\` is read as \`id\`, and a title without a text as the text. Fields that documents do not have become metadata. A document with an id that the corpus
+holds replaces that document, so an interrupted \`ingest\` can be run again; what is unchanged is not embedded again. Lines that are no documents are left out: the first ten are named with
 their line numbers, the rest is counted, and the exit status is 3.
 
 Ctrl-C while documents are sent stores nothing. After that the service has them: the job goes on, and \`rerank status <job>\` shows it.
@@ -57,7 +59,14 @@ job, and the file has each line once. A source that was not sent whole is sent a
 without their cursor; \`row\` is the line of the source.
 
 Ctrl-C on a terminal asks whether to detach from the job or to cancel it; a second one detaches. Elsewhere it detaches. A job that was left runs on.
-\`rerank jobs\` shows, watches, cancels and retries jobs, whoever has submitted them, and reads their results.`;
+\`rerank jobs\` shows, watches, cancels and retries jobs, whoever has submitted them, and reads their results.
+
+## Exports and reindexes
+
+An exported corpus is NDJSON: a line with format, name and settings, then one document a line. \`FILE\` is there when it is whole; before it is
+\`FILE.part\`. An import that was interrupted is run again. [corpora.md](corpora.md) tells of both, and of reindexes. \`rerank reindex watch\` ends with 0 when the
+new index is in use or waits to be promoted, with 3 when some documents could not be indexed, with 1 when the reindex failed or was
+cancelled; Ctrl-C leaves the reindex running.`;
 
 /** Text of `docs/cli.md`: the introduction, exit statuses, and every command with its arguments and options. */
 export function renderCliPage(program: Command): string {

@@ -10,6 +10,7 @@ import { registerCorporaCommand } from './commands/corpora.js';
 import { registerIngestCommand } from './commands/ingest.js';
 import { registerJobsCommand } from './commands/jobs.js';
 import { registerModelsCommand } from './commands/models.js';
+import { registerReindexCommand } from './commands/reindex.js';
 import { registerRerankCommand } from './commands/rerank.js';
 import { registerSearchCommand } from './commands/search.js';
 import { registerSetupCommand } from './commands/setup.js';
@@ -55,6 +56,7 @@ export function buildProgram(): Command {
   registerBatchCommand(program);
   registerJobsCommand(program);
   registerCorporaCommand(program);
+  registerReindexCommand(program);
   registerModelsCommand(program);
   registerStatusCommand(program);
   registerBenchCommand(program);

@@ -25,7 +25,7 @@ export function renderJobs(jobs: readonly JobBody[], columns: number): string {
     formatCount(job.request_counts.total),
     formatCount(job.request_counts.total - job.request_counts.processing),
     formatCount(job.request_counts.errored),
-    job.kind === 'batch' && job.progress.eta_s !== undefined ? formatDuration(job.progress.eta_s) : '',
+    job.progress?.eta_s === undefined ? '' : formatDuration(job.progress.eta_s),
     instant(job.created_at),
     aboutOf(job),
   ]);
@@ -61,12 +61,26 @@ function describeBatch(job: BatchJobBody): string {
   return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(10)} ${value}`])).join('\n');
 }
 
-function describeIngest({ id, kind, corpus, status: state, request_counts: counts, errors }: IngestJobBody): string {
-  const done = `${formatCount(counts.succeeded)} of ${formatCount(counts.total)} stored, ${formatCount(counts.errored)} not`;
+function describeIngest({
+  id,
+  kind,
+  corpus,
+  status: state,
+  request_counts: counts,
+  errors,
+  unchanged = 0,
+  progress,
+}: IngestJobBody): string {
+  const parts = [
+    `${formatCount(counts.succeeded)} of ${formatCount(counts.total)} stored`,
+    ...(unchanged === 0 ? [] : [`${formatCount(unchanged)} of them unchanged`]),
+    `${formatCount(counts.errored)} not`,
+    ...(progress === undefined ? [] : [`${formatCount(progress.documents_per_s)} documents/s`, `${formatDuration(progress.eta_s)} left`]),
+  ];
   const faults = errors.map(
     ({ line, document_id: document, detail }) => `  row ${line}${document === undefined ? '' : ` (${document})`}: ${detail}`,
   );
-  return [`${id}: ${kind} into ${corpus}, ${state}: ${done}`, ...faults].join('\n');
+  return [`${id}: ${kind} into ${corpus}, ${state}: ${parts.join(', ')}`, ...faults].join('\n');
 }
 
 function aboutOf(job: JobBody): string {

@@ -13,6 +13,11 @@ describe('parseDocument', () => {
     });
   });
 
+  it('takes a title without a text for the text, as BEIR has such', () => {
+    expect(parseDocument({ _id: '7', title: 'A title', text: '' })).toEqual({ document: { id: '7', text: 'A title' } });
+    expect(parseDocument({ title: ' ', text: '' }).fault).toBe('text: must not be empty');
+  });
+
   it('takes numbers for ids and null for absent', () => {
     expect(parseDocument({ id: 7, title: null, text: 'x', metadata: null })).toEqual({ document: { id: '7', text: 'x' } });
   });

@@ -7,7 +7,7 @@ const KNOWN = new Set(['id', '_id', 'title', 'text', 'metadata']);
 
 /**
  * A document from a JSON value. BEIR's `_id` is read as `id`, numbers as ids too, null as absent; fields that documents do not have become
- * metadata, where no metadata of that name is.
+ * metadata, where no metadata of that name is. A title without a text is the text.
  */
 export function parseDocument(value: unknown): ParsedDocument {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { fault: 'is not a JSON object' };
@@ -16,10 +16,13 @@ export function parseDocument(value: unknown): ParsedDocument {
   const others = Object.entries(row).filter(([key]) => !KNOWN.has(key));
   const given = row['metadata'] ?? undefined;
   const metadata = others.length > 0 && (given === undefined || isPlainObject(given)) ? { ...Object.fromEntries(others), ...given } : given;
+  // BEIR has documents that are a title alone.
+  const isTitleAlone = row['text'] === '' && typeof row['title'] === 'string' && row['title'].trim() !== '';
+  const { title, text } = isTitleAlone ? { title: undefined, text: row['title'] } : row;
   const parsed = documentSchema.safeParse({
     ...optional('id', typeof id === 'number' ? String(id) : id),
-    ...optional('title', row['title'] === '' ? undefined : row['title']),
-    text: row['text'],
+    ...optional('title', title === '' ? undefined : title),
+    text,
     ...optional('metadata', metadata),
   });
   if (parsed.success) return { document: parsed.data };
