@@ -1,7 +1,7 @@
 /**
  * Fits the exit heads that come with the worker, for the default model in int8, and writes apps/worker/heads. Needs a build and the evaluation data beside the checkout.
  *
- *   node scripts/fit-exit-heads.ts [--cuts 2,4,6,8] [--samples FOLDER] [--target FILE]
+ *   node scripts/fit-exit-heads.ts [--cuts 2,3,4,6,8] [--samples FOLDER] [--target FILE]
  *
  * What they are fitted on: the model's own logits of 15,163 pairs, no judgement of anybody. Three quarters are passages of MS MARCO (those of the pool of TREC DL 2019)
  * with 1,100 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
@@ -16,6 +16,7 @@ import { collectSamples, type FitSamples } from '@rerank-fleet/worker/exits/coll
 import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { shippedHeadsPath } from '@rerank-fleet/worker/exits/find-exit-heads';
 import { fitHeads } from '@rerank-fleet/worker/exits/fit-heads';
+import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
 import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
 import { splitSequences } from '@rerank-fleet/worker/pipeline/sequence-encoder';
 import { PairEncoder } from '@rerank-fleet/worker/tokenization/pair-encoder';
@@ -26,7 +27,7 @@ import { readSamples, writeSamples } from './lib/samples-folder.ts';
 import { startSegments } from './lib/segment-runner.ts';
 
 const { values: flags } = parseArgs({
-  options: { cuts: { type: 'string', default: '2,4,6,8' }, samples: { type: 'string' }, target: { type: 'string' } },
+  options: { cuts: { type: 'string', default: '2,3,4,6,8' }, samples: { type: 'string' }, target: { type: 'string' } },
 });
 const WIDTH = 384;
 const FITTED_ON =
@@ -51,7 +52,10 @@ async function collect(): Promise<FitSamples> {
   );
   const folder = await mkdtemp(join(tmpdir(), 'rerank-exits-'));
   try {
-    const runner = await startSegments({ ...(await graphOf(model)), cuts, folder });
+    const { onnxPath, withoutOptimizers } = await graphOf(model);
+    const segments = await openSegments({ onnxPath, cuts, cacheDirectory: folder });
+    if ('refused' in segments) throw new Error(segments.refused);
+    const runner = await startSegments(segments, withoutOptimizers);
     let told = 0;
     return await collectSamples(pairs, runner, {
       onProgress: (done) => {

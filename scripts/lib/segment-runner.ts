@@ -1,57 +1,53 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { cutModel } from '@rerank-fleet/worker/exits/cut-model';
+import type { HiddenRows } from '@rerank-fleet/worker/exits/pool-features';
 import type { SegmentRunner } from '@rerank-fleet/worker/exits/collect-samples';
-import { HIDDEN_INPUT, HIDDEN_OUTPUT } from '@rerank-fleet/worker/exits/segment-set';
+import { HIDDEN_INPUT, type SegmentSet } from '@rerank-fleet/worker/exits/segment-set';
 
-export interface RunnerOptions {
-  readonly onnxPath: string;
-  readonly withoutOptimizers: readonly string[];
-  readonly cuts: readonly number[];
-  /** Where segments are written. */
-  readonly folder: string;
+export interface RunningSegments extends SegmentRunner {
+  release(): Promise<void>;
 }
 
-/** A cut model in this process, on all its cores. */
-export async function startSegments({ onnxPath, withoutOptimizers, cuts, folder }: RunnerOptions): Promise<SegmentRunner> {
-  const cut = cutModel(await readFile(onnxPath), cuts);
-  if ('refused' in cut) throw new Error(cut.refused);
-  await mkdir(folder, { recursive: true });
+/** The segments of a model in this process, one thread each: threads that wait for each other spin, which others on the machine pay for. */
+export async function startSegments(set: SegmentSet, withoutOptimizers: readonly string[] = []): Promise<RunningSegments> {
   const sessions: InferenceSession[] = [];
-  for (const [number, { bytes }] of cut.segments.entries()) {
-    const path = join(folder, `${number}.onnx`);
-    await writeFile(path, bytes);
-    sessions.push(
-      await InferenceSession.create(path, {
-        executionProviders: ['cpu'],
-        graphOptimizationLevel: 'all',
-        // Threads that wait for each other spin, which others on this machine pay for.
-        intraOpNumThreads: 1,
-        extra: { optimization: { disable_specified_optimizers: withoutOptimizers.join(';') } },
-      }),
-    );
-  }
+  for (const { path } of set.segments) sessions.push(await InferenceSession.create(path, sessionOptions(withoutOptimizers)));
   return {
-    cuts,
-    width: cut.width,
+    cuts: set.cuts,
+    width: set.width,
     run: async ({ batch, sequence, inputIds, attentionMask, tokenTypeIds }, onHidden) => {
       const tensor = (values: BigInt64Array): Tensor => new Tensor('int64', values, [batch, sequence]);
-      const feeds: Record<string, Tensor> = {
-        input_ids: tensor(inputIds),
-        attention_mask: tensor(attentionMask),
-        token_type_ids: tensor(tokenTypeIds),
-      };
-      for (const [number, session] of sessions.entries()) {
-        const results = await session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]!])));
-        const output = results[cut.segments[number]!.output]!;
-        if (number === cuts.length) return Float32Array.from(output.data as Float32Array);
-        if (cut.segments[number]!.output !== HIDDEN_OUTPUT) throw new Error('A segment gave no hidden state.');
-        onHidden(number, { values: output.data as Float32Array, sequence, width: cut.width });
-        feeds[HIDDEN_INPUT]?.dispose();
-        feeds[HIDDEN_INPUT] = output;
+      const feeds = new Map([
+        ['input_ids', tensor(inputIds)],
+        ['attention_mask', tensor(attentionMask)],
+        ['token_type_ids', tensor(tokenTypeIds)],
+      ]);
+      for (const [number, { inputs, output }] of set.segments.entries()) {
+        const results = await sessions[number]!.run(Object.fromEntries(inputs.map((name) => [name, feeds.get(name)!])));
+        const made = results[output]!;
+        if (number === set.cuts.length) return Float32Array.from(made.data as Float32Array);
+        onHidden(number, { values: floatsOf(made), sequence, width: set.width });
+        feeds.set(HIDDEN_INPUT, made);
       }
-      throw new Error('The model gave no logits.');
+      throw new Error('The model has no last segment.');
+    },
+    release: async () => {
+      for (const session of sessions) await session.release();
     },
   };
+}
+
+export function sessionOptions(withoutOptimizers: readonly string[]): InferenceSession.SessionOptions {
+  return {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: 1,
+    graphOptimizationLevel: 'all',
+    ...(withoutOptimizers.length === 0 ? {} : { extra: { optimization: { disable_specified_optimizers: withoutOptimizers.join(';') } } }),
+  };
+}
+
+/** Half floats come as their bits where the runtime has no class for them. */
+function floatsOf({ data }: Tensor): HiddenRows['values'] {
+  return data instanceof Uint16Array
+    ? new Float16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length)
+    : (data as Float32Array | Float16Array);
 }

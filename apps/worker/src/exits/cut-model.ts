@@ -62,7 +62,7 @@ function cut(model: OnnxModel, cuts: readonly number[]): CutModel {
     const between = { start: from === 0 ? undefined : starts[from], end: starts[to] };
     return { ...encodeExcerpt({ model, index, path, inputs, output: output.name, hidden }, between), layers: [from, to] };
   });
-  return { layers: starts.length, width: hidden.width, hiddenType: hidden.element === 'float' ? 'float32' : 'float16', segments };
+  return { layers: starts.length, width: hidden.width, hiddenType: 'float32', segments };
 }
 
 function isAscending(cuts: readonly number[], layers: number): boolean {

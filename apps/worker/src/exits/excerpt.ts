@@ -1,5 +1,5 @@
 import { takenBy, type GraphIndex } from '../graph/graph-index.js';
-import { ELEMENT, encodeOnnxModel, type OnnxModel, type OnnxNodeProto, type OnnxValueInfo } from '../graph/onnx-proto.js';
+import { ATTRIBUTE, ELEMENT, encodeOnnxModel, type OnnxModel, type OnnxNodeProto, type OnnxValueInfo } from '../graph/onnx-proto.js';
 import { MASK_INPUT, type ContentPath } from './content-path.js';
 import { isHidden, type HiddenType } from './hidden-shape.js';
 import { Refusal } from './refusal.js';
@@ -63,7 +63,7 @@ class Excerpt {
     const input = start === undefined ? given : [this.#hiddenInfo(HIDDEN_INPUT, start), ...given];
     const excerpt = {
       ...graph,
-      node: graph.node.filter((node) => this.#nodes.has(node)).map((node) => this.#renamed(node)),
+      node: this.#casted(graph.node.filter((node) => this.#nodes.has(node)).map((node) => this.#renamed(node))),
       initializer: graph.initializer.filter(({ name }) => this.#taken.has(name)),
       input,
       output: end === undefined ? graph.output : [this.#hiddenInfo(HIDDEN_OUTPUT, end)],
@@ -112,16 +112,36 @@ class Excerpt {
     const boundaries = [start, end].filter((value) => value !== undefined);
     if (takenBy(node).some((name) => boundaries.includes(name) && !node.input.includes(name)))
       throw new Refusal('The body of a loop or branch takes the hidden state between the layers.');
-    const named = (name: string): string => (name === start ? HIDDEN_INPUT : name === end ? HIDDEN_OUTPUT : name);
+    const named = (name: string): string => (name === start ? this.#inner(HIDDEN_INPUT) : name === end ? this.#inner(HIDDEN_OUTPUT) : name);
     return { ...node, input: input.map(named), output: node.output.map(named) };
   }
 
-  #hiddenInfo(name: string, value: string): OnnxValueInfo {
-    const said = this.#graph.model.graph.valueInfo.find((info) => info.name === value);
-    if (said !== undefined) return { ...said, name };
-    const { element, width } = this.#graph.hidden;
-    const dim = [{ dimParam: 'batch' }, { dimParam: 'sequence' }, { dimValue: width }];
-    const tensorType = { elemType: ELEMENT[element], shape: { dim } };
-    return { name, type: { tensorType } };
+  /** Name by which the nodes know what the runtime is given, or gives. */
+  #inner(name: string): string {
+    return this.#graph.hidden.element === 'float16' ? `${name}_half` : name;
   }
+
+  /** onnxruntime-node cannot be fed half floats on a Node that has a class for them; there and back through single ones nothing is lost. */
+  #casted(nodes: readonly OnnxNodeProto[]): OnnxNodeProto[] {
+    const { start, end } = this.#between;
+    if (this.#graph.hidden.element === 'float') return [...nodes];
+    return [
+      ...(start === undefined ? [] : [castNode(HIDDEN_INPUT, this.#inner(HIDDEN_INPUT), ELEMENT.float16)]),
+      ...nodes,
+      ...(end === undefined ? [] : [castNode(this.#inner(HIDDEN_OUTPUT), HIDDEN_OUTPUT, ELEMENT.float)]),
+    ];
+  }
+
+  #hiddenInfo(name: string, value: string): OnnxValueInfo {
+    const { element, width } = this.#graph.hidden;
+    const said = this.#graph.model.graph.valueInfo.find((info) => info.name === value);
+    if (said !== undefined && element === 'float') return { ...said, name };
+    const dim = [{ dimParam: 'batch' }, { dimParam: 'sequence' }, { dimValue: width }];
+    return { name, type: { tensorType: { elemType: ELEMENT.float, shape: { dim } } } };
+  }
+}
+
+function castNode(from: string, to: string, element: number): OnnxNodeProto {
+  const attribute = [{ name: 'to', type: ATTRIBUTE.int, i: element }];
+  return { opType: 'Cast', name: `${to}_cast`, domain: '', input: [from], output: [to], attribute };
 }

@@ -29,7 +29,10 @@ export interface SegmentSet {
   readonly layers: number;
   /** Last axis of the hidden state, `[batch, sequence, width]`. */
   readonly width: number;
-  /** Element type of the hidden state between segments: that of the model's own arithmetic. */
+  /**
+   * Element type of the hidden state as segments take and give it: single floats today, as fp16 models cast it inside (onnxruntime-node cannot be fed half floats on a
+   * Node that has a class for them).
+   */
   readonly hiddenType: 'float32' | 'float16';
   readonly segments: readonly Segment[];
 }
