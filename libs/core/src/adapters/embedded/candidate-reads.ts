@@ -2,14 +2,22 @@ import type { Candidate, CorpusVersion, Filter, Metadata } from '../../domain/in
 import type { EmbeddedDatabase } from './embedded-database.js';
 import type { PassageHit, PassageQuery } from './passage-index.js';
 import { VersionIndex } from './version-index.js';
-import { findVersionKey, versionKey } from './version-keys.js';
+import { versionKey } from './version-keys.js';
 
 const PASSAGE = `
   SELECT d.document_id, d.title, d.metadata, p.ordinal, p.start_offset, p.end_offset, p.text
   FROM passages p JOIN indexed_documents d ON d.key = p.document_key WHERE p.key = ?`;
 
+const LATER_VERSIONS = `
+  SELECT later.key, later.dimensions FROM versions used
+  JOIN versions later ON later.tenant = used.tenant AND later.corpus = used.corpus AND later.corpus_id = used.corpus_id
+  WHERE used.key = ? AND later.version > used.version`;
+
 /** A version that nobody asked for this long leaves memory. */
 const IDLE_MS = 10 * 60_000;
+
+/** Documents loaded in one step while nothing else waits: some ten milliseconds. */
+const STEP_DOCUMENTS = 256;
 
 interface LoadedVersion {
   readonly index: VersionIndex;
@@ -58,23 +66,49 @@ export class CandidateReads {
     });
   }
 
+  /**
+   * Loads some of a version that may be promoted next: a later one of a corpus that is searched. The first search after the swap then waits for no load.
+   *
+   * @returns whether there is more to load
+   */
+  prepare(): boolean {
+    return this.database.read(() => {
+      for (const [used, { usedAt }] of [...this.loaded]) {
+        for (const row of this.database.statement(LATER_VERSIONS).all(used)) {
+          const key = row['key'] as number;
+          const known = this.loaded.get(key);
+          const index = known?.index ?? new VersionIndex(this.database, key, row['dimensions'] as number);
+          const isWhole = this.applied(key, index, STEP_DOCUMENTS);
+          this.loaded.set(key, { index, usedAt: Math.max(usedAt, known?.usedAt ?? 0) });
+          if (!isWhole) return true;
+        }
+      }
+      return false;
+    });
+  }
+
   private current(version: CorpusVersion): VersionIndex {
-    const key = findVersionKey(this.database, version);
+    const key = versionKey(this.database, version);
     this.forgetOthers(key);
-    const index =
-      this.loaded.get(key ?? -1)?.index ?? new VersionIndex(this.database, versionKey(this.database, version), version.embedder.dimensions);
-    try {
-      index.applyChanges();
-    } catch (error) {
-      // Half applied: the next search starts from the file again.
-      this.loaded.delete(key!);
-      throw error;
-    }
-    this.loaded.set(key!, { index, usedAt: Date.now() });
+    const index = this.loaded.get(key)?.index ?? new VersionIndex(this.database, key, version.embedder.dimensions);
+    this.applied(key, index);
+    this.loaded.set(key, { index, usedAt: Date.now() });
     return index;
   }
 
-  private forgetOthers(key: number | undefined): void {
+  private applied(key: number, index: VersionIndex, mostDocuments?: number): boolean {
+    try {
+      return index.applyChanges(mostDocuments);
+    } catch (error) {
+      // Half applied: the next search starts from the file again.
+      this.loaded.delete(key);
+      throw error;
+    }
+  }
+
+  /** Versions that are gone, by whatever process, and those that nobody asks for. */
+  private forgetOthers(key: number): void {
+    if (this.loaded.size === 0 || (this.loaded.size === 1 && this.loaded.has(key))) return;
     for (const [other, { usedAt }] of this.loaded) {
       if (other === key) continue;
       const idle = Date.now() - usedAt > IDLE_MS;

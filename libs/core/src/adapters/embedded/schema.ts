@@ -65,12 +65,20 @@ export const SCHEMA = `
     text TEXT NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX passages_by_document ON passages (document_key, ordinal);
-  CREATE INDEX passages_by_version ON passages (version_key);
+  CREATE INDEX passages_by_version ON passages (version_key, ordinal);
 
   PRAGMA user_version = ${String(SCHEMA_VERSION)};
 `;
 
 /** From the schema of the number before, by that number. Documents of schema 1 have no content hash: sent again, they are written again. */
 export const MIGRATIONS: ReadonlyMap<number, string> = new Map([
-  [1, 'ALTER TABLE indexed_documents ADD COLUMN content_hash TEXT; PRAGMA user_version = 2;'],
+  [
+    1,
+    `
+    ALTER TABLE indexed_documents ADD COLUMN content_hash TEXT;
+    DROP INDEX passages_by_version;
+    CREATE INDEX passages_by_version ON passages (version_key, ordinal);
+    PRAGMA user_version = 2;
+  `,
+  ],
 ]);

@@ -19,6 +19,7 @@ export function createStoreOperations(database: EmbeddedDatabase) {
     countIndexed: (version: CorpusVersion) => candidates.countDocuments(version),
     retrieve: (version: CorpusVersion, query: PassageQuery) => candidates.retrieve(version, query),
     countPassages: (version: CorpusVersion, filter?: Filter) => candidates.count(version, filter),
+    prepare: () => candidates.prepare(),
     createCorpus: records.createCorpus.bind(records),
     findCorpus: records.findCorpus.bind(records),
     listCorpora: records.listCorpora.bind(records),

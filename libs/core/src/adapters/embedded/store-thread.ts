@@ -30,7 +30,17 @@ function runNext(): void {
   const request = waiting.shift();
   if (request === undefined) return;
   port.postMessage(run(request));
-  if (waiting.length > 0) setImmediate(runNext);
+  setImmediate(waiting.length > 0 ? runNext : prepare);
+}
+
+/** In steps, so that a request that has arrived waits for one of them only. */
+function prepare(): void {
+  if (waiting.length > 0) return;
+  try {
+    if (operations?.prepare() === true) setImmediate(prepare);
+  } catch {
+    // Nobody asked for it; a search that does will tell.
+  }
 }
 
 function run({ id, operation, args }: OperationRequest): ThreadReply {
