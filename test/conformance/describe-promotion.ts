@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Candidate, CorpusRecord, CorpusVersion, IndexedDocument } from '@rerank-fleet/core/domain';
 import type { CandidateStore } from '@rerank-fleet/core/ports';
-import type { Stores } from './describe-stores.js';
+import type { Stores, StoresFactory } from './describe-stores.js';
 import { direction, passage, recordOf, sparse, versionOf, widerVersionOf } from './store-fixtures.js';
 
 /** The same document as each version has it: the title tells which, as do vectors of the version's length. */
@@ -42,7 +42,7 @@ async function withTwoVersions({ candidateStore, documentStore }: Stores, tenant
   return { versions, record };
 }
 
-export function describePromotion(stores: () => Stores, freshTenant: () => string): void {
+export function describePromotion(factory: StoresFactory, stores: () => Stores, freshTenant: () => string): void {
   describe('promotion', () => {
     test('versions of different dimensions stand side by side, and dropping one leaves the other', async () => {
       const { candidateStore } = stores();
@@ -75,7 +75,7 @@ export function describePromotion(stores: () => Stores, freshTenant: () => strin
       }
     });
 
-    test('a promoted version outlives the one before, which is dropped under its readers', { timeout: 30_000 }, async () => {
+    test('a promoted version outlives the one before, which is dropped under its readers', { timeout: 60_000 }, async () => {
       const { candidateStore, documentStore } = stores();
       const { record, versions } = await withTwoVersions(stores(), freshTenant(), ['a', 'b', 'c']);
       let done = false;
@@ -101,8 +101,11 @@ export function describePromotion(stores: () => Stores, freshTenant: () => strin
       }
     });
 
-    test('under writers, no read sees a mix, a gap or an error while the promotion swaps back and forth', { timeout: 60_000 }, async () => {
-      const reads = await swapUnderLoad(stores(), freshTenant());
+    test('under writers, no read sees a mix, a gap or an error while the promotion swaps back and forth', { timeout: 120_000 }, async () => {
+      const others = await factory.open();
+      const reads = await swapUnderLoad(stores(), others, freshTenant()).finally(async () => {
+        await Promise.all([others.candidateStore.close(), others.documentStore.close()]);
+      });
       for (const version of [1, 2]) expect(reads.get(version)).toBeGreaterThanOrEqual(READS_OF_EACH);
     });
   });
@@ -123,7 +126,10 @@ const READS_OF_EACH = 15;
 
 /** What writers, readers and the one who promotes share. */
 interface Load extends TwoVersions {
+  /** Of the readers and of who promotes. */
   readonly stores: Stores;
+  /** Of the writers: opened apart, as by another process. */
+  readonly writing: Stores;
   /** Documents that are in both versions all the time; some are written again and again. */
   readonly rewritten: readonly string[];
   readonly always: readonly string[];
@@ -134,12 +140,12 @@ interface Load extends TwoVersions {
 }
 
 /** Runs writers and readers until the promotion has swapped often and both versions were read often. Resolves to the reads by version. */
-async function swapUnderLoad(stores: Stores, tenant: string): Promise<ReadonlyMap<number, number>> {
+async function swapUnderLoad(stores: Stores, writing: Stores, tenant: string): Promise<ReadonlyMap<number, number>> {
   const rewritten = Array.from({ length: 6 }, (_, n) => `rewritten-${String(n)}`);
   const always = [...rewritten, ...Array.from({ length: 12 }, (_, n) => `kept-${String(n)}`)];
   const corpus = await withTwoVersions(stores, tenant, always);
   const reads = new Map(corpus.versions.map(({ version }) => [version, 0]));
-  const load: Load = { ...corpus, stores, rewritten, always, reads, lastSeq: 1, isDone: false };
+  const load: Load = { ...corpus, stores, writing, rewritten, always, reads, lastSeq: 1, isDone: false };
   const work = [readOn(load, 'dense'), readOn(load, 'hybrid'), readOn(load, 'dense'), writeOn(load, 0), writeOn(load, 1), swapOn(load)];
   // The first that fails ends the others.
   const ended = work.map((part) => part.finally(() => (load.isDone = true)));
@@ -162,7 +168,7 @@ async function readOn(load: Load, mode: 'dense' | 'hybrid'): Promise<void> {
 
 /** Writes documents again, adds new ones and deletes those of a few steps before, in both versions. */
 async function writeOn(load: Load, writer: number): Promise<void> {
-  const { candidateStore } = load.stores;
+  const { candidateStore } = load.writing;
   const newId = (n: number) => `new-${String(writer)}-${String(n % 10)}`;
   for (let n = 0; !load.isDone; n += 1) {
     const seq = (load.lastSeq += 1);

@@ -42,7 +42,7 @@ export function describeStores(name: string, factory: StoresFactory): void {
     describeWrites(() => stores.candidateStore, freshTenant);
     describeStamps(() => stores.candidateStore, freshTenant);
     describeVersions(() => stores, freshTenant);
-    describePromotion(() => stores, freshTenant);
+    describePromotion(factory, () => stores, freshTenant);
     describeDocumentStore(() => stores.documentStore, freshTenant);
     describeReopening(factory, () => stores, freshTenant);
   });

@@ -16,6 +16,13 @@ for (let n = 1; n <= Number(count); n += 1) {
   if (role === 'create') process.send!(await documentStore.createCorpus(recordOf(version)));
   if (role === 'rewrite')
     await candidateStore.writeDocuments(version, [indexed('same', n * 2 + Number(name), [passage(0, 0, { [termOf(n)]: 1 })])]);
+  if (role === 'stamp') {
+    const seq = n * 2 + Number(name);
+    const known = await candidateStore.restampDocuments(version, [{ documentId: 'same', contentHash: 'made-up', seq }]);
+    const passages = [passage(0, 0, { 7: 1 }), passage(1, 1, { 7: 1 })];
+    if (n % 10 === 0) await candidateStore.deleteDocuments(version, ['same'], seq);
+    else if (!known.has('same')) await candidateStore.writeDocuments(version, [indexed('same', seq, passages)]);
+  }
   if (role === 'write') {
     const passages = [passage(0, n, { [termOf(n)]: 1 }), passage(1, n, { [termOf(n)]: 1 }), passage(2, n, { [termOf(n)]: 1 })];
     await candidateStore.writeDocuments(version, [indexed(`${name}-${String(n)}`, n, passages)]);

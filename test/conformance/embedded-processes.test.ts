@@ -43,7 +43,7 @@ async function passagesWith(term: number): Promise<number> {
 }
 
 describe('two processes and more on one state directory', () => {
-  test('a search sees each write of other processes that was durable before it began', { timeout: 30_000 }, async () => {
+  test('a search sees each write of other processes that was durable before it began', { timeout: 60_000 }, async () => {
     const seen: Promise<number>[] = [];
     const writers = [1, 2].map((name) => start('write', name, 60));
     for (const writer of writers) writer.on('message', (term: number) => seen.push(passagesWith(term)));
@@ -53,14 +53,25 @@ describe('two processes and more on one state directory', () => {
     expect(await stores.candidateStore.countPassages(version)).toBe(360);
   });
 
-  test('of writes to one document the highest seq wins, whoever wrote it', { timeout: 30_000 }, async () => {
+  test('of writes to one document the highest seq wins, whoever wrote it', { timeout: 60_000 }, async () => {
     expect(await Promise.all([start('rewrite', 0, 80), start('rewrite', 1, 80)].map(ended))).toEqual([0, 0]);
     expect(await stores.candidateStore.countPassages(version)).toBe(1);
     // The writers' last are 160 and 161.
     expect(await passagesWith(100_080)).toBe(1);
   });
 
-  test('a writer that is killed loses nothing it was told is durable, and leaves no half document', { timeout: 30_000 }, async () => {
+  test('restamps, writes and deletes of one document end with the highest seq, whoever made them', { timeout: 60_000 }, async () => {
+    expect(await Promise.all([start('stamp', 0, 85), start('stamp', 1, 85)].map(ended))).toEqual([0, 0]);
+    expect(await stores.candidateStore.documentSeqs(version, ['same'])).toEqual(new Map([['same', 171]]));
+    expect(await passagesWith(7)).toBe(2);
+    expect(await stores.candidateStore.countPassages(version)).toBe(2);
+    expect(await Promise.all([start('stamp', 2, 90), start('stamp', 3, 90)].map(ended))).toEqual([0, 0]);
+    // The last that each of them does is a delete.
+    expect(await stores.candidateStore.documentSeqs(version, ['same'])).toEqual(new Map([['same', 183]]));
+    expect(await passagesWith(7)).toBe(0);
+  });
+
+  test('a writer that is killed loses nothing it was told is durable, and leaves no half document', { timeout: 60_000 }, async () => {
     const victim = start('write', 3, 100_000);
     const durable: number[] = [];
     await new Promise<void>((resolve) => {
@@ -83,7 +94,7 @@ describe('two processes and more on one state directory', () => {
 
   test(
     'processes that start together on an empty directory all open it, and one of them creates a corpus',
-    { timeout: 30_000 },
+    { timeout: 60_000 },
     async () => {
       await Promise.all([stores.candidateStore.close(), stores.documentStore.close()]);
       rmSync(directory, { recursive: true, force: true });

@@ -84,7 +84,7 @@ describe('a file of the first release', () => {
     expect(await candidateStore.retrieve(version, dense)).toHaveLength(10);
   });
 
-  test('is taken over once by processes that open it together', { timeout: 30_000 }, async () => {
+  test('is taken over once by processes that open it together', { timeout: 60_000 }, async () => {
     firstRelease();
     const children = [1, 2, 3].map((name) =>
       fork(join(import.meta.dirname, 'embedded-child.ts'), ['write', directory, String(name), '5'], { execArgv: [] }),
@@ -179,7 +179,7 @@ describe('versions held in memory', () => {
     database.close();
   });
 
-  test('in the store’s own thread too, while it has nothing else to do', { timeout: 30_000 }, async () => {
+  test('in the store’s own thread too, while it has nothing else to do', { timeout: 60_000 }, async () => {
     const { candidateStore } = open();
     for (const made of [version, next]) await candidateStore.createVersion(made);
     await candidateStore.writeDocuments(version, tenDocuments());
