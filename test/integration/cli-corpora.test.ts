@@ -81,6 +81,7 @@ describe('rerank corpora set', () => {
     };
     const run = await rerank(['corpora', 'set', 'manuals', '--chunking', 'none']);
     expect(run.status).toBe(1);
+    expect(run.stderr).toContain('\n  Here that is `rerank reindex start`');
     expect(run.stderr).toContain(
       'A change of chunking needs a new index: send it to POST /v1/admin/corpora/manuals/reindex. (reindex_required',
     );

@@ -48,12 +48,18 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What the command line adds to what the service says. */
+const HINTS: Readonly<Record<string, string>> = {
+  unauthorized: 'Give a key with --api-key or RERANK_API_KEY.',
+  reindex_required: 'Here that is `rerank reindex start`, with the same options.',
+};
+
 function apiMessage(error: RerankApiError): string {
   const id = error.requestId === undefined ? '' : `, request ${error.requestId}`;
   // A single fault is the detail already.
   const faults = error.errors
     .filter(({ detail }) => !error.detail.includes(detail))
     .map(({ pointer, detail }) => `\n  ${pointer === '' ? 'body' : pointer}: ${detail}`);
-  const hint = error.code === 'unauthorized' ? '\n  Give a key with --api-key or RERANK_API_KEY.' : '';
+  const hint = Object.hasOwn(HINTS, error.code) ? `\n  ${HINTS[error.code]}` : '';
   return `${error.detail} (${error.code}${id})${faults.join('')}${hint}`;
 }
