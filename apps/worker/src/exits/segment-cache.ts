@@ -12,7 +12,7 @@ const recordSchema = z.discriminatedUnion('outcome', [
     outcome: z.literal('cut'),
     layers: z.int().positive(),
     width: z.int().positive(),
-    hiddenType: z.literal('float32'),
+    hiddenType: z.enum(['float32', 'float16']),
     segments: z.array(
       z.object({
         inputs: z.array(z.string()),

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { makeQueries } from './make-queries.js';
+
+const TEXTS = [
+  'A flea is a small insect without wings. It lives on the blood of cats and dogs, and jumps far.',
+  'Most cats sleep for twelve hours a day. Old dogs sleep longer, as do kittens, and no one wakes them.',
+  'The insect family has wings in most cases. Cats hunt the insect at night.',
+  'Ticks are related to spiders. They live on blood, too, and so does the flea.',
+];
+
+describe(makeQueries, () => {
+  it('makes one a text, of its own words', () => {
+    const queries = makeQueries(TEXTS, TEXTS.length);
+    expect(queries[0]).toBe('what is flea');
+    expect(queries).toHaveLength(4);
+    for (const [at, query] of queries.entries()) {
+      const words = TEXTS[at]!.toLowerCase();
+      for (const word of query.replace(/^what (is|are) /, '').split(' ')) expect(words).toContain(word);
+    }
+  });
+
+  it('takes texts evenly, no more than are asked for, and gives the same again', () => {
+    const queries = makeQueries(TEXTS, 2);
+    expect(queries).toHaveLength(2);
+    expect(queries).toEqual(makeQueries(TEXTS, 2));
+  });
+
+  it('makes none of what has no words', () => {
+    expect(makeQueries(['…', '42', ''], 3)).toEqual([]);
+  });
+});
