@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { FileBlobStore } from '@rerank-fleet/core/adapters/blobs/file-blob-store';
 import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
@@ -12,69 +11,13 @@ import { batchTask } from '@rerank-fleet/worker/batch/batch-task';
 import { FairRows } from '@rerank-fleet/worker/batch/fair-rows';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { announcement } from '../support/api-fakes.js';
+import { Life } from '../support/life.js';
 import { RedisServer } from '../support/redis-server.js';
 
 const TENANT = 'acme';
 const ROWS = 6;
 /** More than any life has calls. */
 const NEVER = 1_000;
-
-/** The calls of one process to what outlives it: it dies before or after the n-th of them, and nothing that it waits for then ever comes. */
-class Life {
-  readonly #dies: number;
-  readonly #when: 'before' | 'after';
-  readonly #streams: Readable[] = [];
-  #calls = 0;
-  #die: () => void = () => undefined;
-  readonly death = new Promise<void>((resolve) => (this.#die = resolve));
-  ended = false;
-
-  constructor(dies: number, when: 'before' | 'after') {
-    this.#dies = dies;
-    this.#when = when;
-  }
-
-  through<T extends object>(target: T): T {
-    return new Proxy(target, {
-      get: (_, name) => {
-        const member: unknown = Reflect.get(target, name, target);
-        return typeof member === 'function' ? (...values: unknown[]) => this.#call(target, member as () => unknown, values) : member;
-      },
-    });
-  }
-
-  /** What the system does for a dead process. */
-  bury(): void {
-    for (const stream of this.#streams) stream.destroy();
-  }
-
-  #call(target: object, member: () => unknown, values: unknown[]): unknown {
-    this.#streams.push(...values.filter((value) => value instanceof Readable));
-    this.#calls += 1;
-    if (this.#isOver('before')) return forever();
-    const result: unknown = Reflect.apply(member, target, values);
-    if (!(result instanceof Promise)) return result;
-    return result.then((value: unknown) => {
-      if (value instanceof Readable) this.#streams.push(value);
-      if (this.ended) this.bury();
-      return this.#isOver('after') ? forever() : value;
-    });
-  }
-
-  #isOver(when: 'before' | 'after'): boolean {
-    if (!this.ended && this.#calls >= this.#dies && when === this.#when) {
-      this.ended = true;
-      this.#die();
-    }
-    return this.ended;
-  }
-}
-
-/** Neither settles nor yields. */
-function forever(): Promise<never> & AsyncIterable<never> {
-  const never = new Promise<never>(() => undefined);
-  return Object.assign(never, { [Symbol.asyncIterator]: () => ({ next: () => never }) });
-}
 
 let directory: string;
 let server: RedisServer;

@@ -1,4 +1,4 @@
-import { withFailures } from '@rerank-fleet/core/corpora';
+import { withFailures, type ReindexProgress } from '@rerank-fleet/core/corpora';
 import type { ReindexFailure } from '@rerank-fleet/core/domain';
 import type { DocumentPage } from '@rerank-fleet/core/ports';
 import { dueOf, indexPage, isCareful } from './index-page.js';
@@ -18,11 +18,12 @@ interface Flight {
 
 /**
  * Brings every document of the record to the new version, from the checkpoint on. Some pages are in flight, so that the embedder has full batches; the
- * checkpoint stands behind the last page before which none is missing.
+ * checkpoint stands behind the last page before which none is missing. The last page of all has no place behind it: its counts are in what this resolves to, to be
+ * stored with the new status.
  *
  * @throws the signal's reason
  */
-export async function buildVersion(parts: ReindexParts, session: ReindexSession): Promise<void> {
+export async function buildVersion(parts: ReindexParts, session: ReindexSession): Promise<ReindexProgress> {
   const reader = new PageReader(parts, session);
   const flights: Flight[] = [];
   const landings = new Set<Promise<void>>();
@@ -35,21 +36,23 @@ export async function buildVersion(parts: ReindexParts, session: ReindexSession)
     const landing = indexPage(parts, session, due).then((failures) => {
       flight.failures = failures;
       land(session, flights);
+      void session.look();
     });
     const settled = landing.finally(() => landings.delete(settled));
     settled.catch(() => undefined);
     landings.add(settled);
   };
   try {
-    for (let after = session.progress.checkpoint, more = true; more;) {
+    for (let after = session.progress.checkpoint; ;) {
       const page = await reader.read(after);
       await launch(page);
+      after = page.next;
+      if (after === undefined) break;
       while (isFull(parts, flights, carefulPages > 0)) await Promise.race(landings);
       if (carefulPages > 0 && (carefulPages -= 1) === 0) calm(session);
-      after = page.next;
-      more = after !== undefined;
     }
     await Promise.all(landings);
+    return flights.reduce(progressAfter, session.progress);
   } finally {
     // Whoever comes after must not meet writes of this one.
     await Promise.allSettled(landings);
@@ -58,17 +61,18 @@ export async function buildVersion(parts: ReindexParts, session: ReindexSession)
 
 /** Counts pages that have landed, in their order. */
 function land(session: ReindexSession, flights: Flight[]): void {
-  for (let [first] = flights; first?.failures !== undefined; [first] = flights) {
+  for (let [first] = flights; first?.failures !== undefined && first.page.next !== undefined; [first] = flights) {
     flights.shift();
-    const { page, due, failures } = first;
-    const { progress } = session;
-    session.progress = {
-      ...withFailures(progress, failures),
-      created: progress.created + due - failures.length,
-      updated: progress.updated + page.documents.length - due,
-      ...(page.next === undefined ? {} : { checkpoint: page.next }),
-    };
+    session.progress = { ...progressAfter(session.progress, first), checkpoint: first.page.next };
   }
+}
+
+function progressAfter(progress: ReindexProgress, { page, due, failures = [] }: Flight): ReindexProgress {
+  return {
+    ...withFailures(progress, failures),
+    created: progress.created + due - failures.length,
+    updated: progress.updated + page.documents.length - due,
+  };
 }
 
 function isFull({ limits }: ReindexParts, flights: readonly Flight[], careful: boolean): boolean {

@@ -60,6 +60,12 @@ export class ReindexKeeper {
     await tended;
   }
 
+  /** Resolves when no reindex is in hand any more. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0 || this.#tending.size > 0)
+      await Promise.allSettled([...[...this.#running.values()].map(({ done }) => done), ...this.#tending.values()]);
+  }
+
   /** Lets go of every reindex; other workers take them at once. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -104,8 +104,9 @@ export class ReindexSession {
   }
 
   /** @throws the signal's reason */
-  async beginValidation(total: number): Promise<void> {
-    await this.#write((record) => beginValidation(record, this.#claim, { ...this.#told(), total }));
+  async beginValidation(progress: ReindexProgress): Promise<void> {
+    const { throttledMs, workedMs } = this.#told();
+    await this.#write((record) => beginValidation(record, this.#claim, { ...progress, throttledMs, workedMs }));
     this.progress = progressOf(this.#reindex);
   }
 

@@ -15,8 +15,9 @@ export async function runReindex(parts: ReindexParts, session: ReindexSession): 
   // A cancel may have dropped the version while its index was made.
   await patiently(parts, session, () => session.save());
   if (session.reindex.status === 'building') {
-    await buildVersion(parts, session);
-    await patiently(parts, session, async () => session.beginValidation(await parts.documents.countDocuments(session.ref)));
+    const progress = await buildVersion(parts, session);
+    const total = await patiently(parts, session, () => parts.documents.countDocuments(session.ref));
+    await patiently(parts, session, () => session.beginValidation({ ...progress, total }));
   }
   const validation = await validateVersion(parts, session);
   await patiently(parts, session, () => session.save());
