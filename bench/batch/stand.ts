@@ -26,6 +26,8 @@ const KEYS = Object.fromEntries(TENANTS.map((tenant) => [tenant, `bench-key-of-$
 export interface StandOptions {
   /** Folder for CPU profiles of all Node processes. */
   readonly profile?: string | undefined;
+  /** Other variables of the API. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** A private Redis with its append-only file, a folder for blobs, and a real API process; all on loopback, gone afterwards. */
@@ -52,14 +54,21 @@ export class Stand {
     }
   }
 
-  static async #start({ profile }: StandOptions): Promise<Stand> {
+  static async #start({ profile, settings: more = {} }: StandOptions): Promise<Stand> {
     const [root, server] = await Promise.all([mkdtemp(join(tmpdir(), 'rerank-batch-bench-')), RedisServer.start()]);
     const { documentStore, candidateStore } = openEmbeddedStores({ directory: join(root, 'store') });
     for (const tenant of TENANTS) await documentStore.createCorpus(corpusRecord({ tenant, corpus: CORPUS }));
     await Promise.all([documentStore.close(), candidateStore.close()]);
     const redis = await connectRedis(server.url, { role: 'consumer', name: 'bench' });
-    const keys = TENANTS.map((tenant) => ({ tenant, key: KEYS[tenant], scopes: ['search', 'jobs'] }));
-    const settings = { REDIS_URL: server.url, RERANK_STATE_DIR: root, PORT: '0', LOG_LEVEL: 'warn', API_KEYS: JSON.stringify(keys) };
+    const keys = TENANTS.map((tenant) => ({ tenant, key: KEYS[tenant], scopes: ['search', 'jobs', 'operator'] }));
+    const settings = {
+      REDIS_URL: server.url,
+      RERANK_STATE_DIR: root,
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      API_KEYS: JSON.stringify(keys),
+      ...more,
+    };
     const api = fork(API, {
       env: childEnvironment(settings),
       execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
@@ -76,6 +85,10 @@ export class Stand {
 
   get redisPid(): number {
     return this.#parts.redisPid;
+  }
+
+  get redisUrl(): string {
+    return this.#parts.server.url;
   }
 
   get stateDirectory(): string {
