@@ -22,19 +22,34 @@ export class RedisServer {
   readonly #directory: string;
   #process: ChildProcess | undefined;
 
-  private constructor(command: string, port: number, directory: string, settings: readonly string[]) {
+  private constructor(command: string, port: number, directory: string, more: readonly string[]) {
     this.url = `redis://127.0.0.1:${port}`;
     this.#command = command;
     this.#directory = directory;
-    const ours = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--appendonly', 'yes'];
-    const save = settings.includes('--save') ? [] : ['--save', ''];
-    this.#arguments = [...ours, ...save, ...settings];
+    this.#arguments = more;
   }
 
   /** @throws StackError if there is no redis-server and none can be fetched */
   static async start({ settings = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+    return await RedisServer.#start((port, directory) => [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--appendonly', 'yes'],
+      ...(settings.includes('--save') ? [] : ['--save', '']),
+      ...settings,
+    ]);
+  }
+
+  /** A sentinel; it writes what it learns into its file of settings. */
+  static async startSentinel(configPath: string): Promise<RedisServer> {
+    return await RedisServer.#start((port, directory) => [
+      configPath,
+      ...['--sentinel', '--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
+    ]);
+  }
+
+  static async #start(settingsOf: (port: number, directory: string) => readonly string[]): Promise<RedisServer> {
     const { command } = await resolveRedisBinary({ cacheDirectory: defaultCacheDirectory(chosen('XDG_CACHE_HOME')) });
-    const server = new RedisServer(command, await freePort(), await mkdtemp(join(tmpdir(), 'rerank-redis-')), settings);
+    const [port, directory] = [await freePort(), await mkdtemp(join(tmpdir(), 'rerank-redis-'))];
+    const server = new RedisServer(command, port, directory, settingsOf(port, directory));
     await server.resume();
     return server;
   }
@@ -50,7 +65,7 @@ export class RedisServer {
     await new Promise<void>((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
         lines.push(line);
-        if (/ready to accept connections/i.test(line)) resolve();
+        if (/ready to accept connections|Sentinel ID is/i.test(line)) resolve();
       });
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`redis-server ended with ${String(code)}:\n${lines.join('\n')}`)));
