@@ -308,6 +308,7 @@ describe('documents', () => {
   });
 
   it('needs the scope ingest to read all, and refuses other queries', async () => {
+    expect((await api.inject({ url: `${DOCUMENTS}?after=nonsense` })).json().errors?.[0]?.pointer).toBe('/after');
     expect((await api.inject({ url: `${DOCUMENTS}?limit=0` })).json().errors?.[0]?.pointer).toBe('/limit');
     expect((await api.inject({ url: `${DOCUMENTS}?page=2` })).statusCode).toBe(400);
     expect((await api.inject({ url: '/v1/corpora/none/documents' })).json().code).toBe('corpus_not_found');
