@@ -77,6 +77,29 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       says: 'Near 1 under load. Small batches on an idle worker are no fault.',
     },
     {
+      title: 'Share of layers run',
+      unit: 'percentunit',
+      lines: {
+        '{{model}}': `sum by (model) (rate(rerank_fleet_early_exit_layers_run_total[${RATE}])) / sum by (model) (rate(rerank_fleet_early_exit_layers_possible_total[${RATE}]))`,
+      },
+      says: 'Of requests with effort balanced or fast.',
+    },
+    {
+      title: 'Pairs that stay at a cut',
+      unit: 'percentunit',
+      lines: {
+        '{{model}} after layer {{layer}}': `sum by (model, layer) (rate(rerank_fleet_early_exit_pairs_total{outcome="stayed"}[${RATE}])) / sum by (model, layer) (rate(rerank_fleet_early_exit_pairs_total[${RATE}]))`,
+      },
+    },
+    {
+      title: 'Predictions off',
+      unit: 'short',
+      lines: {
+        '{{model}} after layer {{layer}}': `sum by (model, layer) (rate(rerank_fleet_early_exit_prediction_error_sigmas_sum[${RATE}])) / sum by (model, layer) (rate(rerank_fleet_early_exit_prediction_error_sigmas_count[${RATE}]))`,
+      },
+      says: 'In standard deviations of the fit, 0.8 on average where texts are like those of the fit. When it grows, fit the heads again.',
+    },
+    {
       title: 'Padding waste',
       unit: 'percentunit',
       lines: {

@@ -85,9 +85,11 @@ const LABELS = [
   'collector',
   'device',
   'kind',
+  'layer',
   'method',
   'mode',
   'model',
+  'outcome',
   'pool',
   'priority',
   'queue',
@@ -97,7 +99,7 @@ const LABELS = [
   'status',
   'tier',
 ];
-const UNITS = { counter: /_total$/, gauge: /^rerank_fleet_/, histogram: /_(seconds|ratio|bytes|tokens|pairs)$/ } as const;
+const UNITS = { counter: /_total$/, gauge: /^rerank_fleet_/, histogram: /_(seconds|ratio|bytes|tokens|pairs|sigmas)$/ } as const;
 
 describe.each([
   ['worker', WORKER_METRICS],
