@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Candidate, CorpusRecord, CorpusVersion, IndexedDocument } from '@rerank-fleet/core/domain';
 import type { CandidateStore } from '@rerank-fleet/core/ports';
-import type { Stores, StoresFactory } from './describe-stores.js';
-import { direction, passage, recordOf, sparse, versionOf, widerVersionOf } from './store-fixtures.js';
+import { direction, passage, recordOf, sparse, tenDocuments, versionOf, widerVersionOf } from './store-fixtures.js';
+import type { Stores, StoresFactory } from './stores.js';
 
 /** The same document as each version has it: the title tells which, as do vectors of the version's length. */
 function documentIn(version: CorpusVersion, documentId: string, seq: number, passages = 1): IndexedDocument {
@@ -65,6 +65,30 @@ export function describePromotion(factory: StoresFactory, stores: () => Stores, 
       expect(await search(candidateStore, second)).toHaveLength(5);
     });
 
+    test('options of the index change nothing of what a search finds', async () => {
+      const { candidateStore } = stores();
+      const tenant = freshTenant();
+      const options = [
+        { quantization: 'scalar', hnsw: { m: 8, efConstruct: 64 }, onDisk: true, shards: 2, replicas: 1 },
+        { quantization: 'binary', hnsw: { m: 0 } },
+      ] as const;
+      for (const [n, index] of options.entries()) {
+        const version = { ...versionOf(tenant, n + 1), index };
+        await candidateStore.createVersion(version);
+        await candidateStore.writeDocuments(version, tenDocuments());
+        const found = await candidateStore.retrieve(version, { mode: 'dense', dense: direction(42), limit: 4 });
+        expect(found.map(({ documentId }) => documentId)).toEqual(['d4', 'd5', 'd3', 'd6']);
+        expect(found[0]!.firstStage.score).toBeCloseTo(Math.cos((2 * Math.PI) / 180), 4);
+        const fused = await candidateStore.retrieve(version, {
+          mode: 'hybrid',
+          dense: direction(42),
+          sparse: sparse({ 104: 1 }),
+          limit: 4,
+        });
+        expect(fused[0]).toMatchObject({ documentId: 'd4' });
+      }
+    });
+
     test('the record follows a promotion and its rollback, and each version is there at every step', async () => {
       const { candidateStore, documentStore } = stores();
       const { record, versions } = await withTwoVersions(stores(), freshTenant(), ['a', 'b']);
@@ -101,13 +125,17 @@ export function describePromotion(factory: StoresFactory, stores: () => Stores, 
       }
     });
 
-    test('under writers, no read sees a mix, a gap or an error while the promotion swaps back and forth', { timeout: 120_000 }, async () => {
-      const others = await factory.open();
-      const reads = await swapUnderLoad(stores(), others, freshTenant()).finally(async () => {
-        await Promise.all([others.candidateStore.close(), others.documentStore.close()]);
-      });
-      for (const version of [1, 2]) expect(reads.get(version)).toBeGreaterThanOrEqual(READS_OF_EACH);
-    });
+    test(
+      'under writers, no read sees a mix, a gap or an error while the promotion swaps back and forth',
+      { timeout: 120_000 },
+      async () => {
+        const others = await factory.open();
+        const reads = await swapUnderLoad(stores(), others, freshTenant()).finally(async () => {
+          await Promise.all([others.candidateStore.close(), others.documentStore.close()]);
+        });
+        for (const version of [1, 2]) expect(reads.get(version)).toBeGreaterThanOrEqual(READS_OF_EACH);
+      },
+    );
   });
 }
 

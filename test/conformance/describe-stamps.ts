@@ -46,12 +46,17 @@ export function describeStamps(store: () => CandidateStore, freshTenant: () => s
   describe('restamps', () => {
     test('an unchanged document takes the higher seq and searches find it as before', async () => {
       await write(lettered('d', 1, 'A', 3), lettered('other', 1, 'A'));
-      const before = await store().retrieve(version, { mode: 'hybrid', dense: direction(0), sparse: sparse({ 65: 1 }), limit: 10 });
+      // Equal scores have no order on a server, and its IDF may count a point twice for a while.
+      const found = async (mode: 'dense' | 'sparse' | 'hybrid') => {
+        const candidates = await store().retrieve(version, { mode, dense: direction(0), sparse: sparse({ 65: 1 }), limit: 10 });
+        return new Set(candidates.map(({ firstStage: _, ...candidate }) => JSON.stringify(candidate)));
+      };
+      const before = [await found('dense'), await found('sparse'), await found('hybrid')];
       expect(await restamp('d', 5, 'A')).toBe(true);
       expect(await stands('d')).toEqual({ text: 'A0 A1 A2', seq: 5 });
       expect(await seqOf('other')).toBe(1);
-      const after = await store().retrieve(version, { mode: 'hybrid', dense: direction(0), sparse: sparse({ 65: 1 }), limit: 10 });
-      expect(after).toEqual(before);
+      expect([await found('dense'), await found('sparse'), await found('hybrid')]).toEqual(before);
+      expect(before.map(({ size }) => size)).toEqual([4, 4, 4]);
       expect(await store().countPassages(version)).toBe(4);
     });
 

@@ -1,21 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Candidate, CorpusVersion, Filter } from '@rerank-fleet/core/domain';
-import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import type { CandidateStore } from '@rerank-fleet/core/ports';
 import { describeDocumentStore } from './describe-document-store.js';
 import { describeFilters } from './describe-filters.js';
 import { describePromotion } from './describe-promotion.js';
 import { describeStamps } from './describe-stamps.js';
 import { direction, indexed, passage, sparse, tenDocuments, versionOf } from './store-fixtures.js';
-
-export interface Stores {
-  readonly candidateStore: CandidateStore;
-  readonly documentStore: DocumentStore;
-}
-
-export interface StoresFactory {
-  /** Opens stores on the same data each time; the caller closes them. */
-  open(): Promise<Stores>;
-}
+import type { Stores, StoresFactory } from './stores.js';
 
 /** A tenant that no other test has used. */
 export type FreshTenant = () => string;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Candidate, IndexedDocument, IndexedPassage, Metadata, StoredDocument } from '../../domain/index.js';
 import { documentPointId, passageId } from '../../retrieval/index.js';
-import { parsed, sparseNumbers, type QdrantPoint, type ScoredPayload } from './qdrant-connection.js';
+import { parsed, sparseNumbers, type ScoredPayload } from './qdrant-connection.js';
+import type { QdrantPoint } from './qdrant-point.js';
 
 const metadata = z.record(z.string(), z.json());
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, pointBatches } from './point-batches.js';
-import type { QdrantPoint } from './qdrant-connection.js';
+import type { QdrantPoint } from './qdrant-point.js';
 
 const id = '00000000-0000-5000-8000-000000000000';
 

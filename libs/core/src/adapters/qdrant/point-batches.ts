@@ -1,4 +1,4 @@
-import type { QdrantPoint } from './qdrant-connection.js';
+import type { QdrantPoint } from './qdrant-point.js';
 
 /** The server refuses bodies over 32 MB unless it is configured otherwise: half of that leaves room for the condition and for a mistaken estimate. */
 const MAX_BYTES = 16 * 1024 * 1024;

@@ -16,9 +16,10 @@ import {
   writeStateOf,
   type StampState,
 } from './payloads.js';
-import { sparseNumbers, type QdrantConnection, type QdrantPoint, type VectorQuery } from './qdrant-connection.js';
+import { sparseNumbers, type QdrantConnection, type VectorQuery } from './qdrant-connection.js';
 import type { QdrantCorpora } from './qdrant-corpora.js';
 import { NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
+import type { QdrantPoint } from './qdrant-point.js';
 
 /** All that conditions of ours name: a server in strict mode refuses others. */
 const OWN_FIELDS = { document_id: 'keyword', passage: 'integer', seq: 'integer', content_hash: 'keyword', deleted: 'bool' } as const;

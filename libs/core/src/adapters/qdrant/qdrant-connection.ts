@@ -6,6 +6,7 @@ import type { DenseSearchParams, collectionSettings } from './index-options.js';
 import { pointBatches } from './point-batches.js';
 import { isStatus, toStoreError } from './qdrant-errors.js';
 import type { QdrantFilter } from './qdrant-filter.js';
+import type { QdrantPoint } from './qdrant-point.js';
 
 export interface QdrantOptions {
   /** `http://host:6333`; a path is kept as a prefix. */
@@ -13,16 +14,6 @@ export interface QdrantOptions {
   readonly apiKey?: string;
   /** Milliseconds for one request. */
   readonly timeoutMs: number;
-}
-
-export interface QdrantPoint {
-  readonly id: string;
-  /** Empty for a point that only holds a payload. */
-  readonly vector: {
-    readonly dense?: readonly number[];
-    readonly bm25?: { readonly indices: readonly number[]; readonly values: readonly number[] };
-  };
-  readonly payload: Readonly<Record<string, unknown>>;
 }
 
 export interface UpsertCondition {
