@@ -41,7 +41,8 @@ export class ReindexSession {
   readonly #before: Pick<ReindexRecord, 'workedMs' | 'throttledMs'>;
   readonly #timer: NodeJS.Timeout;
   #reindex: ReindexRecord;
-  #savedAt = performance.now();
+  /** The first page is stored at once, so that a worker that dies time and again still gets on. */
+  #savedAt = -Infinity;
   #metered: ReindexProgress;
   #writes: Promise<unknown> = Promise.resolve();
   #beating: Promise<void> | undefined;
@@ -93,6 +94,11 @@ export class ReindexSession {
   look(): Promise<void> {
     this.#beating ??= this.#beat().finally(() => (this.#beating = undefined));
     return this.#beating;
+  }
+
+  /** Makes sure that the claim still holds. @throws ClaimLostError */
+  async confirm(): Promise<void> {
+    this.#see(await this.#parts.documents.findCorpus(this.ref));
   }
 
   /** @throws the signal's reason */

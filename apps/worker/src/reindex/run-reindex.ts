@@ -13,7 +13,7 @@ import { validateVersion } from './validate-version.js';
 export async function runReindex(parts: ReindexParts, session: ReindexSession): Promise<ReindexRecord> {
   await patiently(parts, session, () => parts.candidates.createVersion(session.to));
   // A cancel may have dropped the version while its index was made.
-  await patiently(parts, session, () => session.save());
+  await patiently(parts, session, () => session.confirm());
   if (session.reindex.status === 'building') {
     const progress = await buildVersion(parts, session);
     const total = await patiently(parts, session, () => parts.documents.countDocuments(session.ref));

@@ -2,7 +2,7 @@ import type { StoredDocument } from '@rerank-fleet/core/domain';
 
 /** Code points of a query: about as long as those that people type into a help desk. */
 const MOST_CHARACTERS = 160;
-const END_OF_SENTENCE = /[.!?](?=\s)|[。!?\n]/u;
+const END_OF_SENTENCE = /[.!?](?=\s)|[。！？\n]/u;
 
 /** Makes queries of documents that are spread evenly over a scan of about `total`. */
 export class QuerySample {
