@@ -17,6 +17,7 @@ export default defineConfig({
       project('golden', ['test/golden/**/*.test.ts'], 120_000, false),
       project('compat', ['test/compat/**/*.test.ts'], 120_000, false),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000, false),
+      project('chaos', ['test/chaos/**/*.test.ts'], 180_000, false),
     ],
   },
 });

@@ -1,0 +1,148 @@
+import { RerankClient } from '@rerank-fleet/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BatchRun, drawBatches } from './batch-load.ts';
+import type { ChaosStack } from './chaos-stack.ts';
+import {
+  checkDatabase,
+  clearAway,
+  collectDocuments,
+  collectFiles,
+  collectJob,
+  collectKeys,
+  collectReindex,
+  collectStrangers,
+} from './collect.ts';
+import { DocumentLoad } from './document-load.ts';
+import { drawFaults, type RunSize } from './fault-schedule.ts';
+import { findViolations, type Violation } from './find-violations.ts';
+import { inflict } from './inflict.ts';
+import type { Observation } from './observation.ts';
+import type { Oracle } from './oracle.ts';
+import { ReindexRun, type ReindexPlan } from './reindex-load.ts';
+import { Random } from './random.ts';
+import { drawAsk, syncCall, SyncLoad, type SyncCall } from './sync-load.ts';
+import { watchRecovery, type Recovery } from './watch-recovery.ts';
+
+const PROBES = 4;
+/** A minute until the sweep finds an upload that was never queued, a lock's life and the look for stalled tasks, and some. */
+const RECOVERS_WITHIN_MS = 120_000;
+
+export interface RunResult {
+  readonly seed: number;
+  readonly observation: Observation;
+  readonly violations: readonly Violation[];
+  readonly recovery: Recovery;
+  readonly tookMs: number;
+}
+
+/** One run on a stack that is well, which it leaves well: load, faults, recovery, and a look at everything. */
+export async function chaosRun(
+  stack: ChaosStack,
+  oracle: Oracle,
+  { seed, size }: { readonly seed: number; readonly size: RunSize },
+): Promise<RunResult> {
+  const startedAt = performance.now();
+  const random = new Random(seed).fork();
+  const url = (): string => stack.url;
+  const faults = drawFaults(seed, size);
+  const documents = new DocumentLoad(url, random.fork(), { corpus: `run-${seed}`, mostDocuments: size.documents, mostWrites: size.writes });
+  const batchPlans = drawBatches(random.fork(), seed, size);
+  const reindexPlan = drawReindex(random.fork(), documents.corpus, size);
+  await documents.prepare();
+  const redis = await stack.observer();
+  try {
+    const calls = new SyncLoad(url, random.fork());
+    const batches = batchPlans.map((plan) => new BatchRun(url, plan));
+    const reindex = reindexPlan === undefined ? undefined : new ReindexRun(url, reindexPlan);
+    documents.start();
+    await Promise.all(faults.map((fault) => sleep(fault.atMs).then(() => inflict(stack, fault))));
+    await stack.settled();
+    await sleep(Math.max(0, size.windowMs / 4));
+    const callsDone = calls.stop();
+    await documents.stop();
+    const done = new Set<BatchRun>();
+    for (const batch of batches) void batch.done.then(() => done.add(batch));
+    const recovery = await watchRecovery(stack, redis, {
+      batchesDone: () => done.size === batches.length,
+      uploads: documents.uploads,
+      reindexDone: () => isReindexed(reindex),
+      withinMs: RECOVERS_WITHIN_MS,
+    });
+    for (const batch of batches) batch.abandon();
+    reindex?.abandon();
+    await Promise.all([callsDone, reindex?.begun, ...batches.map(({ done: ended }) => ended)]);
+    const observation = await observe({ stack, oracle, documents, batches, reindex, calls: calls.calls, recovery, faults, redis, random });
+    return {
+      seed,
+      observation,
+      violations: findViolations(observation),
+      recovery,
+      tookMs: performance.now() - startedAt,
+    };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function drawReindex(random: Random, corpus: string, { reindexShare, windowMs, documents }: RunSize): ReindexPlan | undefined {
+  const isWanted = random.chance(reindexShare);
+  const plan = { corpus, atMs: random.whole(0, Math.floor(windowMs / 2)), documentsPerS: random.whole(8 + documents, 8 * (8 + documents)) };
+  return isWanted ? plan : undefined;
+}
+
+async function isReindexed(reindex: ReindexRun | undefined): Promise<boolean> {
+  if (reindex === undefined || reindex.fault !== undefined) return true;
+  const status = (await reindex.look())?.status;
+  return status !== undefined && !['building', 'validating', 'ready'].includes(status);
+}
+
+interface Finished {
+  readonly stack: ChaosStack;
+  readonly oracle: Oracle;
+  readonly documents: DocumentLoad;
+  readonly batches: readonly BatchRun[];
+  readonly reindex: ReindexRun | undefined;
+  readonly calls: readonly SyncCall[];
+  readonly recovery: Recovery;
+  readonly faults: Observation['faults'];
+  readonly redis: Awaited<ReturnType<ChaosStack['observer']>>;
+  readonly random: Random;
+}
+
+async function observe({
+  stack,
+  oracle,
+  documents,
+  batches,
+  reindex,
+  calls,
+  recovery,
+  faults,
+  redis,
+  random,
+}: Finished): Promise<Observation> {
+  const client = new RerankClient({ baseUrl: stack.url, timeoutMs: 30_000 });
+  const probes = await Promise.all(Array.from({ length: PROBES }, () => syncCall(stack.url, drawAsk(random, 12), 12_000)));
+  const jobs = await Promise.all(batches.map((batch) => collectJob(client, batch)));
+  const seenDocuments = await collectDocuments(client, documents);
+  const reindexed = reindex === undefined ? undefined : await collectReindex(client, documents.corpus, reindex);
+  const known = new Set(jobs.flatMap(({ ids }) => ids));
+  const strangeJobs = await clearAway(client, [documents.corpus], known);
+  return {
+    faults,
+    oracle,
+    calls,
+    probes,
+    jobs,
+    strangeJobs,
+    documents: seenDocuments,
+    reindex: reindexed,
+    notRecovered: recovery.notRecovered,
+    stuck: recovery.stuck,
+    deadLetters: recovery.deadLetters,
+    keys: await collectKeys(redis),
+    strangers: await collectStrangers(stack),
+    files: await collectFiles(stack),
+    integrity: checkDatabase(stack),
+  };
+}

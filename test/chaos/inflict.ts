@@ -1,0 +1,88 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChaosStack } from './chaos-stack.ts';
+import type { Fault } from './fault-schedule.ts';
+
+/** Does harm to a stack as a fault says; resolves when the fault is over. */
+export async function inflict(stack: ChaosStack, fault: Fault): Promise<void> {
+  switch (fault.kind) {
+    case 'kill-worker':
+      await kill(stack, fault.role);
+      break;
+    case 'kill-api':
+      await kill(stack, 'api');
+      break;
+    case 'kill-redis':
+      await kill(stack, 'redis');
+      break;
+    case 'kill-supervisor':
+      await stack.killSupervisor();
+      break;
+    case 'crash-thread':
+      await writeFile(stack.controlFile(`crash-${fault.role}`), '');
+      break;
+    case 'pause-redis':
+      await pause(stack, fault.durationMs);
+      break;
+    case 'lock-database':
+      await lockDatabase(stack, fault.durationMs);
+      break;
+    case 'cut':
+    case 'blackhole':
+    case 'half-open':
+    case 'slow': {
+      const link = stack.links.get(fault.role)!;
+      link.enter(fault.kind === 'slow' ? { kind: 'slow', latencyMs: fault.latencyMs } : { kind: fault.kind });
+      await sleep(fault.durationMs);
+      link.enter({ kind: 'open' });
+      break;
+    }
+    case 'clock-jump':
+      await setClock(stack, fault.role, fault.byMs);
+      await sleep(fault.durationMs);
+      await setClock(stack, fault.role, undefined);
+  }
+}
+
+/** What is not running, as it is being started again, cannot be killed. */
+async function kill(stack: ChaosStack, name: string): Promise<void> {
+  signal((await stack.pids()).get(name), 'SIGKILL');
+}
+
+async function pause(stack: ChaosStack, durationMs: number): Promise<void> {
+  const pid = (await stack.pids()).get('redis');
+  signal(pid, 'SIGSTOP');
+  await sleep(durationMs);
+  signal(pid, 'SIGCONT');
+}
+
+/** As another process would that writes for long: readers go on, writers wait. */
+async function lockDatabase(stack: ChaosStack, durationMs: number): Promise<void> {
+  const database = new DatabaseSync(join(stack.stateDirectory, 'store', 'embedded.sqlite'), { timeout: 5_000 });
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    await sleep(durationMs);
+    database.exec('ROLLBACK');
+  } finally {
+    database.close();
+  }
+}
+
+async function setClock(stack: ChaosStack, role: string, byMs: number | undefined): Promise<void> {
+  const file = stack.controlFile(`clock-${role}`);
+  if (byMs === undefined) await rm(file, { force: true });
+  else await writeFile(file, String(byMs));
+  signal((await stack.pids()).get(role), 'SIGUSR2');
+}
+
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // It has ended in this moment.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

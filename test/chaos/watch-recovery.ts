@@ -1,0 +1,137 @@
+import { RerankClient } from '@rerank-fleet/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChaosStack, ObserverRedis } from './chaos-stack.ts';
+import { callOnce, succeeded } from './http-call.ts';
+
+/** How long a task may be in hand after its worker was lost: its lock's life, the next look for stalled tasks, and a moment to do it. */
+const QUEUES: Readonly<Record<string, number>> = {
+  'sync-default': 7_500 + 5_000,
+  'batch-default': 15_000 + 5_000,
+  'express-default': 15_000 + 5_000,
+  ingest: 45_000 + 5_000,
+  webhooks: 45_000 + 5_000,
+};
+const LOOK_MS = 50;
+const WAITING = ['wait', 'paused', 'active'] as const;
+const SORTED = ['prioritized', 'delayed'] as const;
+
+export interface Recovery {
+  /** From the end of the faults until everything was done. */
+  readonly tookMs: number;
+  readonly notRecovered: readonly string[];
+  /** What was missing last, and until when. */
+  readonly waitedFor?: { readonly what: string; readonly untilMs: number; readonly tasks: readonly string[] };
+  readonly stuck: readonly string[];
+  readonly deadLetters: readonly string[];
+}
+
+/** Waits until the stack serves again, and everything that was accepted has been done. Tells what did not come to pass in time. */
+export async function watchRecovery(
+  stack: ChaosStack,
+  redis: ObserverRedis,
+  work: {
+    readonly batchesDone: () => boolean;
+    readonly uploads: readonly string[];
+    readonly reindexDone: () => Promise<boolean>;
+    readonly withinMs: number;
+  },
+): Promise<Recovery> {
+  const startedAt = performance.now();
+  const deadline = startedAt + work.withinMs;
+  const left = new Map<string, () => Promise<boolean>>([
+    ['the API is not ready', async () => succeeded(await callOnce(`${stack.url}/health/ready`, { patienceMs: 3_000 }))],
+    ['not all processes run', async () => (await stack.pids()).size === 4],
+    ['not both workers are in the fleet', () => bothWorkersLive(stack)],
+    ['jobs have not ended', async () => work.batchesDone()],
+    ['uploads have not ended', () => uploadsDone(stack, work.uploads)],
+    ['a reindex has not ended', work.reindexDone],
+    ['tasks are left in queues', async () => (await tasksLeft(redis)).length === 0],
+  ]);
+  const watch = new StuckWatch(redis);
+  let notRecovered: readonly string[] = [];
+  let waitedFor: Recovery['waitedFor'];
+  for (;;) {
+    notRecovered = [];
+    // In this order, and nothing behind what is not so: a fleet that is not there has no queues to empty.
+    for (const [what, holds] of left) {
+      if (await holds().catch(() => false)) continue;
+      notRecovered = [what];
+      waitedFor = { what, untilMs: performance.now() - startedAt, tasks: await tasksLeft(redis) };
+      break;
+    }
+    if (!['the API is not ready', 'not all processes run', 'not both workers are in the fleet'].includes(notRecovered[0] ?? ''))
+      await watch.look();
+    if (notRecovered.length === 0 || performance.now() > deadline) break;
+    await sleep(LOOK_MS);
+  }
+  if (notRecovered.length > 0) notRecovered = [`${notRecovered[0]!} after ${work.withinMs} ms: ${(await tasksLeft(redis)).join(' ')}`];
+  return {
+    tookMs: performance.now() - startedAt,
+    notRecovered,
+    ...(waitedFor === undefined ? {} : { waitedFor }),
+    stuck: watch.stuck(),
+    deadLetters: await deadLetters(redis),
+  };
+}
+
+async function bothWorkersLive(stack: ChaosStack): Promise<boolean> {
+  const pids = await stack.pids();
+  const workers = await new RerankClient({ baseUrl: stack.url, timeoutMs: 5_000 }).listWorkers();
+  const live = workers.map(({ id }) => id);
+  return ['worker-1', 'worker-2'].every((name) => live.some((id) => id.includes(`-${String(pids.get(name))}-`)));
+}
+
+async function uploadsDone(stack: ChaosStack, uploads: readonly string[]): Promise<boolean> {
+  const client = new RerankClient({ baseUrl: stack.url, timeoutMs: 5_000 });
+  for (const id of uploads) if ((await client.getJob(id)).status !== 'completed') return false;
+  return true;
+}
+
+async function tasksLeft(redis: ObserverRedis): Promise<string[]> {
+  const left: string[] = [];
+  for (const queue of Object.keys(QUEUES)) {
+    for (const list of WAITING) for (const id of await redis.lrange(`{rf}:${queue}:${list}`, 0, -1)) left.push(`${queue}:${list}:${id}`);
+    for (const set of SORTED) for (const id of await redis.zrange(`{rf}:${queue}:${set}`, '0', '-1')) left.push(`${queue}:${set}:${id}`);
+  }
+  // A marker of an empty queue.
+  return left.filter((entry) => !/:0:\d+$/.test(entry));
+}
+
+async function deadLetters(redis: ObserverRedis): Promise<string[]> {
+  const found: string[] = [];
+  for (const queue of Object.keys(QUEUES)) {
+    for (const id of await redis.zrange(`{rf}:${queue}:failed`, '0', '-1'))
+      found.push(`${queue} ${id}: ${(await redis.hget(`{rf}:${queue}:${id}`, 'failedReason')) ?? ''}`);
+  }
+  return found;
+}
+
+/** Tasks that stay in hand for longer than they may, from when all workers are there. */
+class StuckWatch {
+  readonly #redis: ObserverRedis;
+  readonly #since = new Map<string, number>();
+  readonly #stuck = new Set<string>();
+
+  constructor(redis: ObserverRedis) {
+    this.#redis = redis;
+  }
+
+  async look(): Promise<void> {
+    const now = performance.now();
+    const active = new Set<string>();
+    for (const [queue, mostMs] of Object.entries(QUEUES)) {
+      for (const id of await this.#redis.lrange(`{rf}:${queue}:active`, 0, -1)) {
+        const task = `${queue} ${id}`;
+        active.add(task);
+        const since = this.#since.get(task) ?? now;
+        this.#since.set(task, since);
+        if (now - since > mostMs) this.#stuck.add(task);
+      }
+    }
+    for (const task of this.#since.keys()) if (!active.has(task)) this.#since.delete(task);
+  }
+
+  stuck(): readonly string[] {
+    return [...this.#stuck];
+  }
+}
