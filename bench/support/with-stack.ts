@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startStack, type RunningStack } from '@rerank-fleet/cli/up/index';
+import { startStack, type RunningStack, type StackOptions } from '@rerank-fleet/cli/up/index';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import { childEnvironment, chosen } from '../../test/support/environment.ts';
 
@@ -9,6 +9,7 @@ import { childEnvironment, chosen } from '../../test/support/environment.ts';
 export async function withOwnStack(
   work: (stack: RunningStack) => Promise<void>,
   environment: Readonly<Record<string, string>> = {},
+  options: Pick<StackOptions, 'opsPort'> = {},
 ): Promise<void> {
   const stateDirectory = await mkdtemp(join(tmpdir(), 'rerank-bench-'));
   const stack = await startStack({
@@ -16,6 +17,7 @@ export async function withOwnStack(
     cacheDirectory: defaultCacheDirectory(chosen('XDG_CACHE_HOME')),
     environment: childEnvironment({ LOG_LEVEL: 'warn', ...environment }),
     port: 0,
+    ...options,
   });
   try {
     await work(stack);
