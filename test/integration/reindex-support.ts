@@ -215,20 +215,8 @@ export class ReindexRig {
     return await this.reindex(corpus, id);
   }
 
-  /** Every row of a version as it lies in the file, in an order that does not depend on the order of writes. */
   dump(version: CorpusVersion): readonly DumpedPassage[] {
-    const database = new DatabaseSync(join(this.directory, 'store', 'embedded.sqlite'), { readOnly: true });
-    try {
-      const rows = database.prepare(DUMP).all(version.tenant, version.corpus, version.corpusId, version.version);
-      return rows.map(({ dense, terms, weights, ...row }) => ({
-        ...(row as unknown as Omit<DumpedPassage, 'dense' | 'terms' | 'weights'>),
-        dense: Array.from(floats(dense as Uint8Array)),
-        terms: Array.from(new Uint32Array(floats(terms as Uint8Array).buffer)),
-        weights: Array.from(floats(weights as Uint8Array)),
-      }));
-    } finally {
-      database.close();
-    }
+    return dumpVersion(join(this.directory, 'store'), version);
   }
 
   /** Versions whose indexes lie in the file, of all corpora of this name. */
@@ -277,6 +265,22 @@ const DUMP = `
   SELECT d.document_id, d.seq, d.title, d.metadata, d.content_hash, p.ordinal, p.start_offset, p.end_offset, p.text, p.dense, p.terms, p.weights
   FROM versions v JOIN indexed_documents d ON d.version_key = v.key JOIN passages p ON p.document_key = d.key
   WHERE v.tenant = ? AND v.corpus = ? AND v.corpus_id = ? AND v.version = ? ORDER BY d.document_id, p.ordinal`;
+
+/** Every row of a version as it lies in the file of an embedded store, in an order that does not depend on the order of writes. */
+export function dumpVersion(storeDirectory: string, version: CorpusVersion): readonly DumpedPassage[] {
+  const database = new DatabaseSync(join(storeDirectory, 'embedded.sqlite'), { readOnly: true });
+  try {
+    const rows = database.prepare(DUMP).all(version.tenant, version.corpus, version.corpusId, version.version);
+    return rows.map(({ dense, terms, weights, ...row }) => ({
+      ...(row as unknown as Omit<DumpedPassage, 'dense' | 'terms' | 'weights'>),
+      dense: Array.from(floats(dense as Uint8Array)),
+      terms: Array.from(new Uint32Array(floats(terms as Uint8Array).buffer)),
+      weights: Array.from(floats(weights as Uint8Array)),
+    }));
+  } finally {
+    database.close();
+  }
+}
 
 function floats(bytes: Uint8Array): Float32Array {
   return new Float32Array(bytes.slice().buffer);

@@ -48,6 +48,10 @@ export class WorkerStack {
     await rm(this.#root, { recursive: true, force: true });
   }
 
+  get stateDirectory(): string {
+    return join(this.#root, 'state');
+  }
+
   async startWorker(settings: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
     const worker = await WorkerProcess.start(this.#workerOptions(settings));
     this.#workers.push(worker);
@@ -64,7 +68,7 @@ export class WorkerStack {
   #workerOptions(settings: Readonly<Record<string, string>>): WorkerProcessOptions {
     return {
       redisUrl: this.redis.url,
-      stateDirectory: join(this.#root, 'state'),
+      stateDirectory: this.stateDirectory,
       rerankModels: [join(this.#root, 'tiny-reranker')],
       embeddingModel: join(this.#root, 'tiny-embedder'),
       settings,

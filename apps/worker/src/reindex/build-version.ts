@@ -35,7 +35,7 @@ export async function buildVersion(parts: ReindexParts, session: ReindexSession)
     flights.push(flight);
     const landing = indexPage(parts, session, due).then((failures) => {
       flight.failures = failures;
-      land(session, flights);
+      if (land(session, flights) && carefulPages === 0) calm(session);
       void session.look();
     });
     const settled = landing.finally(() => landings.delete(settled));
@@ -59,12 +59,14 @@ export async function buildVersion(parts: ReindexParts, session: ReindexSession)
   }
 }
 
-/** Counts pages that have landed, in their order. */
-function land(session: ReindexSession, flights: Flight[]): void {
+/** Counts pages that have landed, in their order. Returns whether the checkpoint moved. */
+function land(session: ReindexSession, flights: Flight[]): boolean {
+  const before = session.progress.checkpoint;
   for (let [first] = flights; first?.failures !== undefined && first.page.next !== undefined; [first] = flights) {
     flights.shift();
     session.progress = { ...progressAfter(session.progress, first), checkpoint: first.page.next };
   }
+  return session.progress.checkpoint !== before;
 }
 
 function progressAfter(progress: ReindexProgress, { page, due, failures = [] }: Flight): ReindexProgress {
@@ -81,7 +83,7 @@ function isFull({ limits }: ReindexParts, flights: readonly Flight[], careful: b
   return flights.length >= limits.pagesInFlight || characters >= limits.pagesInFlight * limits.pageCharacters;
 }
 
-/** The pages that were in flight when workers died have passed. */
+/** The pages that may have been in flight when workers died have passed. */
 function calm(session: ReindexSession): void {
   const { care } = session.progress;
   if (care !== undefined) session.progress = { ...session.progress, care: { deaths: 0, convicted: care.convicted } };

@@ -44,11 +44,11 @@ export async function indexPage(
 
 /** The record names it before and forgets it after, so a worker that dies between the two tells which document it was. */
 async function indexAlone(parts: ReindexParts, session: ReindexSession, document: StoredDocument): Promise<readonly ReindexFailure[]> {
-  const { deaths, convicted } = session.progress.care!;
-  session.progress = { ...session.progress, care: { deaths, convicted, alone: document.id } };
+  const care = session.progress.care!;
+  session.progress = { ...session.progress, care: { ...care, alone: document.id } };
   await patiently(parts, session, () => session.save());
   const failures = await write(parts, session, [document]);
-  session.progress = { ...session.progress, care: { deaths, convicted } };
+  session.progress = { ...session.progress, care: { deaths: care.deaths, convicted: care.convicted } };
   await patiently(parts, session, () => session.save());
   return failures;
 }
@@ -93,5 +93,9 @@ async function indexIsolating(parts: ReindexParts, session: ReindexSession, docu
 }
 
 function underWhichWorkersDied(documentId: string): ReindexFailure {
-  return { documentId, code: 'internal_error', detail: 'A worker ended under this document while it was alone; it was left out.' };
+  return {
+    documentId,
+    code: 'internal_error',
+    detail: 'Workers ended under this document while it was alone, time and again; it was left out.',
+  };
 }

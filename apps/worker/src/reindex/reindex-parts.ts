@@ -49,10 +49,10 @@ export interface ReindexLimits {
 const LONGEST_REQUEST_MS = 660_000;
 
 export const REINDEX_LIMITS: ReindexLimits = {
-  leaseMs: 15_000,
+  leaseMs: 10_000,
   beatMs: 1_000,
   saveMs: 2_000,
-  lookMs: 10_000,
+  lookMs: 5_000,
   unattendedMs: 30_000,
   leastKeepMs: LONGEST_REQUEST_MS,
   unheldMs: 60_000,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CorpusRecord } from '../domain/index.js';
 import { claimOf, plan, progress, record, validating, validation } from '../../../../test/support/reindex-records.js';
 import {
   beginValidation,
@@ -36,12 +37,19 @@ describe('claimReindex', () => {
     expect(openReindex(taken)).not.toHaveProperty('care');
   });
 
-  it('convicts the document that was alone when its process died', () => {
-    const alone = saveProgress(claimed, claimOf(claimed), {
-      progress: { ...progress, care: { deaths: 2, alone: 'd', convicted: ['c'] } },
-      until: 2_000,
-    });
-    expect(openReindex(claimReindex(alone, { ...claim, now: 2_000 }))?.care).toEqual({ deaths: 3, convicted: ['c', 'd'] });
+  it('convicts the document that was alone at three deaths, and no other', () => {
+    const dieUnder = (found: CorpusRecord, alone: string): CorpusRecord => {
+      const care = openReindex(found)?.care ?? { deaths: 0, convicted: [] };
+      const saved = saveProgress(found, claimOf(found), { progress: { ...progress, care: { ...care, alone } }, until: 1_000 });
+      return claimReindex(saved, claim);
+    };
+    const careOf = (found: CorpusRecord) => openReindex(found)?.care;
+    const once = dieUnder(claimed, 'd');
+    expect(careOf(once)).toEqual({ deaths: 1, suspect: { documentId: 'd', deaths: 1 }, convicted: [] });
+    expect(careOf(dieUnder(once, 'e'))).toEqual({ deaths: 2, suspect: { documentId: 'e', deaths: 1 }, convicted: [] });
+    const twice = dieUnder(once, 'd');
+    expect(careOf(twice)).toEqual({ deaths: 2, suspect: { documentId: 'd', deaths: 2 }, convicted: [] });
+    expect(careOf(dieUnder(twice, 'd'))).toEqual({ deaths: 3, convicted: ['d'] });
   });
 
   it('leaves one alone that waits to be promoted', () => {

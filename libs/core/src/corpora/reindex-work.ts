@@ -4,6 +4,8 @@ import { abandonReindex, atRest, changeReindex, completeReindex, openReindex, re
 
 /** Failed documents that a record tells of. */
 const TOLD_FAILURES = 100;
+/** Processes that died while the same document was alone. */
+const DEATHS_THAT_CONVICT = 3;
 
 /** The right of one process to store what it did for a reindex. */
 export interface ReindexClaim {
@@ -130,9 +132,12 @@ export function versionNumbered({ versions }: CorpusRecord, number: number): Cor
   return found;
 }
 
-/** A lease that was not given back was that of a process that died. */
+/** A lease that was not given back was that of a process that died. Processes are killed for other reasons, too, so one death beside a document proves nothing. */
 function careAfter({ lease, care }: ReindexRecord): ReindexCare | undefined {
   if (lease === undefined || lease.until === 0) return care;
-  const { deaths = 0, alone, convicted = [] } = care ?? {};
-  return { deaths: deaths + 1, convicted: alone === undefined ? convicted : [...convicted, alone] };
+  const { deaths: before = 0, alone, suspect: last, convicted = [] } = care ?? {};
+  const deaths = before + 1;
+  if (alone === undefined) return { deaths, convicted, ...(last === undefined ? {} : { suspect: last }) };
+  const suspect = { documentId: alone, deaths: (last?.documentId === alone ? last.deaths : 0) + 1 };
+  return suspect.deaths < DEATHS_THAT_CONVICT ? { deaths, suspect, convicted } : { deaths, convicted: [...convicted, alone] };
 }

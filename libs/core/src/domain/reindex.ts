@@ -52,12 +52,14 @@ export interface ReindexFailure {
   readonly detail: string;
 }
 
-/** How a document is found that workers die under: after some deaths documents go one by one, and the one that is alone when the next worker dies is left out. */
+/** How a document is found that workers die under: after some deaths at one place documents go one by one, and the one that was alone at several deaths is left out. */
 export interface ReindexCare {
   /** Processes that died since the checkpoint moved. */
   readonly deaths: number;
   /** The document that is indexed with no other beside it. */
   readonly alone?: string;
+  /** The last one that was alone when a process died, and how many did. */
+  readonly suspect?: { readonly documentId: string; readonly deaths: number };
   /** Documents that are left out. */
   readonly convicted: readonly string[];
 }
