@@ -4,7 +4,7 @@
  *   node scripts/fit-exit-heads.ts [--cuts 2,3,4,6,8] [--samples FOLDER] [--target FILE]
  *
  * What they are fitted on: the model's own logits of 15,163 pairs, no judgement of anybody. Three quarters are passages of MS MARCO (those of the pool of TREC DL 2019)
- * with 1,100 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
+ * with 1,078 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
  * and the queries of Cranfield with passages of their own sets. Each query has the best four of BM25's first 100, and others evenly from further down. Figures alone are
  * kept, no texts.
  */
