@@ -65,7 +65,7 @@ export class PairScorer implements CrossEncoder {
   #whyFull(request: PairRequest): FullReason | undefined {
     if (request.exit === undefined) return undefined;
     const { earlyExit } = this.#parts;
-    const reason = earlyExit === undefined ? 'model_not_cut' : earlyExit.whyFull(request);
+    const reason = request.deterministic ? 'deterministic' : earlyExit === undefined ? 'model_not_cut' : earlyExit.whyFull(request);
     if (reason !== undefined) earlyExit?.note(reason);
     return reason;
   }
