@@ -1,4 +1,5 @@
 import { pino, stdTimeFunctions, type Logger } from 'pino';
+import { frameNow } from './tracing/work-frame.js';
 
 export type { Logger } from 'pino';
 
@@ -8,7 +9,17 @@ export interface LoggerOptions {
   readonly process: string;
 }
 
-/** Structured lines on stdout. Document texts and queries are never logged at info or above. */
+/**
+ * Structured lines on stdout. A line of a request's work has its ids (`request_id`, `task_id`, `trace_id`). Document texts and queries are never logged, at no level.
+ */
 export function createLogger({ level, process }: LoggerOptions): Logger {
-  return pino({ level, base: { process }, timestamp: stdTimeFunctions.isoTime, messageKey: 'message', errorKey: 'err' });
+  return pino({
+    level,
+    base: { process },
+    timestamp: stdTimeFunctions.isoTime,
+    messageKey: 'message',
+    errorKey: 'err',
+    // pino merges what the line says into this object, so it needs one of its own.
+    mixin: () => ({ ...frameNow()?.fields }),
+  });
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { isLoopback } from '../config/index.js';
 import type { MetricSet } from './metrics/metric-set.js';
 import type { MetricDefinitions } from './metrics/metric-definition.js';
+import { CONTENT_TYPES, prefersOpenMetrics } from './metrics/open-metrics.js';
 
 export interface OpsAnswer {
   readonly status: number;
@@ -11,7 +12,7 @@ export interface OpsAnswer {
   readonly body: string;
 }
 
-export type OpsRoute = (query: URLSearchParams) => OpsAnswer | Promise<OpsAnswer>;
+export type OpsRoute = (query: URLSearchParams, headers: IncomingHttpHeaders) => OpsAnswer | Promise<OpsAnswer>;
 
 export interface OpsServerOptions {
   readonly host: string;
@@ -79,7 +80,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, { host
   if (isLoopback(host) && !isLocal(request.headers.host)) result = text(403, 'Only requests to localhost are answered here.');
   else if (route === undefined) result = text(404, `There is no such route. There are ${Object.keys(routes).join(', ')}.`);
   else if (request.method !== 'GET' && request.method !== 'HEAD') result = text(405, 'This server takes GET.');
-  else result = await attempt(() => route(searchParams), onFault);
+  else result = await attempt(() => route(searchParams, request.headers), onFault);
   const body = Buffer.from(result.body);
   response.writeHead(result.status, { 'content-type': result.contentType, 'content-length': body.length, 'cache-control': 'no-store' });
   response.end(request.method === 'HEAD' ? undefined : body);
@@ -115,6 +116,10 @@ export interface OpsHealth {
   readonly checks: Readonly<Record<string, { readonly status: 'ok' | 'error'; readonly detail?: string | undefined }>>;
 }
 
+/** In the format that the scraper asks for. */
 export function metricsRoute<Definitions extends MetricDefinitions>(metrics: MetricSet<Definitions>): OpsRoute {
-  return async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() });
+  return async (_query, { accept }) => {
+    const format = prefersOpenMetrics(accept) ? 'openmetrics' : 'prometheus';
+    return { status: 200, contentType: CONTENT_TYPES[format], body: await metrics.text(format) };
+  };
 }

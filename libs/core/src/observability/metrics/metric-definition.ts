@@ -8,6 +8,8 @@ export interface MetricDefinition<Label extends string = string> {
   readonly labels: readonly Label[];
   /** Upper bounds of a histogram's buckets, ascending. */
   readonly buckets?: readonly number[];
+  /** Each bucket names a trace that fell into it, where there is one. */
+  readonly exemplars?: boolean;
 }
 
 export interface CounterDefinition<Label extends string = string> extends MetricDefinition<Label> {
@@ -54,6 +56,11 @@ export function seconds<const Label extends string = never>(
   buckets: readonly number[] = SECONDS_BUCKETS,
 ): HistogramDefinition<Label> {
   return { type: 'histogram', name, help, labels, buckets };
+}
+
+/** The same metric, with a trace as an example in each bucket. */
+export function withExemplars<Definition extends HistogramDefinition>(definition: Definition): Definition {
+  return { ...definition, exemplars: true };
 }
 
 /** In standard deviations. */

@@ -1,5 +1,14 @@
-import { collectDefaultMetrics, Counter as PromCounter, Gauge as PromGauge, Histogram as PromHistogram, Registry } from 'prom-client';
+import {
+  collectDefaultMetrics,
+  Counter as PromCounter,
+  Gauge as PromGauge,
+  Histogram as PromHistogram,
+  type OpenMetricsContentType,
+  type Registry,
+} from 'prom-client';
+import { exemplarNow } from '../tracing/spans.js';
 import type { CounterDefinition, GaugeDefinition, HistogramDefinition, MetricDefinition, MetricDefinitions } from './metric-definition.js';
+import { createRegistry, metricsText, type MetricsFormat } from './open-metrics.js';
 
 /** All labels of a metric, or nothing where it has none. */
 type Labels<Label extends string> = [Label] extends [never] ? [] : [labels: Readonly<Record<Label, string>>];
@@ -51,22 +60,18 @@ export interface MetricSetOptions {
 /** The metrics of one process, in a registry of its own. */
 export class MetricSet<Definitions extends MetricDefinitions> {
   readonly instruments: Instruments<Definitions>;
-  readonly #registry = new Registry();
+  readonly #registry = createRegistry();
   readonly #collectors: Collector[] = [];
   readonly #collectTimeoutMs: number;
   readonly #failures: Counter<'collector'> | undefined;
-  #scrape: Promise<string> | undefined;
+  readonly #scrapes = new Map<MetricsFormat, Promise<string>>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(definitions: Definitions, { collectTimeoutMs = 1_000 }: MetricSetOptions = {}) {
     this.#collectTimeoutMs = collectTimeoutMs;
     const made = Object.entries(definitions).map(([name, definition]) => [name, instrument(definition, this.#registry)] as const);
     this.instruments = Object.fromEntries(made) as unknown as Instruments<Definitions>;
     this.#failures = (this.instruments as { readonly collectorFailures?: Counter<'collector'> }).collectorFailures;
-  }
-
-  /** Of the text format. */
-  get contentType(): string {
-    return this.#registry.contentType;
   }
 
   /** Adds CPU, memory, event loop and garbage collection of this process, under the names that every Node process has. */
@@ -78,17 +83,22 @@ export class MetricSet<Definitions extends MetricDefinitions> {
     this.#collectors.push(collector);
   }
 
-  /** Prometheus' text format. Takes little longer than `collectTimeoutMs`, whatever collectors do. Calls at the same time share one answer. */
-  text(): Promise<string> {
-    this.#scrape ??= this.#render().finally(() => (this.#scrape = undefined));
-    return this.#scrape;
+  /** Takes little longer than `collectTimeoutMs`, whatever collectors do. Calls at the same time share one answer. */
+  text(format: MetricsFormat = 'prometheus'): Promise<string> {
+    const running = this.#scrapes.get(format);
+    if (running !== undefined) return running;
+    // One after the other: prom-client renames its counters while it writes OpenMetrics.
+    const scrape = this.#last.then(() => this.#render(format)).finally(() => this.#scrapes.delete(format));
+    this.#last = scrape.catch(() => undefined);
+    this.#scrapes.set(format, scrape);
+    return scrape;
   }
 
-  async #render(): Promise<string> {
+  async #render(format: MetricsFormat): Promise<string> {
     const settings = await Promise.all(this.#collectors.map((collector) => this.#read(collector)));
     for (const { gauges } of this.#collectors) for (const stale of gauges) stale.reset();
     for (const set of settings) set();
-    return await this.#registry.metrics();
+    return await metricsText(this.#registry, format);
   }
 
   async #read(collector: Collector): Promise<() => void> {
@@ -107,8 +117,11 @@ export class MetricSet<Definitions extends MetricDefinitions> {
   }
 }
 
-function instrument(definition: MetricDefinition, registry: Registry): Counter<string> | Gauge<string> | Histogram<string> {
-  const { name, help, labels, buckets } = definition;
+function instrument(
+  definition: MetricDefinition,
+  registry: Registry<OpenMetricsContentType>,
+): Counter<string> | Gauge<string> | Histogram<string> {
+  const { name, help, labels, buckets, exemplars = false } = definition;
   const options = { name, help, labelNames: [...labels], registers: [registry] };
   switch (definition.type) {
     case 'counter': {
@@ -126,11 +139,10 @@ function instrument(definition: MetricDefinition, registry: Registry): Counter<s
       return { set: (value, given = {}) => metric.set(given, value), reset };
     }
     case 'histogram': {
-      const metric = new PromHistogram({ ...options, buckets: [...(buckets ?? [])] });
-      return {
-        observe: (value, given = {}) => metric.observe(given, value),
-        observeMs: (ms, given = {}) => metric.observe(given, ms / 1_000),
-      };
+      const metric = new PromHistogram({ ...options, buckets: [...(buckets ?? [])], enableExemplars: exemplars });
+      const observe = (value: number, given: Readonly<Record<string, string>> = {}): void =>
+        exemplars ? metric.observe({ labels: given, value, exemplarLabels: { ...exemplarNow() } }) : metric.observe(given, value);
+      return { observe, observeMs: (ms, given) => observe(ms / 1_000, given) };
     }
   }
 }

@@ -1,4 +1,4 @@
-import { counter, gauge, ratios, seconds, sigmas, SHORT_SECONDS_BUCKETS } from './metric-definition.js';
+import { counter, gauge, ratios, seconds, sigmas, SHORT_SECONDS_BUCKETS, withExemplars } from './metric-definition.js';
 
 /** What each process says of its own scrapes. */
 const SCRAPES = {
@@ -39,7 +39,7 @@ export const WORKER_METRICS = {
     ['model', 'priority'],
     SHORT_SECONDS_BUCKETS,
   ),
-  modelRun: seconds('rerank_fleet_model_run_seconds', 'A batch inside the model.', ['model']),
+  modelRun: withExemplars(seconds('rerank_fleet_model_run_seconds', 'A batch inside the model.', ['model'])),
   pairsWaiting: gauge('rerank_fleet_planner_pairs_waiting', 'Pairs and texts in the planner, in no batch yet.'),
   exitPairs: counter('rerank_fleet_early_exit_pairs_total', 'Pairs at a cut between layers, by what became of them: left or stayed.', [
     'model',
@@ -68,10 +68,12 @@ export const WORKER_METRICS = {
   ),
   reindexesInHand: gauge('rerank_fleet_reindexes_in_hand', 'Reindexes that this worker works on.'),
   queueWait: seconds('rerank_fleet_queue_wait_seconds', 'From a task being queued to a worker taking it.', ['kind']),
-  taskDuration: seconds('rerank_fleet_task_duration_seconds', 'A task in the hand of a worker. `code` is ok or the code of its error.', [
-    'kind',
-    'code',
-  ]),
+  taskDuration: withExemplars(
+    seconds('rerank_fleet_task_duration_seconds', 'A task in the hand of a worker. `code` is ok or the code of its error.', [
+      'kind',
+      'code',
+    ]),
+  ),
   retrieve: seconds('rerank_fleet_retrieve_seconds', 'First-stage retrieval of a search, its query’s embedding included.', ['mode']),
   tokenize: seconds('rerank_fleet_tokenize_seconds', 'Tokenization of all pairs of a request.', ['kind'], SHORT_SECONDS_BUCKETS),
   cacheHits: counter('rerank_fleet_score_cache_hits_total', 'Scores found in a tier of the cache.', ['tier']),
@@ -100,10 +102,9 @@ export const API_METRICS = {
     'method',
     'status',
   ]),
-  httpDuration: seconds('rerank_fleet_http_request_duration_seconds', 'From the headers of a request to the end of its answer.', [
-    'route',
-    'method',
-  ]),
+  httpDuration: withExemplars(
+    seconds('rerank_fleet_http_request_duration_seconds', 'From the headers of a request to the end of its answer.', ['route', 'method']),
+  ),
   errors: counter('rerank_fleet_errors_total', 'Answers that were errors, by the stable code.', ['code']),
   refused: counter('rerank_fleet_admission_refused_total', 'Calls that were turned away before any work, by the bound that they met.', [
     'reason',
