@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
-import { createLogger, OpsAddressError, type Logger } from '@rerank-fleet/core/observability';
+import { createLogger, openTracing, OpsAddressError, type Logger } from '@rerank-fleet/core/observability';
 import { openAdapters, type OpenAdapters } from './adapters.module.js';
 import { createApp } from './create-app.js';
 import { keepHeapSmall } from './small-heap.js';
@@ -13,6 +13,7 @@ import { startApiOps } from './metrics/start-api-ops.js';
 import { collectScaling } from './scaling/scaling-ops.js';
 import type { ScalingService } from './scaling/scaling.service.js';
 import { HEALTH_SERVICE, SCALING_SERVICE } from './tokens.js';
+import { VERSION } from './version.js';
 
 /** How long a process waits at its start for Redis and the stores, which may be starting too. */
 const BOOT_PATIENCE_MS = 30_000;
@@ -94,6 +95,7 @@ class Lifecycle {
 
 async function start(config: Config, logger: Logger): Promise<void> {
   const lifecycle = new Lifecycle(logger);
+  const tracing = await openTracing({ config: config.tracing, process: 'api', version: VERSION, logger });
   const adapters = await openWithPatience(config, logger);
   const metrics = createApiMetrics();
   metrics.addProcessMetrics();
@@ -106,6 +108,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
     await app.close();
     await adapters.close();
     await ops?.close();
+    await tracing.close();
   });
   const url = await listen(app, config.http);
   logger.info({ url }, `listening on ${url}, documentation on ${url}/docs`);

@@ -7,6 +7,7 @@ import {
   type RouteChoice,
   type SearchedCorpus,
 } from '@rerank-fleet/core/requests';
+import { inSpan, noteOnSpan } from '@rerank-fleet/core/observability';
 import type { RequestContext } from '../http/request-context.js';
 import { AdmissionError } from './admission-error.js';
 import type { FleetSpeed } from './fleet-speed.js';
@@ -72,7 +73,7 @@ export class SyncAdmission {
    * @throws RerankError `overloaded`, `payload_too_large`, `queue_unavailable`; what the work throws
    */
   async run<T>(call: SyncCall, work: () => Promise<T>): Promise<T> {
-    const reservation = await this.#reserve(call);
+    const reservation = await inSpan('admit', () => this.#reserve(call), { attributes: { 'rerank.pool': call.route.pool } });
     try {
       return await work();
     } finally {
@@ -84,6 +85,7 @@ export class SyncAdmission {
   async #reserve({ context, route, work, corpus, timeoutMs }: SyncCall): Promise<SyncReservation> {
     const { tokens: ledger, speed, limit } = this.#parts;
     const { tokens } = estimateCall(work, corpus, await this.#longestPair(route.models));
+    noteOnSpan({ 'rerank.tokens.estimated': tokens });
     if (tokens > limit)
       throw AdmissionError.never(
         'call_tokens',

@@ -11,6 +11,7 @@ import {
 } from '@rerank-fleet/core/contracts';
 import { InvariantError, RerankError } from '@rerank-fleet/core/errors';
 import { SLICE_RETRIES } from '@rerank-fleet/core/jobs';
+import { inSpan, traceparentNow } from '@rerank-fleet/core/observability';
 import type { JobQueue } from '@rerank-fleet/core/ports';
 
 /** Ways to wait for one task that was queued. */
@@ -99,7 +100,7 @@ export class TaskDispatcher {
     const unanswered = setTimeout(() => void this.#markDemandIfAlone(call.pool), Math.min(LOOK_FOR_WORKERS_MS, call.timeoutMs / 2));
     let text: string;
     try {
-      text = await answer;
+      text = await inSpan('await result', () => answer);
     } catch (error) {
       await this.#withdraw(id, call);
       throw deadline.aborted ? await this.#lateError(call) : error;
@@ -118,6 +119,7 @@ export class TaskDispatcher {
    * @throws RerankError `queue_unavailable`
    */
   async submit(task: TaskSubmission): Promise<void> {
+    const traceparent = traceparentNow();
     const payload: TaskPayload = {
       v: TASK_VERSION,
       id: task.id,
@@ -125,12 +127,28 @@ export class TaskDispatcher {
       request_id: task.requestId,
       pool: task.pool,
       enqueued_ms: this.#parts.clock.now(),
+      ...(traceparent === undefined ? {} : { traceparent }),
       body: task.body,
     };
     await this.#parts.queue.enqueue(nameOf(task), { id: task.id, payload, retries: SLICE_RETRIES });
   }
 
   async #enqueue(id: string, call: TaskCall): Promise<void> {
+    const attributes = {
+      'messaging.system': 'bullmq',
+      'messaging.destination.name': nameOf(call),
+      'messaging.message.id': id,
+      'rerank.task.kind': call.body.kind,
+      'rerank.pool': call.pool,
+    } as const;
+    // Whoever takes the task goes on from this span.
+    await inSpan('enqueue', (span) => this.#put(id, span === undefined ? call : { ...call, traceparent: span.traceparent }), {
+      kind: 'producer',
+      attributes,
+    });
+  }
+
+  async #put(id: string, call: TaskCall): Promise<void> {
     const now = this.#parts.clock.now();
     const payload: TaskPayload = {
       v: TASK_VERSION,

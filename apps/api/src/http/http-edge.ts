@@ -10,6 +10,7 @@ import { authorize } from '../auth/authorize.js';
 import { readJsonBody } from './json-body.js';
 import { asRerankError, describeProblem } from './problem.js';
 import { requestIdOf } from './request-id.js';
+import { followRequests, tellRequests } from './request-work.js';
 import { recordRoutes } from './route-table.js';
 import type { BodiesInHand, BodyInHand } from '../admission/bodies-in-hand.js';
 import { tellRateLimits } from '../admission/rate-limit-headers.js';
@@ -55,21 +56,16 @@ export function createFastifyAdapter({ http }: Pick<HttpEdgeParts, 'http'>): Fas
   return adapter;
 }
 
-/** Hooks in the order in which a request passes them: id, principal, body, log line. */
+/** Hooks in the order in which a request passes them: id and frame, principal, body. */
 export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts): void {
   recordRoutes(instance);
-  instance.decorateRequest('arrivedAt', 0);
-  instance.decorateRequest('clientGone', null);
+  followRequests(instance);
+  tellRequests(instance, parts.logger);
   instance.decorateRequest('principal', null);
   instance.decorateRequest('failure', null);
   instance.decorateRequest('refusal', null);
   instance.addHook('onRoute', ({ url, config }) => {
     if (GUARDED.test(url) && config?.scope === undefined) throw new InvariantError(`The route ${url} states no scope.`);
-  });
-  instance.addHook('onRequest', async (request, reply) => {
-    request.arrivedAt = performance.now();
-    request.clientGone = watchClient(reply);
-    void reply.header('x-request-id', request.id);
   });
   instance.addHook('onRequest', async (request) => {
     const { scope } = request.routeOptions.config;
@@ -78,15 +74,6 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
   tellRateLimits(instance);
   parseBodies(instance, parts);
   letConnectionsGo(instance);
-  instance.addHook('onResponse', async (request, reply) => logRequest(parts.logger, request, reply));
-}
-
-function watchClient(reply: FastifyReply): AbortController {
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort(new DOMException('The client closed the connection.', 'AbortError'));
-  });
-  return gone;
 }
 
 /** A connection that is kept alive would hold the server open after its last request: while closing, each answer ends its own. */
@@ -127,22 +114,6 @@ function holdBodies(instance: FastifyInstance): (request: FastifyRequest, body: 
   });
   instance.addHook('onResponse', async (request) => request.bodyInHand?.drop());
   return (request, body) => (request.bodyInHand = body);
-}
-
-/** One line a request, with the route's pattern: a path may hold a document id. */
-function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
-  const line = {
-    request_id: request.id,
-    method: request.method,
-    route: request.routeOptions.url ?? 'unknown',
-    status: reply.statusCode,
-    ms: Math.round(performance.now() - request.arrivedAt),
-    ...(request.failure === null ? {} : { code: request.failure }),
-    ...(request.principal === null ? {} : { tenant: request.principal.tenant }),
-    ...(request.clientGone?.signal.aborted === true ? { client_gone: true } : {}),
-  };
-  if (line.route.startsWith('/health/')) logger.debug(line, 'request');
-  else logger.info(line, 'request');
 }
 
 /** The router refuses a malformed path before any hook or filter runs. */

@@ -19,7 +19,7 @@ export interface RequestContext {
   readonly scopes: readonly Scope[];
   /** Aborts when the client left before the answer was sent. */
   readonly signal: AbortSignal;
-  /** W3C trace context, as the client sent it. */
+  /** W3C trace context of the request: of its span, or, where nothing is traced, as the client sent it. */
   readonly traceparent?: string;
   /** `performance.now()` at the arrival of the headers. */
   readonly arrivedAt: number;
@@ -42,10 +42,8 @@ declare module 'fastify' {
   }
 }
 
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-
 export function contextOf(request: FastifyRequest): RequestContext {
-  const { traceparent } = request.headers;
+  const traceparent = request.work?.traceparent;
   return {
     requestId: request.id,
     tenant: request.principal?.tenant ?? 'default',
@@ -54,7 +52,7 @@ export function contextOf(request: FastifyRequest): RequestContext {
     arrivedAt: request.arrivedAt,
     sentBytes: Number(request.headers['content-length'] ?? 0),
     noteRateLimit: (limit) => (request.rateLimit = limit),
-    ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? { traceparent } : {}),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 }
 

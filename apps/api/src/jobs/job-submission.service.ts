@@ -9,6 +9,7 @@ import {
   type IdempotencyKeys,
   type UploadTotals,
 } from '@rerank-fleet/core/jobs';
+import { traceparentNow } from '@rerank-fleet/core/observability';
 import type { Logger } from 'pino';
 import type { JobAdmission } from '../admission/job-admission.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -167,6 +168,7 @@ export class JobSubmissionService {
   ): BatchRecord {
     const created = Math.round(this.#parts.now());
     const { priority, defaults, metadata, webhook } = options;
+    const traceparent = traceparentNow();
     return {
       v: 1,
       id: upload.id,
@@ -174,6 +176,7 @@ export class JobSubmissionService {
       dialect,
       pool,
       priority,
+      ...(traceparent === undefined ? {} : { traceparent }),
       created_ms: created,
       expires_ms: created + options.expires_in_s * 1_000,
       ...totals,

@@ -1,4 +1,4 @@
-import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
+import { API_METRICS, inFrame, MetricSet } from '@rerank-fleet/core/observability';
 import type { FastifyInstance } from 'fastify';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 
@@ -14,7 +14,7 @@ export function meterRequests(instance: FastifyInstance, { instruments }: ApiMet
   instance.addHook('onResponse', async (request, reply) => {
     const labels = { route: request.routeOptions.url ?? 'unknown', method: request.method };
     httpRequests.add(1, { ...labels, status: String(reply.statusCode) });
-    httpDuration.observeMs(performance.now() - request.arrivedAt, labels);
+    inFrame(request.work ?? undefined, () => httpDuration.observeMs(performance.now() - request.arrivedAt, labels));
     if (request.failure !== null) errors.add(1, { code: request.failure });
     if (request.refusal !== null) refused.add(1, { reason: request.refusal });
   });

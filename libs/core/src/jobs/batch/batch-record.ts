@@ -21,6 +21,8 @@ export const batchRecordSchema = z.object({
   retry_of: z.string().optional(),
   /** SHA-256 of the idempotency key that stands for the job. */
   idempotency: z.string().optional(),
+  /** W3C trace context of the submission. */
+  traceparent: z.string().optional(),
   created_ms: z.number(),
   expires_ms: z.number(),
   /** Rows, bad ones included. */
