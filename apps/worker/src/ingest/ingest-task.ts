@@ -26,8 +26,10 @@ export function ingestTask(parts: IngestParts): TaskHandlers['ingest'] {
     const { tenant } = context;
     const record = await parts.jobs.record(tenant, body.job_id);
     const slice = record === undefined ? undefined : await parts.jobs.slice(record, body.slice);
-    if (record === undefined || slice === undefined || (await parts.jobs.hasOutcome(record, body.slice)))
-      return { kind: 'ingest', succeeded: 0, errors: [] };
+    const isWritten = record !== undefined && (await parts.jobs.hasOutcome(record, body.slice));
+    // Who wrote the outcome may have died before it ended the job.
+    if (isWritten) await parts.jobs.close(record);
+    if (record === undefined || slice === undefined || isWritten) return { kind: 'ingest', succeeded: 0, errors: [] };
     const outcome = await writeSlice(parts, { record, slice }, context);
     await parts.jobs.finishSlice(record, body.slice, outcome);
     return outcome;

@@ -105,6 +105,21 @@ describe('IngestJobs', () => {
     expect(unreadable).toEqual([`ingests/default/job_${'0'.repeat(32)}/job.json`]);
   });
 
+  it('is closed by the sweep, and can be removed then, where who wrote the last outcome died before the end of the job', async () => {
+    const parts = upload();
+    await parts.add(row(1, 'short'));
+    const record = await parts.commit(numbers);
+    const blobs = new FileBlobStore(directory);
+    await blobs.put(`ingests/default/${record.id}/results/0.json`, JSON.stringify({ kind: 'ingest', succeeded: 1, errors: [] }));
+    expect(await jobs.remove('default', record.id)).toBe(false);
+    for await (const { slice } of jobs.unfinished()) expect.unreachable(`slice ${slice} has its outcome`);
+    expect(await jobs.find('default', record.id)).toMatchObject({ status: 'completed', request_counts: { succeeded: 1 } });
+    expect(await jobs.remove('default', record.id)).toBe(true);
+    expect(await readdir(directory, { recursive: true, withFileTypes: true }).then((all) => all.filter((each) => each.isFile()))).toEqual(
+      [],
+    );
+  });
+
   it('lists jobs newest first, as long as they are kept', async () => {
     const made: string[] = [];
     for (let round = 0; round < 3; round += 1) {

@@ -116,6 +116,11 @@ export class IngestJobs {
   async finishSlice(record: IngestJobRecord, slice: number, outcome: IngestOutcome): Promise<void> {
     const finished: FinishedSlice = { ...outcome, finished_ms: this.#now() };
     await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(finished));
+    await this.close(record);
+  }
+
+  /** Ends a job whose slices all have their outcome, which whoever wrote the last one may not have come to: it died. Changes nothing of any other. */
+  async close(record: IngestJobRecord): Promise<void> {
     // Counted before they are read: each of n slices reading all outcomes would be n² reads.
     if ((await this.#countOutcomes(record)) < record.slices.length) return;
     const outcomes = await this.#outcomes(record);
@@ -127,8 +132,8 @@ export class IngestJobs {
   }
 
   /**
-   * Slices without an outcome of every job that is not done: what a sweep queues again. Of jobs that are done nothing is read, as they only grow in
-   * number. One that cannot be read is told and keeps none of the others.
+   * Slices without an outcome of every job that is not done: what a sweep queues again. A job that lacks nothing but its end is closed. Of jobs that are
+   * done nothing is read, as they only grow in number. One that cannot be read is told and keeps none of the others.
    */
   async *unfinished(
     onUnreadable: (key: string, error: unknown) => void = () => undefined,
@@ -144,9 +149,13 @@ export class IngestJobs {
         return undefined;
       });
       if (record === undefined) continue;
+      let isWhole = true;
       for (let slice = 0; slice < record.slices.length; slice += 1) {
-        if (!(await this.hasOutcome(record, slice))) yield { record, slice };
+        if (await this.hasOutcome(record, slice)) continue;
+        isWhole = false;
+        yield { record, slice };
       }
+      if (isWhole) await this.close(record);
     }
   }
 
