@@ -64,7 +64,6 @@ export async function chaosRun(
     for (const batch of batches) void batch.done.then(() => done.add(batch));
     const recovery = await watchRecovery(stack, redis, {
       batchesDone: () => done.size === batches.length,
-      uploads: documents.uploads,
       reindexDone: () => isReindexed(reindex),
       withinMs: RECOVERS_WITHIN_MS,
     });

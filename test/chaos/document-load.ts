@@ -27,8 +27,6 @@ export class DocumentLoad {
   readonly corpus: string;
   /** Document id → texts that it may have at the end. */
   readonly allowed = new Map<string, Set<string | null>>();
-  /** Uploads that were accepted. */
-  readonly uploads: string[] = [];
   /** Answers that no client should get. */
   readonly faults: string[] = [];
   /** Writes that ended without an answer, or with an error. */
@@ -84,8 +82,7 @@ export class DocumentLoad {
     }));
     const outcome = await callOnce(this.#path('/documents'), { json: { documents }, patienceMs: PATIENCE_MS });
     const isAccepted = succeeded(outcome);
-    if (outcome.kind === 'answered' && isAccepted) this.uploads.push((outcome.body as { id: string }).id);
-    else this.#note('upload', outcome.kind === 'answered' ? outcome.status : 0, codeOf(outcome));
+    if (!isAccepted) this.#note('upload', outcome.kind === 'answered' ? outcome.status : 0, codeOf(outcome));
     // The last one of an id counts.
     for (const [id, text] of new Map(documents.map((document) => [document.id, document.text]))) this.#record(id, text, isAccepted);
   }

@@ -58,7 +58,7 @@ describe('a look at a real stack', () => {
   it('finds a task that stays in hand', async () => {
     await redis.lpush('{rf}:sync-default:active', 'left');
     try {
-      const work = { batchesDone: () => true, uploads: [], reindexDone: () => Promise.resolve(true), withinMs: 500 };
+      const work = { batchesDone: () => true, reindexDone: () => Promise.resolve(true), withinMs: 500 };
       const { notRecovered } = await watchRecovery(stack, redis, work);
       expect(notRecovered).toEqual([expect.stringMatching(/tasks are left in queues.*sync-default:active:left/)]);
     } finally {
