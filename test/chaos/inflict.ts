@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../support/stack.ts';
 import type { ChaosStack } from './chaos-stack.ts';
 import type { Fault } from './fault-schedule.ts';
 
@@ -60,13 +61,24 @@ async function pause(stack: ChaosStack, durationMs: number): Promise<void> {
 
 /** As another process would that writes for long: readers go on, writers wait. */
 async function lockDatabase(stack: ChaosStack, durationMs: number): Promise<void> {
-  const database = new DatabaseSync(join(stack.stateDirectory, 'store', 'embedded.sqlite'), { timeout: 5_000 });
+  // Without patience of its own: SQLite's would stop this thread, and all proxies with it.
+  const database = new DatabaseSync(join(stack.stateDirectory, 'store', 'embedded.sqlite'), { timeout: 0 });
   try {
-    database.exec('BEGIN IMMEDIATE');
+    await until('the write lock of the database', () => beginsWrite(database));
     await sleep(durationMs);
     database.exec('ROLLBACK');
   } finally {
     database.close();
+  }
+}
+
+function beginsWrite(database: DatabaseSync): boolean {
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('locked')) return false;
+    throw error;
   }
 }
 
