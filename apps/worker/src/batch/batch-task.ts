@@ -2,6 +2,7 @@ import type { StoredResultLine } from '@rerank-fleet/core/contracts';
 import type { RerankError } from '@rerank-fleet/core/errors';
 import { undefinedIfUnreadable, UnreadableBlobError, type BatchRecord, type BatchRow, type SliceHeader } from '@rerank-fleet/core/jobs';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
+import { inNewWork, inSpan, noteOnSpan, spanNow } from '@rerank-fleet/core/observability';
 import type { BatchParts } from './batch-parts.js';
 import { runSlice, type SliceRun } from './run-slice.js';
 import { errorOf, headOf } from './run-row.js';
@@ -21,13 +22,28 @@ export function batchTask(parts: BatchParts): TaskHandlers['batch'] {
         parts.log.error({ job: body.job_id, task: context.taskId }, 'A slice of a job that is not there was dropped.');
         return;
       }
-      const written = await parts.jobs.sliceHeader(record, body.slice);
-      const header = written ?? (await takeSlice(parts, { record, slice: body.slice, context }));
-      if (header !== undefined) await commit(parts, record, header);
+      await inSliceWork(record, body.slice, context, async () => {
+        const written = await parts.jobs.sliceHeader(record, body.slice);
+        const header = written ?? (await takeSlice(parts, { record, slice: body.slice, context }));
+        if (header !== undefined) await inSpan('commit', () => commit(parts, record, header));
+      });
     });
     if ((context.deaths ?? 0) > 0) await parts.suspects.forget(context.taskId);
     return { kind: 'batch' };
   };
+}
+
+/** A trace of its own, as a job has many and takes hours; linked to the submission, and recorded if that was. */
+function inSliceWork(record: BatchRecord, slice: number, context: TaskContext, work: () => Promise<void>): Promise<void> {
+  const { taskId, requestId, queueMs } = context;
+  const fields = { request_id: requestId, task_id: taskId, job: record.id };
+  const attributes = { 'rerank.job': record.id, 'rerank.job.slice': slice, 'rerank.tenant': record.tenant, 'rerank.pool': record.pool };
+  const takenAt = performance.now();
+  const origin = { kind: 'consumer', cause: record.traceparent, startedAt: takenAt, attributes } as const;
+  return inNewWork('process slice', fields, origin, async () => {
+    spanNow()?.record('queue wait', { startedAt: takenAt - queueMs, endedAt: takenAt });
+    await work();
+  });
 }
 
 interface SliceName {
@@ -81,7 +97,8 @@ async function takeSlice(parts: BatchParts, { record, slice, context }: SliceToR
     // Closed before it began: its rows need not be read to say so.
     if (cancelled.signal.aborted && (await drop(parts, record, slice))) return undefined;
     const { rows, lines, pairs } = await runSlice(parts, run);
-    return await writeOnce(parts, { record, slice, rows, lines, pairs });
+    noteOnSpan({ 'rerank.job.rows': rows.length, 'rerank.pairs': pairs });
+    return await inSpan('write results', () => writeOnce(parts, { record, slice, rows, lines, pairs }));
   } finally {
     parts.cancels.release(record.id, cancelled);
   }

@@ -3,6 +3,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { BatchRecord, BatchRow } from '@rerank-fleet/core/jobs';
 import type { TaskContext } from '../tasks/task-processor.js';
 import type { BatchParts } from './batch-parts.js';
+import { inRowWork } from './row-work.js';
 import { errorOf, headOf, runRow } from './run-row.js';
 
 export interface SliceRun {
@@ -63,10 +64,10 @@ function together(parts: BatchParts, run: SliceRun, { rows, rowPairs, context }:
   const { tenant } = run.record;
   const beside: NonNullable<TaskContext['beside']> = context.beside ?? ((part) => part());
   return Promise.all(
-    rows.map((row) =>
+    rows.map((row, position) =>
       ended(row, () =>
         parts.fairRows.run({ tenant, pairs: rowPairs, signal: context.signal }, () =>
-          beside(() => runRow(parts, run.record, row, context)),
+          beside(() => inRowWork(row, position, () => runRow(parts, run.record, row, context))),
         ),
       ),
     ),
@@ -80,19 +81,21 @@ async function oneByOne(parts: BatchParts, run: SliceRun, { rows, context }: Row
   const isolate: NonNullable<TaskContext['isolate']> = context.isolate ?? ((part) => part());
   const ended = endedBy(parts, run);
   const convicted = await suspects.convicted(taskId);
-  const runAlone = (row: BatchRow): Promise<StoredResultLine> =>
+  const runAlone = (row: BatchRow, position: number): Promise<StoredResultLine> =>
     isolate(async () => {
       await suspects.enter(taskId, row.row);
       try {
-        return await runRow(parts, run.record, row, context);
+        return await inRowWork(row, position, () => runRow(parts, run.record, row, context));
       } finally {
         await suspects.leave(taskId);
       }
     });
   const lines: StoredResultLine[] = [];
-  for (const row of rows)
+  for (const [position, row] of rows.entries())
     lines.push(
-      convicted.has(row.row) ? { ...headOf(row), status: 'errored', error: errorOf(DEADLY) } : await ended(row, () => runAlone(row)),
+      convicted.has(row.row)
+        ? { ...headOf(row), status: 'errored', error: errorOf(DEADLY) }
+        : await ended(row, () => runAlone(row, position)),
     );
   return lines;
 }

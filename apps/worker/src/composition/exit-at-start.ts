@@ -2,6 +2,7 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import type { Logger } from '@rerank-fleet/core/observability';
+import { EXIT_MARGINS } from '../exits/exit-margins.js';
 import { findExitHeads } from '../exits/find-exit-heads.js';
 import { openSegmentsInProcess } from '../exits/open-segments-in-process.js';
 import { readExitHeads } from '../exits/exit-heads-file.js';
@@ -15,9 +16,6 @@ export interface ModelExit {
   readonly model: ExitModel;
   readonly pages: StatePages;
 }
-
-/** By effort, in standard deviations of what a prediction is off by: measured on TREC DL 2019 (docs/performance.md, early exit). */
-const MARGINS = { balanced: 1.5, fast: 1 } as const;
 
 /**
  * Cuts a cross-encoder that has heads. Undefined where early exit is off, or the model has none or cannot be cut: it runs whole then. The first call for a file takes
@@ -53,7 +51,7 @@ export async function exitAtStart(
       layers,
       cuts,
       sigmas: cuts.map((layer) => heads.at(layer).sigma),
-      margins: { balanced: marginsAt(MARGINS.balanced), fast: marginsAt(MARGINS.fast) },
+      margins: { balanced: marginsAt(EXIT_MARGINS.balanced), fast: marginsAt(EXIT_MARGINS.fast) },
     },
   };
 }

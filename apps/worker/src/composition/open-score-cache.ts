@@ -3,7 +3,7 @@ import { RedisScoreCache } from '@rerank-fleet/core/adapters/redis/score-cache';
 import type { Config } from '@rerank-fleet/core/config';
 import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { digestFile } from '@rerank-fleet/core/models';
-import type { Logger } from '@rerank-fleet/core/observability';
+import { spanNow, type Logger } from '@rerank-fleet/core/observability';
 import type { CrossEncoder, PairScore } from '@rerank-fleet/core/ports';
 import type { WorkerInstruments } from '../ops/worker-metrics.js';
 import { CachingCrossEncoder, type CacheObserver, type CacheStats } from '../pipeline/caching-cross-encoder.js';
@@ -36,6 +36,7 @@ export function openScoreCache({ worker, redis }: Config, instruments: WorkerIns
     lookedUp: (tier, { hits, misses }) => {
       cacheHits.add(hits, { tier });
       cacheMisses.add(misses, { tier });
+      spanNow()?.event('scores looked up', { 'rerank.cache.tier': tier, 'rerank.cache.hits': hits, 'rerank.cache.misses': misses });
     },
   };
   const wrapped: CachingCrossEncoder[] = [];

@@ -2,10 +2,13 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
-import type { Logger } from '@rerank-fleet/core/observability';
+import { inFrame, type Logger } from '@rerank-fleet/core/observability';
 import { assertDevice } from '../inference/assert-device.js';
+import { BatchSpans } from '../ops/batch-spans.js';
 import { EngineMeter } from '../ops/engine-meter.js';
 import { ExitMeter } from '../ops/exit-meter.js';
+import { TEXT_SPANS } from '../ops/text-spans.js';
+import { tracedEmbedder } from '../ops/traced-ports.js';
 import { collectWorker, createWorkerMetrics, type WorkerMetrics } from '../ops/worker-metrics.js';
 import { pairSpans } from '../exits/pair-spans.js';
 import type { SequenceState, TokenSequence } from '../pipeline/batch-runner.js';
@@ -60,6 +63,7 @@ export async function startModels(
   const texts = await TextPool.start({
     models,
     threads: worker.tokenizerThreads,
+    observer: TEXT_SPANS,
     onThreadDeath: (detail) => log.error({ detail }, 'A text thread died; another takes its place.'),
   });
   const { inference, budgets, variants, exits, lateBytes } = await startEngine({ config, log, onHang, models, encoder: texts }).catch(
@@ -75,10 +79,11 @@ export async function startModels(
       const segments = exits.get(sha256)?.segmented.segments ?? [];
       return [queue, ...segments.map((_, segment) => ({ ...queue, segment }))];
     }),
-    onBudgetLowered: budgets.lower,
+    // Whoever's work came last started the batch; the budget is everybody's.
+    onBudgetLowered: (model, tokens) => inFrame(undefined, () => budgets.lower(model, tokens)),
     runners: inference.runners,
     maxBatchDelayMs: worker.maxBatchDelayMs,
-    observer: meter,
+    observer: new BatchSpans(meter, (sha256) => models.find((model) => model.sha256 === sha256)?.name ?? 'unknown'),
   });
   const exitMeter = new ExitMeter(metrics.instruments, { models, log });
   const scorers = rerankers.map((model) => {
@@ -102,7 +107,9 @@ export async function startModels(
     encoders: new CrossEncoders(encoders),
     embedders: new Embedders(
       embedding.map((model, at) => ({
-        embedder: new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...model, dimensions: dimensionsOf(model) }, texts, scheduler),
+        embedder: tracedEmbedder(
+          new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...model, dimensions: dimensionsOf(model) }, texts, scheduler),
+        ),
         names: [worker.embeddingModels[at]!],
       })),
     ),

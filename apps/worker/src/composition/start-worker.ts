@@ -9,14 +9,16 @@ import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { Config } from '@rerank-fleet/core/config';
 import { INGEST_QUEUE, TASK_VERSION, type TaskPayload } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
-import type { Logger } from '@rerank-fleet/core/observability';
+import { openTracing, type Logger } from '@rerank-fleet/core/observability';
 import { giveUpSlice } from '../ingest/ingest-task.js';
 import { meterHandlers } from '../ops/meter-handlers.js';
+import { tracedFirstStage, tracedStore } from '../ops/traced-ports.js';
 import { WorkerOps } from '../ops/worker-ops.js';
 import type { RetrievalParts } from '../pipeline/retrieve-candidates.js';
 import { rerankTask } from '../tasks/rerank-task.js';
 import { searchTask } from '../tasks/search-task.js';
 import { TaskProcessor, type TaskHandlers } from '../tasks/task-processor.js';
+import { VERSION } from '../version.js';
 import { Bm25Encoders } from '../tokenization/bm25-encoders.js';
 import { announceWorker, describeWorker } from './announce-worker.js';
 import { consumeTasks, type GiveUpSlice } from './consume-tasks.js';
@@ -48,6 +50,8 @@ export interface RunningWorker {
 export async function startWorker(config: Config, log: Logger, onHang: (detail: string) => void): Promise<RunningWorker> {
   // First, so that probes see a worker that loads its models.
   const ops = await WorkerOps.start(config, log);
+  const facts = { 'rerank.pool': config.worker.pool, 'rerank.device': config.worker.device };
+  const tracing = await openTracing({ config: config.tracing, process: 'worker', version: VERSION, facts, logger: log });
   const { url } = config.redis;
   const onFault = (error: Error): void => log.warn({ detail: error.message }, 'The connection to Redis has a fault.');
   const redis = await connectRedis(url, { role: 'consumer', name: 'worker', onFault });
@@ -65,7 +69,12 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const encodeSparseQuery: RetrievalParts['encodeSparseQuery'] = (query, { bm25 }) => bm25Encoders.of(bm25).encodeQuery(query);
   const { instruments } = ops.metrics;
   const corpora = startCorpora({ redis, models, stores, external, jobs, registry, clock, instruments, encodeSparseQuery, log });
-  const retrieval = { store: stores.candidates, external, embedders: models.embedders, encodeSparseQuery };
+  const retrieval = {
+    store: tracedStore(stores.candidates),
+    external: tracedFirstStage(external),
+    embedders: models.embedders,
+    encodeSparseQuery,
+  };
   const requestHandlers = { ...scoringHandlers(config, models, retrieval), ...corpora.handlers };
   const batch = startBatch({
     config,
@@ -126,6 +135,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
       await queue.close();
       redis.disconnect();
       await ops.close();
+      await tracing.close();
     },
   };
 }

@@ -1,13 +1,25 @@
-import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
-import { pairSpans } from './pair-spans.js';
-import { featureCount, poolFeatures, type HiddenRows } from './pool-features.js';
+import type { TokenSequence } from '../pipeline/batch-runner.js';
+import { featureCount } from './pool-features.js';
 
-/** Runs a cut model over one batch, segment by segment. */
-export interface SegmentRunner {
+/** Of a batch of pairs, in their order. */
+export interface BatchFeatures {
+  /** `[pairs]` */
+  readonly logits: Float32Array;
+  /** By cut: `[pairs, features]` in row-major order. */
+  readonly features: readonly Float32Array[];
+}
+
+/** Runs pairs through all layers of a cut model, one batch at a time. */
+export interface FeatureCollector {
+  collect(sequences: readonly TokenSequence[]): Promise<BatchFeatures>;
+}
+
+/** A cut model, ready to run. */
+export interface FeatureSource {
   readonly cuts: readonly number[];
   readonly width: number;
-  /** Shows the hidden state at each cut, which is gone when `onHidden` returns, and resolves to the logits, one a row. */
-  run(batch: PaddedBatch, onHidden: (cut: number, hidden: HiddenRows) => void): Promise<Float32Array>;
+  /** They run beside each other. */
+  readonly collectors: readonly FeatureCollector[];
 }
 
 /** A framed pair with the number of its query: pairs of one query are never on both sides of a split. */
@@ -29,34 +41,36 @@ export interface FitSamples {
 export interface CollectOptions {
   /** Padded tokens of a batch. @defaultValue 1024 */
   readonly maxBatchTokens?: number;
-  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((pairs: number) => void) | undefined;
 }
 
-/** Runs all pairs through all layers, neighbours in length together, and keeps the pooled features of each at each cut. */
+/**
+ * Runs all pairs through all layers, neighbours in length together, and keeps the pooled features of each at each cut. Pairs with figures that are not finite are left
+ * out.
+ */
 export async function collectSamples(
   pairs: readonly FitPair[],
-  runner: SegmentRunner,
-  { maxBatchTokens = 1024, signal, onProgress }: CollectOptions = {},
+  { cuts, width, collectors }: FeatureSource,
+  { maxBatchTokens = 1024, onProgress }: CollectOptions = {},
 ): Promise<FitSamples> {
-  const { cuts, width } = runner;
   const count = featureCount(width);
   const features = cuts.map(() => new Float32Array(pairs.length * count));
   const logits = new Float32Array(pairs.length);
+  const batches = batchesOf(pairs, maxBatchTokens).values();
   let done = 0;
-  for (const batch of batchesOf(pairs, maxBatchTokens)) {
-    signal?.throwIfAborted();
-    const sequences = batch.map((position) => pairs[position]!.sequence);
-    const spans = sequences.map(pairSpans);
-    const scored = await runner.run(padBatch('', sequences), (cut, hidden) =>
-      batch.forEach((position, row) =>
-        poolFeatures(hidden, row, spans[row]!, features[cut]!.subarray(position * count, (position + 1) * count)),
-      ),
-    );
-    batch.forEach((position, row) => (logits[position] = scored[row]!));
-    onProgress?.((done += batch.length));
-  }
-  return { cuts, width, queries: Int32Array.from(pairs, ({ query }) => query), logits, features };
+  const collect = async (collector: FeatureCollector): Promise<void> => {
+    // One iterator for all: each takes the next batch when it has time.
+    for (const batch of batches) {
+      const found = await collector.collect(batch.map((position) => pairs[position]!.sequence));
+      batch.forEach((position, row) => {
+        logits[position] = found.logits[row]!;
+        found.features.forEach((values, cut) => features[cut]!.set(values.subarray(row * count, (row + 1) * count), position * count));
+      });
+      onProgress?.((done += batch.length));
+    }
+  };
+  await Promise.all(collectors.map(collect));
+  return withoutNonFinite({ cuts, width, queries: Int32Array.from(pairs, ({ query }) => query), logits, features });
 }
 
 /** Positions of neighbours in length, longest first. */
@@ -69,4 +83,24 @@ function batchesOf(pairs: readonly FitPair[], budget: number): number[][] {
     batches.push(sorted.slice(from, (from += size)));
   }
   return batches;
+}
+
+/** Rows move up in their own buffers: another copy of the features may be more than there is room for. */
+function withoutNonFinite(samples: FitSamples): FitSamples {
+  const { width, queries, logits, features } = samples;
+  const count = featureCount(width);
+  let kept = 0;
+  for (let pair = 0; pair < logits.length; pair += 1) {
+    const isFinite = features.every((values) => values.subarray(pair * count, (pair + 1) * count).every(Number.isFinite));
+    if (!Number.isFinite(logits[pair]) || !isFinite) continue;
+    if (kept < pair) {
+      logits[kept] = logits[pair]!;
+      queries[kept] = queries[pair]!;
+      for (const values of features) values.copyWithin(kept * count, pair * count, (pair + 1) * count);
+    }
+    kept += 1;
+  }
+  if (kept === logits.length) return samples;
+  const [rows, figures] = [queries.subarray(0, kept), logits.subarray(0, kept)];
+  return { ...samples, queries: rows, logits: figures, features: features.map((values) => values.subarray(0, kept * count)) };
 }

@@ -30,6 +30,16 @@ export function cutModel(bytes: Uint8Array, cuts: readonly number[]): CutModel |
   }
 }
 
+/** Layers of a cross-encoder between which it can be cut: two at least. */
+export function countLayers(bytes: Uint8Array): number | CutRefusal {
+  try {
+    return layersOf(decode(bytes)).starts.length;
+  } catch (error) {
+    if (error instanceof Refusal) return { refused: error.message };
+    throw error;
+  }
+}
+
 function decode(bytes: Uint8Array): OnnxModel {
   try {
     return decodeOnnxModel(bytes);
@@ -39,15 +49,7 @@ function decode(bytes: Uint8Array): OnnxModel {
 }
 
 function cut(model: OnnxModel, cuts: readonly number[]): CutModel {
-  const { graph } = model;
-  const [output, ...others] = graph.output;
-  if (output === undefined || others.length > 0) throw new Refusal('The model has more outputs than its logits.');
-  const index = new GraphIndex(graph);
-  const inputs = new Map(graph.input.filter(({ name }) => !index.constants.has(name)).map((input) => [input.name, input]));
-  if (!inputs.has(MASK_INPUT)) throw new Refusal(`The model has no input ${MASK_INPUT}.`);
-  const path = new ContentPath(graph, index, output.name);
-  const starts = path.layerStarts();
-  if (starts.length < 2) throw new Refusal('No layers were found in the graph of the model between which it could be cut.');
+  const { index, inputs, output, path, starts } = layersOf(model);
   if (!isAscending(cuts, starts.length)) {
     const range = `from 1 to ${starts.length - 1}`;
     throw new Refusal(`The model has ${starts.length} layers: cuts are whole numbers ${range}, ascending.`);
@@ -60,9 +62,22 @@ function cut(model: OnnxModel, cuts: readonly number[]): CutModel {
   const segments = edges.slice(1).map((to, at): SegmentBytes => {
     const from = edges[at]!;
     const between = { start: from === 0 ? undefined : starts[from], end: starts[to] };
-    return { ...encodeExcerpt({ model, index, path, inputs, output: output.name, hidden }, between), layers: [from, to] };
+    return { ...encodeExcerpt({ model, index, path, inputs, output, hidden }, between), layers: [from, to] };
   });
   return { layers: starts.length, width: hidden.width, hiddenType: 'float32', segments };
+}
+
+/** The values that layers begin with, and what was found on the way to them. */
+function layersOf({ graph }: OnnxModel) {
+  const [output, ...others] = graph.output;
+  if (output === undefined || others.length > 0) throw new Refusal('The model has more outputs than its logits.');
+  const index = new GraphIndex(graph);
+  const inputs = new Map(graph.input.filter(({ name }) => !index.constants.has(name)).map((input) => [input.name, input]));
+  if (!inputs.has(MASK_INPUT)) throw new Refusal(`The model has no input ${MASK_INPUT}.`);
+  const path = new ContentPath(graph, index, output.name);
+  const starts = path.layerStarts();
+  if (starts.length < 2) throw new Refusal('No layers were found in the graph of the model between which it could be cut.');
+  return { index, inputs, output: output.name, path, starts };
 }
 
 function isAscending(cuts: readonly number[], layers: number): boolean {

@@ -10,8 +10,14 @@ import { headsFileSchema, type HeadsFile } from './heads-schema.js';
  * @throws RerankError `model_unavailable` where there is none, or it is not one
  */
 export async function readExitHeads(path: string): Promise<ExitHeads> {
+  return (await readHeadsFile(path)).heads;
+}
+
+/** A file of heads with what it says of them. @throws RerankError as `readExitHeads` */
+export async function readHeadsFile(path: string): Promise<{ readonly file: HeadsFile; readonly heads: ExitHeads }> {
   try {
-    return new ExitHeads(headsFileSchema.parse(JSON.parse(await readFile(path, 'utf8'))));
+    const file = headsFileSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return { file, heads: new ExitHeads(file) };
   } catch (error) {
     throw new RerankError('model_unavailable', 'The file of exit heads cannot be read: fit them again with `rerank exits fit`.', {
       cause: error,

@@ -22,6 +22,8 @@ export interface FittedHead {
   readonly penalty: number;
   /** Correlation within the pairs of each query, on queries that were held out: what decides on the order. */
   readonly within: number;
+  /** Predicted logit of each pair, in their order, by a head that was fitted without its query. */
+  readonly heldOut: Float32Array;
 }
 
 const DEFAULTS = { folds: 4, penalties: [0.02, 0.07, 0.2, 0.7] } as const;
@@ -82,7 +84,9 @@ class HeadFit {
     const bias = this.#biasOf(decodeHalves(weights));
     const [apart, truth] = [heldOut, this.#truth].map((values) => withoutMeans(values, this.#queries)) as [Float64Array, Float64Array];
     const [sigma, correlation] = [deviationOf(heldOut, this.#truth), correlationOf(heldOut, this.#truth)];
-    return { figures: { layer, sigma, correlation, bias, weights }, penalty, within: correlationOf(apart, truth) };
+    const inOrder = new Float32Array(heldOut.length);
+    this.#order.forEach((pair, row) => (inOrder[pair] = heldOut[row]!));
+    return { figures: { layer, sigma, correlation, bias, weights }, penalty, within: correlationOf(apart, truth), heldOut: inOrder };
   }
 
   /** What a penalty is off by on the folds that it is chosen on. */

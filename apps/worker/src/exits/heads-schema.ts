@@ -22,6 +22,8 @@ export const headsFileSchema = z.strictObject({
   width: z.int().positive(),
   /** Of what kind of texts, for people. */
   fitted_on: z.string(),
+  /** When; those that come with the worker do not say. */
+  fitted_at: z.iso.datetime().exactOptional(),
   pairs: z.int().positive(),
   queries: z.int().positive(),
   heads: z.array(headSchema).min(1),

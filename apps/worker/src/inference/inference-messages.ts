@@ -65,8 +65,8 @@ export interface CloseCall {
 }
 
 export type InferenceReply =
-  /** `values` is `[batch]` for logits, `[batch, width]` for vectors. */
-  | { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number }
+  /** `values` is `[batch]` for logits, `[batch, width]` for vectors; `ranAt` is when the model began, in epoch milliseconds. */
+  | { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number; readonly ranAt: number }
   | { readonly id: number; readonly error: string };
 
 export type InferenceMessage = { readonly ready: true } | InferenceReply;

@@ -16,9 +16,8 @@ async function run(call: InferenceCall): Promise<void> {
     const model = models.get(call.model);
     invariant(model, 'A batch was sent to a model that is not loaded.');
     const { values, width } = await model.run(call);
-    port?.postMessage({ id: call.id, values, width, runMs: performance.now() - started } satisfies InferenceMessage, [
-      values.buffer as ArrayBuffer,
-    ]);
+    const ran = { runMs: performance.now() - started, ranAt: performance.timeOrigin + started };
+    port?.postMessage({ id: call.id, values, width, ...ran } satisfies InferenceMessage, [values.buffer as ArrayBuffer]);
   } catch (error) {
     port?.postMessage({ id: call.id, error: error instanceof Error ? error.message : String(error) } satisfies InferenceMessage);
   }

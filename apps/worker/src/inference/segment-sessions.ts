@@ -151,7 +151,7 @@ function hiddenTensor(values: Hidden, dims: readonly number[]): Tensor {
 }
 
 /** Half floats come as their bits where the runtime has no class for them. */
-function hiddenOf({ data }: Tensor): Hidden {
+export function hiddenOf({ data }: Tensor): Hidden {
   if (data instanceof Uint16Array) return new Float16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
   invariant(data instanceof Float32Array || data instanceof Float16Array, 'A segment gave a hidden state of another type than its own.');
   return data;

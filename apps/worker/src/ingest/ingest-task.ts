@@ -3,6 +3,7 @@ import type { CorpusVersion, IndexedDocument, StoredDocument } from '@rerank-fle
 import { contentHash } from '@rerank-fleet/core/corpora';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobRecord, IngestJobs, IngestSlice } from '@rerank-fleet/core/jobs';
+import { inSpan, noteOnSpan } from '@rerank-fleet/core/observability';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { TaskContext, TaskHandlers } from '../tasks/task-processor.js';
 import { isFaultOfText } from './fault-of-text.js';
@@ -56,10 +57,9 @@ async function writeSlice(
   }
   // Of two rows with one id the later wins; the earlier one counts as stored, as it would have been a moment before.
   const latest = new Map(slice.rows.map((row) => [row.document.id, row]));
-  const current = await parts.documents.putDocuments(
-    corpus,
-    [...latest.values()].map(({ document }) => document),
-  );
+  const documents = [...latest.values()].map(({ document }) => document);
+  noteOnSpan({ 'rerank.job': record.id, 'rerank.corpus': record.corpus, 'rerank.documents': slice.rows.length });
+  const current = await inSpan('write documents', () => parts.documents.putDocuments(corpus, documents));
   const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
   const errors = new Map<number, RowError>();
   const changed = new Set<number>();
@@ -90,7 +90,8 @@ async function indexRows(
     await indexDocuments(parts, version, documents, signal);
   try {
     if (isolate === undefined) {
-      await parts.candidates.writeDocuments(version, await index(rows.map(({ document }) => document)));
+      const indexed = await index(rows.map(({ document }) => document));
+      await inSpan('write passages', () => parts.candidates.writeDocuments(version, indexed));
       return [];
     }
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Logger } from '@rerank-fleet/core/observability';
+import { noteOnSpan, spanNow, type Logger } from '@rerank-fleet/core/observability';
 import type { ExitObserver } from '../pipeline/early-exit.js';
 import type { WorkerInstruments } from './worker-metrics.js';
 
@@ -23,6 +23,7 @@ export class ExitMeter implements ExitObserver {
     const labels = { model: this.#nameOf(model), layer: String(layer) };
     this.#instruments.exitPairs.add(before - after, { ...labels, outcome: 'left' });
     this.#instruments.exitPairs.add(after, { ...labels, outcome: 'stayed' });
+    spanNow()?.event('pairs left', { 'rerank.layer': layer, 'rerank.pairs': before - after });
   }
 
   pairsEnded({ model, pairs, layersRun, layers }: Told<'pairsEnded'>): void {
@@ -37,6 +38,7 @@ export class ExitMeter implements ExitObserver {
 
   ranFull({ model, reason, error }: Told<'ranFull'>): void {
     this.#instruments.exitFull.add(1, { model: this.#nameOf(model), reason });
+    noteOnSpan({ 'rerank.effort.reason': reason });
     if (reason === 'fault')
       this.#log.warn({ err: error, model: this.#nameOf(model) }, 'A segment failed; the whole model scored its pairs.');
   }

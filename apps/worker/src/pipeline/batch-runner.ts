@@ -33,6 +33,8 @@ export interface BatchOutput {
   readonly width: number;
   /** Milliseconds inside the model. */
   readonly runMs: number;
+  /** Epoch milliseconds at which the model began, by the thread's own clock. */
+  readonly ranAt?: number;
 }
 
 const FAULTS = {

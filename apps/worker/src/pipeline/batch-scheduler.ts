@@ -10,6 +10,7 @@ interface Work extends PlannedItem {
   readonly sequence: TokenSequence;
   /** Of `performance.now()`. */
   readonly arrivedAt: number;
+  readonly mark: unknown;
   readonly resolve: (row: Float32Array) => void;
   readonly reject: (error: Error) => void;
   /** No runner has it in hand, and none will have. */
@@ -37,16 +38,23 @@ export interface BatchReport {
   /** sha256 of the model. */
   readonly model: string;
   readonly segment?: number;
-  /** What ran together; `waitMs` is from its arrival to the start of the batch. */
-  readonly sequences: readonly { readonly length: number; readonly priority: Priority; readonly waitMs: number }[];
+  /** What ran together; `waitMs` is from its arrival to the start of the batch, `mark` what the observer gave it. */
+  readonly sequences: readonly { readonly length: number; readonly priority: Priority; readonly waitMs: number; readonly mark?: unknown }[];
   readonly paddedTokens: number;
   /** Padded tokens that it might have had. */
   readonly budget: number;
   readonly runMs: number;
+  /** From here to the runner and back, of `performance.now()`. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Epoch milliseconds at which the model began, where the runner says so. */
+  readonly ranAt?: number;
 }
 
 /** Told of each batch as it comes back. It must not throw. */
 export interface BatchObserver {
+  /** Asked when sequences come: what their reports are to hold, so that the observer knows whose they are. */
+  mark?(): unknown;
   batchRan(report: BatchReport): void;
 }
 
@@ -197,6 +205,7 @@ export class BatchScheduler {
     // Batch work is one request: nobody waits for a part of it.
     const request = options.priority === 'sync' ? { request: options.turn ?? this.turn() } : {};
     // Longest first: the oldest item starts a batch, and a batch grows from its longest.
+    const mark = this.#observer?.mark?.();
     const order = sequences.map((_, index) => index).sort((a, b) => sequences[b]!.ids.length - sequences[a]!.ids.length);
     for (const index of order) {
       const sequence = sequences[index]!;
@@ -204,7 +213,7 @@ export class BatchScheduler {
         const { priority, alone } = options;
         const length = sequence.ids.length;
         const state = { withdraw: () => false, dropped: false, retried: false };
-        const work: Work = { priority, alone, sequence, length, arrivedAt, resolve, reject, left: leaveOnce(), ...request, ...state };
+        const work: Work = { priority, alone, sequence, length, arrivedAt, mark, resolve, reject, left: leaveOnce(), ...request, ...state };
         work.withdraw = queue.planner.add(work);
         works.push(work);
       });
@@ -293,9 +302,11 @@ export class BatchScheduler {
       const batch = { ...padBatch(queue.target.model, sequences, queue.target.segment), reference: items[0]?.alone === true };
       output = await runner.run(batch);
       this.#count(queue.key, items, { longest: batch.sequence, runMs: output.runMs });
-      const ran = items.map(({ length, priority, arrivedAt }) => ({ length, priority, waitMs: startedAt - arrivedAt }));
+      const { runMs, ranAt } = output;
+      const times = { runMs, startedAt, endedAt: performance.now(), ...(ranAt === undefined ? {} : { ranAt }) };
+      const ran = items.map(({ length, priority, arrivedAt, mark }) => ({ length, priority, waitMs: startedAt - arrivedAt, mark }));
       const { target, budget } = queue;
-      const report = { ...target, sequences: ran, paddedTokens: batch.sequence * items.length, budget: budget.tokens, runMs: output.runMs };
+      const report = { ...target, sequences: ran, paddedTokens: batch.sequence * items.length, budget: budget.tokens, ...times };
       // Once the runner has its next batch.
       setImmediate(() => this.#observer?.batchRan(report));
     } catch (error) {

@@ -10,7 +10,7 @@ import type { CandidateStore, FirstStage } from '@rerank-fleet/core/ports';
 import type { Embedders } from './embedders.js';
 
 export interface RetrievalParts {
-  readonly store: CandidateStore;
+  readonly store: Pick<CandidateStore, 'retrieve'>;
   /** Of corpora whose documents lie elsewhere. */
   readonly external: Pick<FirstStage, 'retrieve'>;
   readonly embedders: Embedders;

@@ -1,6 +1,7 @@
 import { withFailures, type ReindexProgress } from '@rerank-fleet/core/corpora';
 import type { ReindexFailure } from '@rerank-fleet/core/domain';
 import type { DocumentPage } from '@rerank-fleet/core/ports';
+import { inNewWork } from '@rerank-fleet/core/observability';
 import { dueOf, indexPage, isCareful } from './index-page.js';
 import { charactersOf, PageReader } from './page-reader.js';
 import { patiently } from './patiently.js';
@@ -33,7 +34,10 @@ export async function buildVersion(parts: ReindexParts, session: ReindexSession)
     await session.throttle.pass(due.length, session.signal);
     const flight: Flight = { page, due: due.length, characters: charactersOf(due) };
     flights.push(flight);
-    const landing = indexPage(parts, session, due).then((failures) => {
+    const { tenant, corpus } = session.to;
+    const attributes = { 'rerank.tenant': tenant, 'rerank.corpus': corpus, 'rerank.documents': due.length };
+    const work = inNewWork('reindex page', { corpus }, { attributes }, () => indexPage(parts, session, due));
+    const landing = work.then((failures) => {
       flight.failures = failures;
       if (land(session, flights) && carefulPages === 0) calm(session);
       void session.look();

@@ -1,5 +1,7 @@
 import type { RerankOutcome, RerankTask, SearchTask, TaskStage } from '@rerank-fleet/core/contracts';
 import type { Effort } from '@rerank-fleet/core/ports';
+import { spanNow } from '@rerank-fleet/core/observability';
+import { tracedStage } from '../ops/traced-ports.js';
 import { runStages, type StagedScores } from '../pipeline/run-stages.js';
 import type { CrossEncoders } from './cross-encoders.js';
 import type { TaskContext, TaskHandlers } from './task-processor.js';
@@ -56,7 +58,12 @@ export async function rerankPassages(
   work: PassagesToRerank,
 ): Promise<RerankedPassages> {
   const { body, passages, groupKey, context } = work;
-  const stages = work.stages.map(({ model, keep }) => ({ encoder: encoders.get(model), ...(keep === undefined ? {} : { keep }) }));
+  let scoredAt = performance.now();
+  const onScored = (): void => void (scoredAt = performance.now());
+  const stages = work.stages.map(({ model, keep }, at) => {
+    const kept = keep === undefined ? {} : { keep };
+    return { encoder: tracedStage(encoders.get(model), { stage: at + 1, ...kept, onScored }), ...kept };
+  });
   const longest = body.kind === 'rerank' ? body.max_passage_tokens : undefined;
   const request = {
     query: body.query,
@@ -77,6 +84,8 @@ export async function rerankPassages(
     ...(body.min_logit === undefined ? {} : { minLogit: body.min_logit }),
     ...(groupKey === undefined ? {} : { groupKey }),
   });
+  const attributes = { 'rerank.results': staged.results.length };
+  spanNow()?.record('rank', { startedAt: scoredAt, endedAt: performance.now(), attributes });
   return body.explain === true ? { ...staged, effort: reportOf(effort, staged.fullReasons) } : staged;
 }
 

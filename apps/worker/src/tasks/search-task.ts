@@ -2,6 +2,7 @@ import type { SearchOutcome, SearchTask, TaskStage } from '@rerank-fleet/core/co
 import { passageContent, type Candidate } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { Embedder } from '@rerank-fleet/core/ports';
+import { inSpan } from '@rerank-fleet/core/observability';
 import { packContext } from '../pipeline/pack-context.js';
 import { firstOfEachGroup } from '../pipeline/rank-results.js';
 import { retrieveCandidates, type RetrievalParts } from '../pipeline/retrieve-candidates.js';
@@ -24,7 +25,9 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
       ...(filter === undefined ? {} : { filter }),
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    const candidates = await retrieveCandidates(retrieval, request);
+    const candidates = await inSpan('retrieve', () => retrieveCandidates(retrieval, request), {
+      attributes: { 'rerank.corpus': version.corpus, 'rerank.mode': mode, 'rerank.top_k': topK },
+    });
     const timings = { queue: context.queueMs, retrieve: performance.now() - started };
     const outcome =
       body.stages === undefined

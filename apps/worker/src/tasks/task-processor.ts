@@ -9,7 +9,9 @@ import {
 } from '@rerank-fleet/core/contracts';
 import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
 import type { TakenTask } from '@rerank-fleet/core/ports';
+import { inSpan, noteOnSpan, spanNow } from '@rerank-fleet/core/observability';
 import { ExclusiveGate } from './exclusive-gate.js';
+import { inTask } from './task-work.js';
 
 /** What a handler may know of the task besides its body. */
 export interface TaskContext {
@@ -100,18 +102,25 @@ export class TaskProcessor {
       this.#parts.log.error({ task: task.id }, 'A task has an unknown form; is another version of the API running?');
       throw await this.#refuse(task.id);
     }
-    const payload = parsed.data;
+    await inTask(parsed.data, { attempt: task.attempt, queueMs: this.#queueMs(parsed.data) }, () => this.#hold(parsed.data, task.attempt));
+  };
+
+  async #hold(payload: TaskPayload, attempt: number): Promise<void> {
     // Its lock expired, as while a laptop sleeps or Redis is away, and this worker lives: nobody died.
     if (this.#inHand.has(payload.id)) await this.#parts.board.giveBack(payload.id);
     const controller = new AbortController();
     this.#inHand.set(payload.id, controller);
     try {
-      await this.#take(payload, task.attempt, controller);
+      await this.#take(payload, attempt, controller);
     } finally {
       this.#parts.cancels.release(payload.id, controller);
       if (this.#inHand.get(payload.id) === controller) this.#inHand.delete(payload.id);
     }
-  };
+  }
+
+  #queueMs({ enqueued_ms: enqueuedMs }: TaskPayload): number {
+    return Math.max(0, this.#parts.clock.now() - enqueuedMs);
+  }
 
   /** During a rollout another worker may know the form: who waits is told to try again, and the queue tries again what nobody waits for. */
   async #refuse(taskId: string): Promise<RerankError> {
@@ -163,7 +172,10 @@ export class TaskProcessor {
 
   async #run(payload: TaskPayload, { fence, controller, deaths }: Holding): Promise<void> {
     const remainingMs = payload.deadline_ms === undefined ? undefined : payload.deadline_ms - this.#parts.clock.now();
-    if (remainingMs !== undefined && remainingMs <= 0) return;
+    if (remainingMs !== undefined && remainingMs <= 0) {
+      spanNow()?.fail(deadlinePassed());
+      return;
+    }
     const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
     try {
       const result = await this.#outcome(payload, controller.signal, deaths);
@@ -181,7 +193,7 @@ export class TaskProcessor {
         taskId: payload.id,
         tenant: payload.tenant,
         requestId: payload.request_id,
-        queueMs: Math.max(0, this.#parts.clock.now() - payload.enqueued_ms),
+        queueMs: this.#queueMs(payload),
         signal,
         ...(payload.traceparent === undefined ? {} : { traceparent: payload.traceparent }),
         ...(payload.body?.kind === 'batch' ? { beside: (part) => this.#gate.pass(false, part) } : {}),
@@ -189,6 +201,7 @@ export class TaskProcessor {
       };
       return { status: 'succeeded', outcome: await this.#dispatch(body, context) };
     } catch (error) {
+      spanNow()?.fail(signal.aborted ? signal.reason : error);
       this.#report(payload, error, signal);
       if (payload.deadline_ms === undefined) throw error;
       return failedResult(signal.aborted ? signal.reason : error);
@@ -197,6 +210,7 @@ export class TaskProcessor {
 
   #dispatch(body: TaskBody, context: TaskContext): Promise<TaskOutcome> {
     const { handlers } = this.#parts;
+    noteOnSpan({ 'rerank.task.kind': body.kind });
     switch (body.kind) {
       case 'rerank':
         return handlers.rerank(body, context);
@@ -226,7 +240,7 @@ export class TaskProcessor {
       return;
     }
     const ttlMs = payload.deadline_ms === undefined ? RESULT_TTL_MS : payload.deadline_ms - this.#parts.clock.now() + RESULT_GRACE_MS;
-    const written = await this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs);
+    const written = await inSpan('publish', () => this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs));
     if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
     // Who holds the task now may still need the body.
     else if (payload.body_ref !== undefined) await this.#parts.bodies.drop(payload.body_ref);

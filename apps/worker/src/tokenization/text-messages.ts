@@ -61,7 +61,8 @@ export interface CancelCall {
 }
 
 export type TextReply =
-  | { readonly id: number; readonly answer: TextAnswer }
+  /** Epoch milliseconds: when the thread began with it, and when it was done; others had turns meanwhile. */
+  | { readonly id: number; readonly answer: TextAnswer; readonly startedAt: number; readonly endedAt: number }
   | {
       readonly id: number;
       readonly error: { readonly code: string; readonly detail: string; readonly errors: readonly FieldError[]; readonly cause?: string };

@@ -3,7 +3,7 @@ import type { Passage, SparseVector } from '@rerank-fleet/core/domain';
 import { passagesOf } from '@rerank-fleet/core/retrieval';
 import type { EncodedPairs, EncodedSequences, EncodePairsRequest, SequenceEncoder, TextWorkOptions } from '../pipeline/sequence-encoder.js';
 import type { IndexingRules, PackedPassages, TextAnswer, TextDocument, TextModel, TextWork } from './text-messages.js';
-import { ThreadCrew } from './thread-crew.js';
+import { ThreadCrew, type ServedTimes } from './thread-crew.js';
 
 /** For tokens of texts seen lately, of all threads together. */
 const CACHE_BYTES = 32 * 2 ** 20;
@@ -11,10 +11,17 @@ const CACHE_BYTES = 32 * 2 ** 20;
 const TURN_CHARACTERS = 65_536;
 const TURN_DOCUMENTS = 256;
 
+/** Told of each piece of work. It must not throw. */
+export interface TextObserver {
+  /** @returns what is told when a thread has done it, if anything */
+  asked(work: { readonly kind: TextWork['kind']; readonly texts: number }): ((times: ServedTimes) => void) | undefined;
+}
+
 export interface TextPoolOptions {
   readonly models: readonly TextModel[];
   readonly threads: number;
   readonly onThreadDeath?: (detail: string) => void;
+  readonly observer?: TextObserver;
   /** What a thread runs; tests have it die. */
   readonly program?: URL;
 }
@@ -29,13 +36,15 @@ export interface CutDocument {
 /** Text threads: whatever looks at the characters of a user's text does it there, off the main thread, whose loop renews the locks of tasks. */
 export class TextPool implements SequenceEncoder {
   readonly #crew: ThreadCrew;
+  readonly #observer: TextObserver | undefined;
 
-  private constructor(crew: ThreadCrew) {
+  private constructor(crew: ThreadCrew, observer: TextObserver | undefined) {
     this.#crew = crew;
+    this.#observer = observer;
   }
 
   /** @throws Error of the thread if a tokenizer cannot be loaded */
-  static async start({ models, threads, onThreadDeath, program }: TextPoolOptions): Promise<TextPool> {
+  static async start({ models, threads, onThreadDeath, program, observer }: TextPoolOptions): Promise<TextPool> {
     return new TextPool(
       await ThreadCrew.start({
         data: { models, cacheBytes: Math.floor(CACHE_BYTES / threads) },
@@ -43,6 +52,7 @@ export class TextPool implements SequenceEncoder {
         program: program ?? new URL('./text-thread.js', import.meta.url),
         onDeath: onThreadDeath ?? (() => undefined),
       }),
+      observer,
     );
   }
 
@@ -89,8 +99,14 @@ export class TextPool implements SequenceEncoder {
     work: TextWork,
     { priority = 'sync', signal, affinity = '' }: TextWorkOptions & { readonly affinity?: string },
   ): Promise<TextAnswer> {
-    return this.#crew.call(work, { priority, signal, affinity });
+    const onServed = this.#observer?.asked({ kind: work.kind, texts: textsOf(work) });
+    return this.#crew.call(work, { priority, signal, affinity, onServed });
   }
+}
+
+function textsOf(work: TextWork): number {
+  if (work.kind === 'pairs') return work.request.passages.length;
+  return work.kind === 'documents' ? work.documents.length : work.texts.length;
 }
 
 function* inTurns(documents: readonly TextDocument[]): Generator<readonly TextDocument[]> {

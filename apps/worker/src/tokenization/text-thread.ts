@@ -12,10 +12,13 @@ const desk = new TextDesk(workerData as TextThreadData);
 const turns = new Turns();
 const cancels = new Map<number, () => void>();
 
+const epochNow = (): number => performance.timeOrigin + performance.now();
+
 async function serve({ id, work }: TextCall, pace: Pace): Promise<void> {
+  const startedAt = epochNow();
   try {
     const answer = await desk.answer(work, pace);
-    port?.postMessage({ id, answer } satisfies TextMessage, buffersOf(answer));
+    port?.postMessage({ id, answer, startedAt, endedAt: epochNow() } satisfies TextMessage, buffersOf(answer));
   } catch (error) {
     port?.postMessage({ id, error: describe(error) } satisfies TextMessage);
   } finally {

@@ -15,7 +15,12 @@ export interface CallOptions {
   readonly signal: AbortSignal | undefined;
   /** Calls with the same go to the same thread where no other is freer. */
   readonly affinity: string;
+  /** Told when the thread worked on it, before it is answered. It must not throw. */
+  readonly onServed?: ((times: ServedTimes) => void) | undefined;
 }
+
+/** Epoch milliseconds. */
+export type ServedTimes = Pick<Extract<TextReply, { answer: unknown }>, 'startedAt' | 'endedAt'>;
 
 /** A thread shares its time among calls; more than these wait for whichever thread is free first. */
 const MOST_IN_HAND = { sync: 32, batch: 2 } as const;
@@ -79,7 +84,7 @@ export class ThreadCrew {
   }
 
   /** @throws RerankError what the thread answers, `internal_error` if two threads ended under the call; the signal's reason */
-  call(work: TextWork, { priority, signal, affinity }: CallOptions): Promise<TextAnswer> {
+  call(work: TextWork, { priority, signal, affinity, onServed }: CallOptions): Promise<TextAnswer> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       if (this.#closed) return reject(stopped());
@@ -93,8 +98,10 @@ export class ThreadCrew {
         dropped: false,
         settle: (reply) => {
           leave();
-          if ('answer' in reply) resolve(reply.answer);
-          else reject(failureOf(reply));
+          if ('answer' in reply) {
+            onServed?.(reply);
+            resolve(reply.answer);
+          } else reject(failureOf(reply));
         },
         fail: (error) => {
           leave();

@@ -1,6 +1,7 @@
 import { webhookTaskSchema } from '@rerank-fleet/core/contracts';
 import { describeBatchJob, type BatchDone, type BatchJobs, type BatchRecord, type WebhookState } from '@rerank-fleet/core/jobs';
 import type { TaskHandler } from '@rerank-fleet/core/ports';
+import { inNewWork, noteOnSpan, spanNow } from '@rerank-fleet/core/observability';
 import { assertDelivered, WEBHOOK_RETRIES, type WebhookOutcome, type WebhookSender } from '@rerank-fleet/core/webhooks';
 
 export interface WebhookTaskParts {
@@ -24,7 +25,8 @@ export function webhookTask({ jobs, sender, log }: WebhookTaskParts): TaskHandle
     const before = await jobs.webhook(record);
     if (before?.status === 'delivered') return;
     const { url, secret } = record.webhook;
-    const outcome = await sender.deliver({ url, secret, body: bodyOf(record, done), id });
+    const body = bodyOf(record, done);
+    const outcome = await inAttempt(record, attempt, () => sender.deliver({ url, secret, body, id }));
     const state = stateAfter(outcome, (before?.attempts ?? 0) + 1, attempt >= WEBHOOK_RETRIES);
     // Failing here would send it again.
     await note(jobs, record, state).catch((error: unknown) =>
@@ -32,6 +34,19 @@ export function webhookTask({ jobs, sender, log }: WebhookTaskParts): TaskHandle
     );
     assertDelivered(outcome);
   };
+}
+
+/** A trace of its own, linked to the submission of the job. The address stays out of it: it may hold a secret. */
+function inAttempt(record: BatchRecord, attempt: number, send: () => Promise<WebhookOutcome>): Promise<WebhookOutcome> {
+  const attributes = { 'rerank.job': record.id, 'rerank.tenant': record.tenant, 'rerank.task.attempt': attempt };
+  const origin = { kind: 'client', cause: record.traceparent, attributes } as const;
+  return inNewWork('webhook', { job: record.id }, origin, async () => {
+    const outcome = await send();
+    const status = outcome.status === undefined ? {} : { 'http.response.status_code': outcome.status };
+    noteOnSpan({ 'rerank.webhook.outcome': outcome.kind, ...status });
+    if (outcome.kind !== 'delivered') spanNow()?.failAs(outcome.kind === 'refused' ? 'webhook_refused' : 'webhook_failed');
+    return outcome;
+  });
 }
 
 const bodyOf = (record: BatchRecord, done: BatchDone): string => JSON.stringify(describeBatchJob(record, { done, nowMs: done.ended_ms }));

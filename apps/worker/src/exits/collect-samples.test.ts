@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { collectSamples, type FeatureCollector, type FitPair } from './collect-samples.js';
+import { featureCount } from './pool-features.js';
+
+const WIDTH = 1;
+const SIZE = featureCount(WIDTH);
+
+/** A pair of so many tokens; its first id says what it is. */
+const pair = (number: number, length: number): FitPair => ({
+  query: number % 3,
+  sequence: { ids: Int32Array.from({ length }, (_, at) => (at === 0 ? number : 0)), typeIds: new Uint8Array(length) },
+});
+
+/** Logit and features are the number of the pair; that of `broken` is no number. */
+function collector(batches: number[][], broken?: number): FeatureCollector {
+  return {
+    collect: async (sequences) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const numbers = sequences.map(({ ids }) => ids[0]!);
+      batches.push(numbers);
+      const logits = Float32Array.from(numbers, (number) => (number === broken ? Number.NaN : number));
+      const features = Float32Array.from({ length: numbers.length * SIZE }, (_, at) => numbers[Math.floor(at / SIZE)]! * 10 + (at % SIZE));
+      return { logits, features: [features, features.map((value) => -value)] };
+    },
+  };
+}
+
+const pairs = Array.from({ length: 20 }, (_, number) => pair(number, 3 + ((number * 7) % 11)));
+
+describe(collectSamples, () => {
+  it('puts the figures of every pair in its place, whichever collector had it', async () => {
+    const [one, two]: [number[][], number[][]] = [[], []];
+    const source = { cuts: [1, 2], width: WIDTH, collectors: [collector(one), collector(two)] };
+    const progress: number[] = [];
+    const samples = await collectSamples(pairs, source, { maxBatchTokens: 30, onProgress: (done) => progress.push(done) });
+    expect([...samples.logits]).toEqual(pairs.map((_, number) => number));
+    expect([...samples.queries]).toEqual(pairs.map(({ query }) => query));
+    for (const number of pairs.keys()) {
+      expect([...samples.features[0]!.subarray(number * SIZE, (number + 1) * SIZE)]).toEqual([0, 1, 2, 3].map((at) => number * 10 + at));
+      expect(samples.features[1]![number * SIZE + 3]).toBe(-(number * 10 + 3));
+    }
+    expect(one.length).toBeGreaterThan(0);
+    expect(two.length).toBeGreaterThan(0);
+    expect(progress.at(-1)).toBe(20);
+    for (const batch of [...one, ...two]) {
+      const lengths = batch.map((number) => pairs[number]!.sequence.ids.length);
+      expect(batch.length * Math.max(...lengths)).toBeLessThanOrEqual(30);
+    }
+  });
+
+  it('leaves out pairs whose logit is no number, and no others', async () => {
+    const source = { cuts: [1, 2], width: WIDTH, collectors: [collector([], 5)] };
+    const samples = await collectSamples(pairs, source);
+    const others = [...pairs.keys()].filter((number) => number !== 5);
+    expect([...samples.logits]).toEqual(others);
+    expect([...samples.queries]).toEqual(others.map((number) => number % 3));
+    expect(samples.features.map(({ length }) => length)).toEqual([19 * SIZE, 19 * SIZE]);
+    expect(others.map((_, row) => samples.features[0]![row * SIZE])).toEqual(others.map((number) => number * 10));
+  });
+});

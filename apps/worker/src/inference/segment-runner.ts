@@ -1,0 +1,79 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InvariantError } from '@rerank-fleet/core/errors';
+import type { BatchFeatures } from '../exits/collect-samples.js';
+import { pairSpans } from '../exits/pair-spans.js';
+import { featureCount, poolFeatures, type HiddenRows } from '../exits/pool-features.js';
+import { HIDDEN_INPUT, type SegmentSet } from '../exits/segment-set.js';
+import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
+import type { InferenceThreadData } from './inference-messages.js';
+import { logitsOf, sessionOptions, toFloat32 } from './onnx-model.js';
+import { hiddenOf } from './segment-sessions.js';
+
+/** A cut model and how it runs. */
+export interface SegmentSource extends Pick<InferenceThreadData, 'device' | 'intraOpThreads'> {
+  readonly set: Pick<SegmentSet, 'cuts' | 'width' | 'segments'>;
+  readonly withoutOptimizers: readonly string[];
+  readonly labelIndex: number;
+}
+
+/** All segments of a model in a row, in the thread that asks, with every hidden state between them in view. */
+export class SegmentRunner {
+  readonly #source: SegmentSource;
+  readonly #sessions: readonly InferenceSession[];
+
+  private constructor(source: SegmentSource, sessions: readonly InferenceSession[]) {
+    this.#source = source;
+    this.#sessions = sessions;
+  }
+
+  static async load(source: SegmentSource): Promise<SegmentRunner> {
+    const sessions: InferenceSession[] = [];
+    // One after the other: loading takes twice the memory of what is loaded.
+    for (const { path } of source.set.segments)
+      sessions.push(await InferenceSession.create(path, sessionOptions(source, source.withoutOptimizers)));
+    return new SegmentRunner(source, sessions);
+  }
+
+  /** Shows the hidden state at each cut, counted from 0, which is gone when `onHidden` returns, and resolves to the logits, one a row. */
+  async run(batch: Pick<PaddedBatch, 'batch' | 'sequence' | 'inputIds' | 'attentionMask' | 'tokenTypeIds'>, onHidden: OnHidden): Promise<Float32Array> {
+    const { set, labelIndex } = this.#source;
+    const ints = (values: BigInt64Array): Tensor => new Tensor('int64', values, [batch.batch, batch.sequence]);
+    const feeds = new Map([
+      ['input_ids', ints(batch.inputIds)],
+      ['attention_mask', ints(batch.attentionMask)],
+      ['token_type_ids', ints(batch.tokenTypeIds)],
+    ]);
+    for (const [number, { inputs, output }] of set.segments.entries()) {
+      const results = await this.#sessions[number]!.run(Object.fromEntries(inputs.map((name) => [name, feeds.get(name)!])));
+      feeds.get(HIDDEN_INPUT)?.dispose();
+      const made = results[output];
+      if (!(made instanceof Tensor)) throw new InvariantError('A segment gave no output tensor.');
+      if (number === set.cuts.length) {
+        const { values } = logitsOf(toFloat32(made), made.dims, labelIndex);
+        made.dispose();
+        return values;
+      }
+      onHidden(number, { values: hiddenOf(made), sequence: batch.sequence, width: set.width });
+      feeds.set(HIDDEN_INPUT, made);
+    }
+    throw new InvariantError('The model has no last segment.');
+  }
+
+  /** Pooled features of each pair at each cut, and its logit. */
+  async collect(sequences: readonly TokenSequence[]): Promise<BatchFeatures> {
+    const { cuts, width } = this.#source.set;
+    const count = featureCount(width);
+    const spans = sequences.map(pairSpans);
+    const features = cuts.map(() => new Float32Array(sequences.length * count));
+    const logits = await this.run(padBatch('', sequences), (cut, hidden) =>
+      spans.forEach((span, row) => poolFeatures(hidden, row, span, features[cut]!.subarray(row * count, (row + 1) * count))),
+    );
+    return { logits, features };
+  }
+
+  async release(): Promise<void> {
+    for (const session of this.#sessions) await session.release();
+  }
+}
+
+type OnHidden = (cut: number, hidden: HiddenRows) => void;
