@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosStack, ObserverRedis } from './chaos-stack.ts';
 import { callOnce, succeeded } from './http-call.ts';
 
-/** How long a task may be in hand after its worker was lost: its lock's life, the next look for stalled tasks, and a moment to do it. */
+/** How long a task may be in hand without a lock: workers look for such tasks twice in a lock's life, and a moment is theirs to do it. */
+const MOMENT_MS = 5_000;
 const QUEUES: Readonly<Record<string, number>> = {
-  'sync-default': 7_500 + 5_000,
-  'batch-default': 15_000 + 5_000,
-  'express-default': 15_000 + 5_000,
-  ingest: 45_000 + 5_000,
-  webhooks: 45_000 + 5_000,
+  'sync-default': 2_500 + MOMENT_MS,
+  'batch-default': 5_000 + MOMENT_MS,
+  'express-default': 5_000 + MOMENT_MS,
+  ingest: 15_000 + MOMENT_MS,
+  webhooks: 15_000 + MOMENT_MS,
 };
 const LOOK_MS = 50;
 const WAITING = ['wait', 'paused', 'active'] as const;
@@ -106,7 +107,7 @@ async function deadLetters(redis: ObserverRedis): Promise<string[]> {
   return found;
 }
 
-/** Tasks that stay in hand for longer than they may, from when all workers are there. */
+/** Tasks that stay in hand though nobody holds their lock, from when all workers are there. */
 class StuckWatch {
   readonly #redis: ObserverRedis;
   readonly #since = new Map<string, number>();
@@ -121,6 +122,7 @@ class StuckWatch {
     const active = new Set<string>();
     for (const [queue, mostMs] of Object.entries(QUEUES)) {
       for (const id of await this.#redis.lrange(`{rf}:${queue}:active`, 0, -1)) {
+        if ((await this.#redis.exists(`{rf}:${queue}:${id}:lock`)) === 1) continue;
         const task = `${queue} ${id}`;
         active.add(task);
         const since = this.#since.get(task) ?? now;
