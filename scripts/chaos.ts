@@ -32,6 +32,8 @@ const { values: flags } = parseArgs({
 
 const size = flags.size === 'short' ? SIZES.short : SIZES.long;
 const seeds = flags.seeds?.split(',').map(Number) ?? Array.from({ length: Number(flags.runs) }, (_, number) => Number(flags.seed) + number);
+// Stacks end with this process; by `exit` they also take their folders with them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await mkdir(flags.out, { recursive: true });
 const startedAt = performance.now();
 const runs = await runGate({

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +48,10 @@ export class ChaosStack {
     this.root = root;
     this.stateDirectory = join(root, 'state');
     this.links = links;
+    process.once('exit', this.#removeFolder);
   }
+
+  readonly #removeFolder = (): void => rmSync(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 
   static async start(): Promise<ChaosStack> {
     const root = await mkdtemp(join(tmpdir(), 'rerank-chaos-'));
@@ -189,6 +192,7 @@ export class ChaosStack {
     const left = await running();
     for (const pid of left) process.kill(pid, 'SIGKILL');
     for (const link of this.links.values()) await link.stop();
+    process.off('exit', this.#removeFolder);
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     return left;
   }
