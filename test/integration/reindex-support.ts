@@ -33,7 +33,6 @@ export const QUICK: ReindexLimits = {
   saveMs: 50,
   pageDocuments: 8,
   pagesInFlight: 2,
-  backoff: { firstMs: 10, lastMs: 50 },
 };
 
 const WORDS =
@@ -116,6 +115,7 @@ export class ReindexRig {
         this.models.texts.cutDocuments(version.embedder.sha256, documents, version, { priority: 'batch', signal }),
       encodeSparseQuery: (query, { bm25 }) => this.#bm25.of(bm25).encodeQuery(query),
       now: Date.now,
+      pauseMs: () => 20,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       meter: {
         documents: (outcome, count) => (this.metered[outcome] += count),
@@ -205,7 +205,7 @@ export class ReindexRig {
       { encoders: this.models.encoders, deterministic: true, effort: 'full', cacheDocuments: false },
     );
     const request = { query, version, mode: 'hybrid', top_k: 50, top_n: 10, group_by: 'document', long_document: 'truncate' } as const;
-    return (await handler({ kind: 'search', ...request }, this.#context())) as SearchOutcome;
+    return await handler({ kind: 'search', ...request }, this.#context());
   }
 
   /** Resolves with the reindex once it has come to the status. */

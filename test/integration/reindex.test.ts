@@ -219,8 +219,9 @@ describe('a worker that works on a reindex', () => {
       await Promise.race([keeper.look().then(() => keeper.idle()), life.death]);
       isOver = !life.ended;
     }
-    // Two at its place, and three with nothing beside it.
-    expect(deaths).toBe(5);
+    // Two at its place and three with nothing beside it; and before those one at most for each page that was in flight with it.
+    expect(deaths).toBeGreaterThanOrEqual(5);
+    expect(deaths).toBeLessThanOrEqual(5 + parts.limits.pagesInFlight);
     const record = await rig.record('deadly');
     expect(record.reindexes).toMatchObject([
       { status: 'completed', failed: 1, failures: [{ documentId: 'd0040', code: 'internal_error' }], validation: { repaired: 0 } },

@@ -1,7 +1,8 @@
+import { backoffDelayMs } from '@rerank-fleet/core/adapters/backoff-delay';
 import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { KEY_PREFIX, type connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
-import type { Logger } from '@rerank-fleet/core/observability';
+import { inFrame, type Logger } from '@rerank-fleet/core/observability';
 import type { FirstStage } from '@rerank-fleet/core/ports';
 import { corpusTask } from '../ingest/corpus-task.js';
 import type { IndexingParts } from '../ingest/index-documents.js';
@@ -17,6 +18,8 @@ import type { RunningModels } from './start-models.js';
 /** Grows when there is a reindex to look at. It may be lost: the records say what there is to do. */
 const HINT = `${KEY_PREFIX}:reindex:hint`;
 const HINT_MS = 1_000;
+/** Of a step of a reindex that failed, as while a store is away. */
+const BACKOFF = { firstMs: 250, lastMs: 15_000 };
 
 export interface CorporaParts {
   readonly redis: Awaited<ReturnType<typeof connectRedis>>;
@@ -48,7 +51,6 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
   const cutDocuments: IndexingParts['cutDocuments'] = (cut, version, signal) =>
     texts.cutDocuments(version.embedder.sha256, cut, version, { priority: 'batch', signal });
   const indexing = { documents, candidates, embedders, cutDocuments };
-  let hint: string | null = null;
   const keeper = new ReindexKeeper({
     ...indexing,
     now,
@@ -56,27 +58,29 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
     encodeSparseQuery: parts.encodeSparseQuery,
     meter: meterOf(parts.instruments),
     limits: REINDEX_LIMITS,
+    pauseMs: (failures, error) => backoffDelayMs(BACKOFF, failures, error),
     heldModels: async () => new Set((await registry.live()).flatMap((worker) => worker.models.map(({ sha256 }) => sha256))),
     tell: async () => {
       await redis.incr(HINT);
     },
   });
-  const followHint = async (): Promise<void> => {
-    const latest = await redis.get(HINT);
-    if (latest === hint) return;
-    hint = latest;
-    await keeper.look();
-  };
   const timers: NodeJS.Timeout[] = [];
   return {
     handlers: {
       ingest: ingestTask({ ...indexing, jobs }),
-      corpus: corpusTask({ documents, candidates, embedders, external, now, onReindex: keeper.poke }),
+      corpus: corpusTask({
+        documents,
+        candidates,
+        embedders,
+        external,
+        now,
+        onReindex: (ref) => inFrame(undefined, () => keeper.poke(ref)),
+      }),
     },
     start: () => {
       timers.push(
         every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
-        every(HINT_MS, log, followHint),
+        every(HINT_MS, log, followHint(redis, keeper)),
       );
       void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
     },
@@ -84,6 +88,16 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       for (const timer of timers) clearInterval(timer);
       await keeper.stop();
     },
+  };
+}
+
+function followHint(redis: CorporaParts['redis'], keeper: ReindexKeeper): () => Promise<void> {
+  let hint: string | null = null;
+  return async () => {
+    const latest = await redis.get(HINT);
+    if (latest === hint) return;
+    hint = latest;
+    await keeper.look();
   };
 }
 

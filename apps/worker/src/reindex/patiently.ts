@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffDelayMs } from '@rerank-fleet/core/adapters/backoff-delay';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { ReindexParts } from './reindex-parts.js';
 import type { ReindexSession } from './reindex-session.js';
@@ -23,7 +22,7 @@ export async function patiently<T>(parts: ReindexParts, session: ReindexSession,
       note(session, error);
       // The corpus may be gone, which ends it.
       await session.look();
-      await sleep(backoffDelayMs(parts.limits.backoff, failures, error), undefined, { signal: session.signal }).catch(() => undefined);
+      await sleep(parts.pauseMs(failures, error), undefined, { signal: session.signal }).catch(() => undefined);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { CorpusRef, CorpusVersion, SparseVector } from '@rerank-fleet/core/domain';
 import type { Logger } from '@rerank-fleet/core/observability';
-import type { CandidateStore, DocumentStore, RetryBackoff } from '@rerank-fleet/core/ports';
+import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import type { IndexingParts } from '../ingest/index-documents.js';
 
 /** What a worker needs to work on reindexes. */
@@ -11,6 +11,8 @@ export interface ReindexParts extends IndexingParts {
   readonly encodeSparseQuery: (query: string, version: CorpusVersion) => SparseVector;
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
+  /** Before the attempt that follows so many failed ones. */
+  readonly pauseMs: (failures: number, error: unknown) => number;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   readonly meter: ReindexMeter;
   readonly limits: ReindexLimits;
@@ -42,7 +44,6 @@ export interface ReindexLimits {
   /** Characters of a page, about. */
   readonly pageCharacters: number;
   readonly pagesInFlight: number;
-  readonly backoff: RetryBackoff;
 }
 
 /** The longest that SYNC_TIMEOUT_MS of any API may be, and a minute for clocks and queues. */
@@ -60,7 +61,6 @@ export const REINDEX_LIMITS: ReindexLimits = {
   // Some seconds of two cores, so that little is done again after a kill.
   pageCharacters: 262_144,
   pagesInFlight: 4,
-  backoff: { firstMs: 250, lastMs: 15_000 },
 };
 
 export function nameOf({ tenant, corpus }: CorpusRef): string {
