@@ -29,6 +29,11 @@ beforeAll(async () => {
   settings = { EMBEDDING_MODEL: `${first},${second}` };
   stack = await WorkerStack.start();
   stores = openEmbeddedStores({ directory: join(stack.stateDirectory, 'store') });
+  const worker = await stack.startWorker(settings);
+  await change({ op: 'put', settings: { embedding_model: 'first-embedder' } });
+  const { corpusId } = await record();
+  await stack.finished(await stack.ingest({ name: CORPUS, id: corpusId }, DOCUMENTS));
+  await worker.end();
 });
 afterAll(async () => {
   await stack.stop();
@@ -98,9 +103,6 @@ let versions: CorpusRecord['versions'] = [];
 describe('workers of a fleet', () => {
   it('end a reindex, point by point as it would have been, though each is killed under it at a random moment', async () => {
     let worker: WorkerProcess = await stack.startWorker(settings);
-    await change({ op: 'put', settings: { embedding_model: 'first-embedder' } });
-    const { corpusId } = await record();
-    await stack.finished(await stack.ingest({ name: CORPUS, id: corpusId }, DOCUMENTS));
     await start('whole');
     await completed('whole');
     await start('killed', 5);
