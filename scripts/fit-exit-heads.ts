@@ -1,7 +1,7 @@
 /**
  * Fits the exit heads that come with the worker, for the default model in int8, and writes apps/worker/heads. Needs a build and the evaluation data beside the checkout.
  *
- *   node scripts/fit-exit-heads.ts [--cuts 2,3,4,6,8] [--samples FOLDER] [--target FILE]
+ *   node scripts/fit-exit-heads.ts [--cuts 2,3,4,6,8] [--samples FOLDER] [--target FILE] [--part 1]
  *
  * What they are fitted on: the model's own logits of 15,163 pairs, no judgement of anybody. Three quarters are passages of MS MARCO (those of the pool of TREC DL 2019)
  * with 1,078 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
@@ -9,25 +9,27 @@
  * kept, no texts.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { collectSamples, type FitSamples } from '@rerank-fleet/worker/exits/collect-samples';
-import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
+import { collectFromModel, cutForFit } from '@rerank-fleet/worker/exits/collect-from-model';
+import type { FitSamples } from '@rerank-fleet/worker/exits/collect-samples';
+import { encodeLists } from '@rerank-fleet/worker/exits/encode-lists';
 import { shippedHeadsPath } from '@rerank-fleet/worker/exits/find-exit-heads';
 import { fitHeads } from '@rerank-fleet/worker/exits/fit-heads';
-import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
-import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
-import { splitSequences } from '@rerank-fleet/worker/pipeline/sequence-encoder';
-import { PairEncoder } from '@rerank-fleet/worker/tokenization/pair-encoder';
-import { TextTokenizer } from '@rerank-fleet/worker/tokenization/text-tokenizer';
+import { writeFit } from '@rerank-fleet/worker/exits/write-fit';
+import { TextPool } from '@rerank-fleet/worker/tokenization/text-pool';
 import { graphOf, resolveDefaultModel } from '../bench/support/default-model.ts';
-import { ofPassages, ofSet } from './lib/exit-samples.ts';
+import { ofPassages, ofSet, type Share } from './lib/exit-samples.ts';
 import { readSamples, writeSamples } from './lib/samples-folder.ts';
-import { startSegments } from './lib/segment-runner.ts';
 
 const { values: flags } = parseArgs({
-  options: { cuts: { type: 'string', default: '2,3,4,6,8' }, samples: { type: 'string' }, target: { type: 'string' } },
+  options: {
+    cuts: { type: 'string', default: '2,3,4,6,8' },
+    samples: { type: 'string' },
+    target: { type: 'string' },
+    part: { type: 'string', default: '1' },
+  },
 });
 const WIDTH = 384;
 const FITTED_ON =
@@ -36,34 +38,46 @@ const FITTED_ON =
 const cuts = flags.cuts.split(',').map(Number);
 const model = await resolveDefaultModel();
 
+/** A part of each share, for a try. */
+const part = Number(flags.part);
+const share = (queries: number, documents: number): Share => ({ queries: Math.max(1, Math.round(part * queries)), documents });
+
 async function collect(): Promise<FitSamples> {
   const lists = [
-    ...(await ofPassages('trec-dl19', { queries: 1100, documents: 11 })),
-    ...(await ofSet('scifact', 'train.tsv', { queries: 150, documents: 10 })),
-    ...(await ofSet('nfcorpus', 'train.tsv', { queries: 150, documents: 10 })),
-    ...(await ofSet('cranfield', 'test.tsv', { queries: 100, documents: 10 })),
+    ...(await ofPassages('trec-dl19', share(1100, 11))),
+    ...(await ofSet('scifact', 'train.tsv', share(150, 10))),
+    ...(await ofSet('nfcorpus', 'train.tsv', share(150, 10))),
+    ...(await ofSet('cranfield', 'test.tsv', share(100, 10))),
   ];
-  const encoder = new PairEncoder(TextTokenizer.load(model.tokenizerPath), model.maxLength);
-  const pairs = lists.flatMap(({ query, documents }, number) =>
-    splitSequences(encoder.encodePairs({ query, passages: documents, policy: 'truncate' })).map((sequence) => ({
-      query: number,
-      sequence,
-    })),
-  );
+  const texts = await TextPool.start({ models: [model], threads: 1 });
+  const { pairs } = await encodeLists(lists, model.sha256, texts);
+  await texts.close();
   const folder = await mkdtemp(join(tmpdir(), 'rerank-exits-'));
   try {
     const { onnxPath, withoutOptimizers } = await graphOf(model);
-    const segments = await openSegments({ onnxPath, cuts, cacheDirectory: folder });
-    if ('refused' in segments) throw new Error(segments.refused);
-    const runner = await startSegments(segments, withoutOptimizers);
+    const graph = {
+      name: model.name,
+      onnxPath,
+      withoutOptimizers,
+      device: 'cpu',
+      intraOpThreads: 1,
+      threads: availableParallelism(),
+      labelIndex: model.labelIndex ?? 0,
+      cacheDirectory: folder,
+    } as const;
+    const set = await cutForFit(graph, cuts);
     let told = 0;
-    return await collectSamples(pairs, runner, {
-      onProgress: (done) => {
-        if (done < told + 1000) return;
-        told = done;
-        console.log(`${done} of ${pairs.length} pairs`);
+    return await collectFromModel(
+      pairs,
+      { set, graph },
+      {
+        onProgress: (done) => {
+          if (done < told + 1000) return;
+          told = done;
+          console.log(`${done} of ${pairs.length} pairs`);
+        },
       },
-    });
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -79,13 +93,5 @@ const heads = fitHeads(samples, {
     ),
 });
 const target = flags.target ?? shippedHeadsPath(model.sha256);
-await writeExitHeads(target, {
-  v: HEADS_VERSION,
-  model: model.sha256,
-  width: samples.width,
-  fitted_on: FITTED_ON,
-  pairs: samples.logits.length,
-  queries: new Set(samples.queries).size,
-  heads: heads.map(({ figures }) => figures),
-});
+await writeFit(target, { model: model.sha256, samples, heads, fittedOn: FITTED_ON });
 console.log(target);

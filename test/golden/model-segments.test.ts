@@ -12,12 +12,12 @@ import { pairSpans } from '@rerank-fleet/worker/exits/pair-spans';
 import { featureCount, poolFeatures } from '@rerank-fleet/worker/exits/pool-features';
 import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
 import { OnnxModel, type SessionSource } from '@rerank-fleet/worker/inference/onnx-model';
+import { SegmentRunner } from '@rerank-fleet/worker/inference/segment-runner';
 import { padBatch, type TokenSequence } from '@rerank-fleet/worker/pipeline/batch-runner';
 import { splitSequences } from '@rerank-fleet/worker/pipeline/sequence-encoder';
 import { TextPool } from '@rerank-fleet/worker/tokenization/text-pool';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readCandidateLists } from '../../bench/support/evaluation-data.ts';
-import { startSegments, type RunningSegments } from '../../scripts/lib/segment-runner.ts';
 import { testCacheDirectory, testEnvironment } from '../support/stack.js';
 
 const CUTS = [2, 3, 4, 6, 8];
@@ -43,11 +43,11 @@ afterAll(() => texts.close());
 
 const config = () => loadConfig(testEnvironment());
 
-async function cut({ onnxPath, withoutOptimizers }: Omit<SessionSource, 'output'>): Promise<RunningSegments> {
+async function cut({ onnxPath, withoutOptimizers = [] }: Omit<SessionSource, 'output'>): Promise<SegmentRunner> {
   const set = await openSegments({ onnxPath, cuts: CUTS, cacheDirectory: defaultCacheDirectory(config().models.cacheHome) });
   if ('refused' in set) throw new Error(set.refused);
   expect(set).toMatchObject({ layers: 12, width: 384, hiddenType: 'float32' });
-  return await startSegments(set, withoutOptimizers);
+  return await SegmentRunner.load({ set, withoutOptimizers, labelIndex: 0, device: 'cpu', intraOpThreads: 1 });
 }
 
 async function sources(): Promise<Omit<SessionSource, 'output'>[]> {

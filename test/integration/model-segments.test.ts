@@ -9,10 +9,10 @@ import type { CutRefusal, SegmentSet } from '@rerank-fleet/worker/exits/segment-
 import { decodeOnnxModel, encodeOnnxModel, type OnnxModel as OnnxFile } from '@rerank-fleet/worker/graph/onnx-proto';
 import { rewriteModel } from '@rerank-fleet/worker/graph/rewrite-model';
 import { OnnxModel } from '@rerank-fleet/worker/inference/onnx-model';
+import { SegmentRunner } from '@rerank-fleet/worker/inference/segment-runner';
 import { padBatch, type TokenSequence } from '@rerank-fleet/worker/pipeline/batch-runner';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { halveGraph } from '../../scripts/lib/halve-graph.ts';
-import { startSegments } from '../../scripts/lib/segment-runner.ts';
 import { BERT, encodeOnnx, tinyBertGraph, tinyModernBertGraph, type TinyBertOptions } from '../support/tiny-models/index.js';
 
 const UNFUSED = ['SkipLayerNormFusion'];
@@ -70,6 +70,9 @@ const given = async (bytes: Uint8Array, cuts: readonly number[]) => {
   return { onnxPath, cacheDirectory, cuts, folder: join(cacheDirectory, 'segments') };
 };
 
+const runnerOf = (set: SegmentSet, withoutOptimizers: readonly string[]): Promise<SegmentRunner> =>
+  SegmentRunner.load({ set, withoutOptimizers, labelIndex: 0, device: 'cpu', intraOpThreads: 1 });
+
 interface Comparison {
   readonly withoutOptimizers: readonly string[];
   /** @defaultValue 0: bit for bit */
@@ -81,7 +84,7 @@ async function expectEqual(bytes: Uint8Array, cuts: readonly number[], { without
   const set = cut(await openSegments(job));
   const source = { onnxPath: job.onnxPath, withoutOptimizers, output: { kind: 'logit', labelIndex: 0 } as const };
   const whole = await OnnxModel.load(source, { device: 'cpu', intraOpThreads: 1 });
-  const segments = await startSegments(set, withoutOptimizers);
+  const segments = await runnerOf(set, withoutOptimizers);
   for (const batch of BATCHES) {
     const shapes: number[] = [];
     const logits = await segments.run(padBatch('', batch), (_cut, { values }) => shapes.push(values.length));
@@ -178,7 +181,7 @@ describe('segments in the cache', () => {
     const [first, ...others] = await Promise.all([openSegmentsInProcess(job), openSegmentsInProcess(job), openSegments(job)]);
     for (const other of others) expect(other).toEqual(first);
     expect((await readdir(job.folder)).filter((name) => !name.endsWith('.lock'))).toHaveLength(1);
-    await (await startSegments(cut(first))).release();
+    await (await runnerOf(cut(first), [])).release();
   });
 
   it('remember a refusal', async () => {

@@ -28,7 +28,7 @@ export async function exitAtStart(
 ): Promise<ModelExit | undefined> {
   if (!config.worker.earlyExit || config.worker.deterministic || model.kind !== 'cross-encoder') return undefined;
   const cacheDirectory = defaultCacheDirectory(config.models.cacheHome);
-  const headsPath = await findExitHeads(model.sha256, cacheDirectory);
+  const headsPath = findExitHeads(model.sha256, cacheDirectory);
   if (headsPath === undefined) return undefined;
   const heads = await readExitHeads(headsPath);
   const set = await openSegmentsInProcess({ onnxPath: fast?.onnxPath ?? model.onnxPath, cuts: heads.layers, cacheDirectory });

@@ -26,7 +26,9 @@ export interface FittedHead {
   readonly heldOut: Float32Array;
 }
 
-const DEFAULTS = { folds: 4, penalties: [0.02, 0.07, 0.2, 0.7] } as const;
+/** One for each fold. */
+export const LEAST_QUERIES = 4;
+const DEFAULTS = { folds: LEAST_QUERIES, penalties: [0.02, 0.07, 0.2, 0.7] } as const;
 /** Folds that the penalty is chosen on: more would cost as much as the fit. */
 const TUNING_FOLDS = 2;
 

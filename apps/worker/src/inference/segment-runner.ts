@@ -35,7 +35,10 @@ export class SegmentRunner {
   }
 
   /** Shows the hidden state at each cut, counted from 0, which is gone when `onHidden` returns, and resolves to the logits, one a row. */
-  async run(batch: Pick<PaddedBatch, 'batch' | 'sequence' | 'inputIds' | 'attentionMask' | 'tokenTypeIds'>, onHidden: OnHidden): Promise<Float32Array> {
+  async run(
+    batch: Pick<PaddedBatch, 'batch' | 'sequence' | 'inputIds' | 'attentionMask' | 'tokenTypeIds'>,
+    onHidden: OnHidden,
+  ): Promise<Float32Array> {
     const { set, labelIndex } = this.#source;
     const ints = (values: BigInt64Array): Tensor => new Tensor('int64', values, [batch.batch, batch.sequence]);
     const feeds = new Map([

@@ -1,6 +1,7 @@
 export * from './admin.js';
 export * from './compat/index.js';
 export * from './corpora.js';
+export * from './exits.js';
 export * from './filter.js';
 export * from './fleet.js';
 export * from './batch.js';
