@@ -29,11 +29,6 @@ beforeAll(async () => {
   settings = { EMBEDDING_MODEL: `${first},${second}` };
   stack = await WorkerStack.start();
   stores = openEmbeddedStores({ directory: join(stack.stateDirectory, 'store') });
-  const worker = await stack.startWorker(settings);
-  await change({ op: 'put', settings: { embedding_model: 'first-embedder' } });
-  const { corpusId } = await record();
-  await stack.finished(await stack.ingest({ name: CORPUS, id: corpusId }, DOCUMENTS));
-  await worker.end();
 });
 afterAll(async () => {
   await stack.stop();
@@ -43,6 +38,15 @@ afterAll(async () => {
 
 async function record(): Promise<CorpusRecord> {
   return (await stores.documentStore.findCorpus({ tenant: TENANT, corpus: CORPUS }))!;
+}
+
+/** Makes the corpus, if no test before has. */
+async function makeCorpus(): Promise<void> {
+  const found = await stores.documentStore.findCorpus({ tenant: TENANT, corpus: CORPUS });
+  if (found !== undefined) return;
+  await change({ op: 'put', settings: { embedding_model: 'first-embedder' } });
+  const { corpusId } = await record();
+  await stack.finished(await stack.ingest({ name: CORPUS, id: corpusId }, DOCUMENTS));
 }
 
 async function reindex(id: string): Promise<ReindexRecord> {
@@ -103,6 +107,7 @@ let versions: CorpusRecord['versions'] = [];
 describe('workers of a fleet', () => {
   it('end a reindex, point by point as it would have been, though each is killed under it at a random moment', async () => {
     let worker: WorkerProcess = await stack.startWorker(settings);
+    await makeCorpus();
     await start('whole');
     await completed('whole');
     await start('killed', 5);
@@ -133,6 +138,7 @@ describe('workers of a fleet', () => {
 
   it('hand a reindex on when they drain, at once and with nothing done twice, and answer searches all along', async () => {
     const first = await stack.startWorker(settings);
+    await makeCorpus();
     await start('handed', 5);
     await expect.poll(async () => (await reindex('handed')).created, { timeout: 20_000 }).toBeGreaterThan(0);
     await stack.startWorker(settings);
