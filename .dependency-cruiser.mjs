@@ -115,6 +115,12 @@ export default {
       'Truncation is ours; one folder does it.',
     ),
     only('protobuf-in-the-graph', ['^apps/worker/src/graph/'], vendor('protobufjs'), 'One folder reads and writes model files.'),
+    only(
+      'opentelemetry-in-tracing',
+      ['^libs/core/src/observability/tracing/'],
+      vendor('@opentelemetry/[^/]+'),
+      'Spans are made through one seam, which loads the rest where it is wanted.',
+    ),
     only('prom-client-in-observability', ['^libs/core/src/observability/'], vendor('prom-client'), 'Metrics are defined in one place.'),
     only('nest-in-the-api', ['^apps/api/'], vendor('(@nestjs/[^/]+|fastify|@fastify/[^/]+)'), 'The worker and the CLI are plain programs.'),
     {

@@ -255,7 +255,7 @@ describe('health', () => {
 });
 
 describe('a client that leaves', () => {
-  it('aborts its task', async () => {
+  it('aborts its task, and has its line in the log', async () => {
     await start();
     const aborted = new Promise<unknown>((resolve) => {
       api.fleet.answer = ({ signal }) =>
@@ -278,6 +278,10 @@ describe('a client that leaves', () => {
     while (api.fleet.calls.length === 0) await sleep(5);
     leaving.abort();
     expect(await aborted).toMatchObject({ name: 'AbortError' });
+    const lines = (): unknown[] => api.log.filter(({ message, msg }) => (message ?? msg) === 'request');
+    await expect.poll(() => lines().length).toBe(1);
+    expect(lines()[0]).toMatchObject({ route: '/v1/rerank', client_gone: true, request_id: expect.any(String) as string });
+    expect(lines()[0]).not.toHaveProperty('status');
     expect((await fetch(new URL('/health/live', url))).status).toBe(200);
   });
 

@@ -76,6 +76,7 @@ const PLANTED: readonly (readonly [rule: string, what: string, files: PlantedFil
     { 'apps/worker/src/inference/a.ts': importing('@huggingface/tokenizers') },
   ],
   ['protobuf-in-the-graph', 'protobufjs beside the graph', { 'apps/worker/src/inference/a.ts': importing('protobufjs/light.js') }],
+  ['opentelemetry-in-tracing', 'OpenTelemetry in a step of the pipeline', { 'apps/worker/src/ops/a.ts': importing('@opentelemetry/api') }],
   ['prom-client-in-observability', 'prom-client in the worker', { 'apps/worker/src/ops/a.ts': importing('prom-client') }],
   ['nest-in-the-api', 'Nest in the worker', { 'apps/worker/src/main.ts': importing('@nestjs/common') }],
   [

@@ -1,4 +1,5 @@
 import type { MetricDefinition, MetricDefinitions } from './metric-definition.js';
+import { TRACING_SECTIONS } from '../tracing/document-tracing.js';
 import { API_METRICS, WORKER_METRICS } from './metrics.js';
 
 const PAGE = `# Observability
@@ -15,7 +16,7 @@ container set \`OPS_HOST=0.0.0.0\` and let only the cluster reach it. Without \`
 | --- | --- | --- |
 | \`/health/live\` | the process answers | the process answers |
 | \`/health/ready\` | the queue and the document store answer | its models are warm and it takes tasks; 503 while it loads and while it drains |
-| \`/metrics\` | Prometheus' text format | the same |
+| \`/metrics\` | Prometheus' text format, or OpenMetrics where the scraper prefers it | the same |
 | \`/v1/scaling?pool=\` | how many workers the pool needs ([operations.md](operations.md)) | – |
 
 The probes of the API are on its main port, too. \`rerank status\` and \`GET /v1/admin/workers\` (scope \`operator\`) show each worker's engine, speed, batch fill,
@@ -33,13 +34,11 @@ padding waste, cache hit rate and memory without any monitoring.
   \`rerank_fleet_scrape_failures_total\`.
 
 Every process also exports \`process_*\` and \`nodejs_*\`: CPU, memory, event loop, garbage collection. Labels have few values; tenants, ids and texts are never among them.
-
-## Metrics
 `;
 
 /** Text of `docs/observability.md`, not yet formatted. */
 export function renderObservabilityPage(): string {
-  return [PAGE, section('Worker', WORKER_METRICS), section('API', API_METRICS)].join('\n');
+  return [PAGE, TRACING_SECTIONS, '## Metrics\n', section('Worker', WORKER_METRICS), section('API', API_METRICS)].join('\n');
 }
 
 function section(title: string, definitions: MetricDefinitions): string {
