@@ -20,6 +20,9 @@ export interface EvaluationSet {
   readonly judgements: Judgements;
 }
 
+/** One search for each of these queries. */
+export type Searches = Omit<SearchParameters, 'query'> & { readonly ids: readonly string[] };
+
 /** Judged queries that have a relevant document, at most `most` of them, evenly spread. */
 export function judgedQueries({ judgements }: EvaluationSet, most = Infinity): string[] {
   const judged = [...judgements].filter(([, gains]) => [...gains.values()].some((gain) => gain > 0)).map(([id]) => id);
@@ -31,7 +34,7 @@ export function judgedQueries({ judgements }: EvaluationSet, most = Infinity): s
 export async function evaluateSearch(
   client: RerankClient,
   { queries, judgements }: EvaluationSet,
-  { ids, ...search }: Omit<SearchParameters, 'query'> & { readonly ids: readonly string[] },
+  { ids, ...search }: Searches,
 ): Promise<Quality> {
   const waiting = [...ids];
   const [gained, recalled]: [number[], number[]] = [[], []];

@@ -12,7 +12,7 @@ import { readJudgements, readTexts } from '../support/evaluation-data.ts';
 import { describeMachine, printTable } from '../support/report.ts';
 import { uploadDocuments } from '../support/upload-documents.ts';
 import { withOwnStack } from '../support/with-stack.ts';
-import { evaluateSearch, judgedQueries, type EvaluationSet, type Quality } from './evaluate-search.ts';
+import { evaluateSearch, judgedQueries, type EvaluationSet, type Quality, type Searches } from './evaluate-search.ts';
 import { DENSE_TOLERANCE, REFERENCES } from './reference.ts';
 
 const { values: flags } = parseArgs({
@@ -54,20 +54,17 @@ async function measureSet(client: RerankClient, set: string, chunked: string): P
   console.log(`${set}, chunking ${chunked}: ${documents.length} documents, ${passages} passages, stored in ${seconds} s`);
   const first = { corpus, rerank: false, top_k: chunked === 'off' ? DEPTH : PASSAGE_DEPTH, top_n: DEPTH };
   const rows: Row[] = [];
-  const ids = judgedQueries(data);
-  for (const mode of MODES) {
-    rows.push({ set, chunking: chunked, way: mode, quality: await evaluateSearch(client, data, { ...first, mode, ids }) });
-  }
+  const measure = async (way: string, search: Omit<Searches, 'corpus'>): Promise<void> => {
+    const quality = await evaluateSearch(client, data, { ...first, ...search });
+    console.log(`  ${way}: nDCG@10 ${quality.ndcg.toFixed(4)}, recall@100 ${quality.recall.toFixed(4)}`);
+    rows.push({ set, chunking: chunked, way, quality });
+  };
+  for (const mode of MODES) await measure(mode, { mode, ids: judgedQueries(data) });
   if (reranked === 0) return rows;
-  const sample = judgedQueries(data, reranked);
-  const sampled = { ...first, mode: 'hybrid' as const, ids: sample, top_k: DEPTH };
-  const before = await evaluateSearch(client, data, sampled);
-  const after = await evaluateSearch(client, data, { ...sampled, rerank: true });
-  return [
-    ...rows,
-    { set, chunking: chunked, way: `hybrid, ${sample.length} queries`, quality: before },
-    { set, chunking: chunked, way: 'the same, top 100 reranked', quality: after },
-  ];
+  const sample = { mode: 'hybrid' as const, ids: judgedQueries(data, reranked), top_k: DEPTH };
+  await measure('hybrid, a sample', sample);
+  await measure('the same, top 100 reranked', { ...sample, rerank: true });
+  return rows;
 }
 
 /** How it stands to what is known, and whether that is a goal that was missed. */
