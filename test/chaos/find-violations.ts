@@ -25,6 +25,7 @@ const PASSING: ReadonlySet<string> = new Set([
 const SEPARATING: ReadonlySet<Fault['kind']> = new Set([
   'kill-worker',
   'kill-supervisor',
+  'crash-thread',
   'pause-redis',
   'kill-redis',
   'cut',
@@ -33,7 +34,7 @@ const SEPARATING: ReadonlySet<Fault['kind']> = new Set([
   'slow',
 ]);
 
-/** A task that lost two workers, or two that could not be heard, is given up by design. */
+/** A task that lost two workers, or two that could not be heard, or under a pair of which two threads died, is given up by design. */
 const mayConvict = (faults: readonly Fault[]): boolean =>
   faults.filter((fault) => SEPARATING.has(fault.kind) && !('role' in fault && fault.role === 'api')).length >= 2;
 
