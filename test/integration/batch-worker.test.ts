@@ -88,7 +88,7 @@ describe('a batch job in a worker', () => {
     expect(long).toMatchObject({ custom_id: 'too long', row: 2, status: 'errored', error: { code: 'pair_too_long' } });
     expect(corpus).toMatchObject({ row: 3, status: 'errored', error: { code: 'corpus_not_found' } });
     expect(last?.result?.results).toHaveLength(1);
-    expect(await stack.api.batchLedger.state(record.id)).toBeUndefined();
+    await expect.poll(() => stack.api.batchLedger.state(record.id)).toBeUndefined();
   });
 
   it('is done whole when a worker is killed under it', async () => {
