@@ -14,10 +14,10 @@ import type { Logger } from '@rerank-fleet/core/observability';
 import type { QueueConsumer, TakenTask } from '@rerank-fleet/core/ports';
 import type { TaskProcessor } from '../tasks/task-processor.js';
 
-/** A killed worker's sync calls are done again by another inside their deadline; ingest work is longer and may wait. */
+/** A killed worker's sync calls are done again by another inside their deadline; work of jobs and uploads may wait a little. */
 const SYNC_LOCK_MS = 5_000;
 const BATCH_LOCK_MS = 10_000;
-const INGEST_LOCK_MS = 30_000;
+const INGEST_LOCK_MS = 10_000;
 /** Slices of tenants that come with nothing in flight, taken beside the others. */
 const EXPRESS_CONCURRENCY = 4;
 
