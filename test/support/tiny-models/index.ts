@@ -3,4 +3,4 @@ export { encodeOnnx } from './onnx-file.js';
 export { tinyModernBertGraph } from './tiny-modernbert-graph.js';
 export { TINY_WIDTH } from './tiny-graph.js';
 export { TINY_FAULTS, TINY_WORDS, tinyTokenizer, type TinyLayout } from './tiny-tokenizers.js';
-export { writeTinyModel, type TinyModelOptions } from './write-tiny-model.js';
+export { writeLayeredModel, writeTinyModel, type LayeredModelOptions, type TinyModelOptions } from './write-tiny-model.js';

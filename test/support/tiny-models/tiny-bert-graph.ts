@@ -25,6 +25,8 @@ export interface TinyBertOptions {
   readonly family?: 'plain' | 'bert' | 'xlm-roberta';
   /** @defaultValue 2 */
   readonly layers?: number;
+  /** Rows of the table of words. @defaultValue 50 */
+  readonly words?: number;
 }
 
 /** Id of the padding of the family `xlm-roberta`; places of its tokens begin behind it. */
@@ -59,16 +61,18 @@ class Builder extends GraphBuilder {
   readonly #style: TinyBertOptions['style'];
   readonly #family: NonNullable<TinyBertOptions['family']>;
   readonly #layers: number;
+  readonly #words: number;
 
-  constructor({ style, seed = 1, family = 'plain', layers = BERT.layers }: TinyBertOptions) {
+  constructor({ style, seed = 1, family = 'plain', layers = BERT.layers, words = BERT.words }: TinyBertOptions) {
     super(seed);
     this.#style = style;
     this.#family = family;
     this.#layers = layers;
+    this.#words = words;
   }
 
   encoder(): string {
-    const words = this.gather(this.table('words', BERT.words, BERT.width), 'input_ids', 0, 'word_each');
+    const words = this.gather(this.table('words', this.#words, BERT.width), 'input_ids', 0, 'word_each');
     const typed = this.#family === 'bert' ? this.node('Add', [words, this.#types()], 'typed') : words;
     const places = this.#family === 'xlm-roberta' ? this.#countedPlaces() : this.#places();
     let hidden = this.#normalized(this.node('Add', [typed, places], 'embedded'), 'embeddings');

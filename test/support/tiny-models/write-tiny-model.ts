@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeOnnx } from './onnx-file.js';
+import { BERT, tinyBertGraph } from './tiny-bert-graph.js';
 import { tinyGraph } from './tiny-graph.js';
 import { TINY_FAULTS, tinyTokenizer, type TinyLayout } from './tiny-tokenizers.js';
 
@@ -55,12 +56,36 @@ export async function writeTinyModel(directory: string, options: TinyModelOption
       ]),
     ),
   });
-  const files = {
+  return await writeFolder(directory, {
     'model.onnx': encodeOnnx(graph),
     'tokenizer.json': JSON.stringify(tokenizer.file),
     'tokenizer_config.json': JSON.stringify({ model_max_length: maxLength, tokenizer_class: 'PreTrainedTokenizerFast' }),
     'config.json': JSON.stringify(modelConfig({ kind, layout, labels, maxLength })),
-  };
+  });
+}
+
+export interface LayeredModelOptions {
+  /** Between which the model can be cut; it cannot where there is one. */
+  readonly layers: number;
+  /** @defaultValue 1 */
+  readonly seed?: number;
+}
+
+/** Writes a random cross-encoder with attention, of some layers, in the same layout as `writeTinyModel`. */
+export async function writeLayeredModel(directory: string, { layers, seed = 1 }: LayeredModelOptions): Promise<string> {
+  const tokenizer = tinyTokenizer('bert');
+  const words = tokenizer.ids.size;
+  const graph = tinyBertGraph({ head: 'classifier', style: 'sizes', quantized: false, family: 'bert', layers, seed, words });
+  const maxLength = BERT.positions;
+  return await writeFolder(directory, {
+    'model.onnx': encodeOnnx(graph),
+    'tokenizer.json': JSON.stringify(tokenizer.file),
+    'tokenizer_config.json': JSON.stringify({ model_max_length: maxLength, tokenizer_class: 'PreTrainedTokenizerFast' }),
+    'config.json': JSON.stringify(modelConfig({ kind: 'cross-encoder', layout: 'bert', labels: 1, maxLength })),
+  });
+}
+
+async function writeFolder(directory: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
   await mkdir(directory, { recursive: true });
   await Promise.all(Object.entries(files).map(([name, content]) => writeFile(join(directory, name), content)));
   return directory;
