@@ -4,7 +4,6 @@
  *   node apps/worker/dist/exits-main.js fit < LINES      a job, then texts, as JSON lines (`exitFitJobSchema`); progress over IPC
  *   node apps/worker/dist/exits-main.js show [--model NAME]
  */
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { exitFitJobSchema, exitFitListSchema, exitFitTextSchema, type ExitFitJob, type ExitFitLine } from '@rerank-fleet/core/contracts';
@@ -22,7 +21,7 @@ const {
 } = parseArgs({ options: { model: { type: 'string' } }, allowPositionals: true });
 
 async function fit(config: Config): Promise<object> {
-  const lines = createInterface({ input: process.stdin, crlfDelay: Infinity })[Symbol.asyncIterator]();
+  const lines = linesOf(process.stdin);
   const first = await lines.next();
   invariant(first.done !== true, 'The program was given no job.');
   const job = exitFitJobSchema.parse(JSON.parse(first.value));
@@ -33,6 +32,17 @@ async function fit(config: Config): Promise<object> {
 async function* textsOf(lines: AsyncIterable<string>, job: ExitFitJob): AsyncGenerator<ExitFitLine> {
   const schema = job.corpus === undefined ? exitFitListSchema : exitFitTextSchema;
   for await (const line of lines) yield schema.parse(JSON.parse(line));
+}
+
+/** Ended by line feeds alone: a text in JSON may hold U+2028, which `node:readline` takes for an end. */
+async function* linesOf(input: NodeJS.ReadStream): AsyncGenerator<string> {
+  input.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of input as AsyncIterable<string>) {
+    const parts = (rest + chunk).split('\n');
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
 }
 
 function fail(detail: string, status = 1): never {

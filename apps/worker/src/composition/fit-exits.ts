@@ -20,7 +20,7 @@ import { TextPool } from '../tokenization/text-pool.js';
 import { defaultSplit } from '../tuning/engine-shape.js';
 import { exitRemarks } from './exit-remarks.js';
 import { fastVariant } from './fast-variant.js';
-import { resolveConfigured } from './resolve-configured.js';
+import { resolveReranker } from './resolve-reranker.js';
 
 export interface FitExitsOptions {
   readonly config: Config;
@@ -37,9 +37,9 @@ export interface FitExitsOptions {
  */
 export async function fitExits(options: FitExitsOptions): Promise<ExitFitReport> {
   const { config, job } = options;
-  const { device, inferenceThreads, rerankModels } = config.worker;
+  const { device, inferenceThreads } = config.worker;
   if (device !== 'cpu') await assertDevice(device, inferenceThreads);
-  const model = await resolveConfigured(config, job.model ?? rerankModels[0] ?? '', 'cross-encoder');
+  const model = await resolveReranker(config, job.model);
   const encoder = await TextPool.start({ models: [model], threads: 1 });
   try {
     return await fit(model, encoder, options);

@@ -4,7 +4,7 @@ import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import { readHeadsFile } from '../exits/exit-heads-file.js';
 import { findExitHeads, fittedHeadsPath } from '../exits/find-exit-heads.js';
 import { exitRemarks } from './exit-remarks.js';
-import { resolveConfigured } from './resolve-configured.js';
+import { resolveReranker } from './resolve-reranker.js';
 
 /**
  * Which heads a worker would use for models.
@@ -19,7 +19,7 @@ export async function showExits(config: Config, name?: string): Promise<ExitShow
 }
 
 async function showExit(config: Config, name: string): Promise<ExitShowBody['models'][number]> {
-  const { sha256, name: resolved } = await resolveConfigured(config, name, 'cross-encoder');
+  const { sha256, name: resolved } = await resolveReranker(config, name);
   const model = { name: resolved, sha256 };
   const cacheDirectory = defaultCacheDirectory(config.models.cacheHome);
   const path = findExitHeads(sha256, cacheDirectory);
