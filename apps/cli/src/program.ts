@@ -7,6 +7,7 @@ import { commonOptions } from './client-command.js';
 import { registerBatchCommand } from './commands/batch.js';
 import { registerBenchCommand } from './commands/bench.js';
 import { registerCorporaCommand } from './commands/corpora.js';
+import { registerExitsCommand } from './commands/exits.js';
 import { registerIngestCommand } from './commands/ingest.js';
 import { registerJobsCommand } from './commands/jobs.js';
 import { registerModelsCommand } from './commands/models.js';
@@ -60,6 +61,7 @@ export function buildProgram(): Command {
   registerModelsCommand(program);
   registerStatusCommand(program);
   registerBenchCommand(program);
+  registerExitsCommand(program);
   registerSetupCommand(program);
   return program;
 }

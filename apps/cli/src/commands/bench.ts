@@ -1,8 +1,4 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { engineBenchSchema, type EngineBenchBody } from '@rerank-fleet/core/contracts';
 import { InvalidArgumentError, type Command } from 'commander';
 import { CliError } from '../exit-code.js';
@@ -11,8 +7,8 @@ import { renderTable } from '../terminal/table.js';
 import { Terminal } from '../terminal/terminal.js';
 import { renderBenchPlot } from './bench-plot.js';
 import { interruptible } from './interruptible.js';
-import { processEnvironment } from './local-settings.js';
 import { parsePositiveInt } from './option-parsers.js';
+import { runWorkerProgram } from './worker-program.js';
 
 interface BenchFlags {
   readonly length: number;
@@ -24,8 +20,6 @@ interface BenchFlags {
   readonly color: boolean;
 }
 
-/** The same from `src` and from `dist`. */
-const BENCH_PROGRAM = fileURLToPath(new URL('../../../worker/dist/bench-main.js', import.meta.url));
 /** Repetitions this far apart say that something else used the machine. */
 const UNQUIET_SPREAD = 0.15;
 
@@ -77,19 +71,11 @@ function argumentsOf(model: string | undefined, { length, rounds, budgets }: Ben
   ];
 }
 
-/** Runs the worker's program in a process of its own: the command line never loads the model runtime. */
 async function runBench(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<EngineBenchBody> {
-  const child = fork(BENCH_PROGRAM, args, { env: processEnvironment(), execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  const kill = (): boolean => child.kill('SIGKILL');
-  signal.addEventListener('abort', kill, { once: true });
-  child.on('message', (message) => {
+  const onMessage = (message: unknown): void => {
     if (isProgress(message)) terminal.note(`round ${message.round}`);
-  });
-  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const [said, faults, [code, endedBy]] = await Promise.all([text(child.stdout!), text(child.stderr!), exited]);
-  signal.throwIfAborted();
-  if (code !== 0) throw new CliError(faults.trim() || `The bench ended with ${endedBy ?? `status ${code}`}.`);
-  return engineBenchSchema.parse(JSON.parse(said));
+  };
+  return engineBenchSchema.parse(await runWorkerProgram({ program: 'bench-main.js', args, onMessage, signal }));
 }
 
 function isProgress(message: unknown): message is { readonly round: number } {
