@@ -107,17 +107,17 @@ describe(ScalingService, () => {
 describe(scalingRoute, () => {
   it('answers for the default pool, or for the one that is named', async () => {
     const route = scalingRoute(start({ demand: calls(1) }).scaling);
-    expect(JSON.parse((await route(new URLSearchParams())).body)).toMatchObject({ pool: 'default', desired_workers: 1 });
-    expect(JSON.parse((await route(new URLSearchParams('pool=gpu'))).body)).toMatchObject({ pool: 'gpu' });
+    expect(JSON.parse((await route(new URLSearchParams(), {})).body)).toMatchObject({ pool: 'default', desired_workers: 1 });
+    expect(JSON.parse((await route(new URLSearchParams('pool=gpu'), {})).body)).toMatchObject({ pool: 'gpu' });
   });
 
   it.each(['pool=A:b', 'pool=', 'pod=a'])('refuses %s', async (query) => {
-    expect((await scalingRoute(start().scaling)(new URLSearchParams(query))).status).toBe(400);
+    expect((await scalingRoute(start().scaling)(new URLSearchParams(query), {})).status).toBe(400);
   });
 
   it('gives no number while Redis is away', async () => {
     const away = { read: () => Promise.reject(new RerankError('queue_unavailable', 'away')) };
-    const { status, body } = await scalingRoute(away)(new URLSearchParams());
+    const { status, body } = await scalingRoute(away)(new URLSearchParams(), {});
     expect([status, JSON.parse(body)]).toEqual([503, { code: 'queue_unavailable', message: 'away' }]);
   });
 });

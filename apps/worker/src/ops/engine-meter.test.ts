@@ -19,6 +19,8 @@ const report = (overrides: Partial<BatchReport> = {}): BatchReport => ({
   paddedTokens: 30,
   budget: 60,
   runMs: 20,
+  startedAt: 0,
+  endedAt: 20,
   ...overrides,
 });
 
