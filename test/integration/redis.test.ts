@@ -203,12 +203,12 @@ describe('RedisClock', () => {
   });
 
   it('takes no time that waited for Redis to come back for the time of now', async () => {
-    const slow = { time: vi.fn(() => redis.time()) };
-    const late = async (): ReturnType<typeof redis.time> => {
+    const slow = { eval: vi.fn((...call: Parameters<typeof redis.eval>) => redis.eval(...call)) };
+    const late = async (...call: Parameters<typeof redis.eval>): Promise<unknown> => {
       await new Promise((resolve) => setTimeout(resolve, 1_200));
-      return await redis.time();
+      return await redis.eval(...call);
     };
-    slow.time.mockImplementationOnce(late);
+    slow.eval.mockImplementationOnce(late);
     const clock = await RedisClock.start(slow as unknown as Connection);
     closers.push(() => clock.stop());
     const [seconds, micros] = (await redis.time()).map(Number) as [number, number];
