@@ -19,6 +19,8 @@ import { findOpsPort, sessionMs } from './session-time.ts';
 const FOREIGN_SHARE = 0.05;
 const PATIENCE = 2;
 const GOAL = 0.9;
+/** One takes less than a tenth of a second. */
+const UNCHANGED_UPLOADS = 10;
 
 export interface ThroughputOptions {
   readonly set: string;
@@ -67,7 +69,7 @@ export async function measureThroughput({ set, documents: count, rounds }: Throu
           cpuMs: stackCpuMs,
           busyMs,
         },
-        { name: 'unchanged', run: () => uploadUnchanged(client, name(), documents), cpuMs: stackCpuMs },
+        { name: 'unchanged', run: () => uploadUnchanged(client, name(), documents), repeats: UNCHANGED_UPLOADS, cpuMs: stackCpuMs },
         { name: bare.name, run: () => bare.run(sorted), cpuMs: () => cpuMs(process.pid) },
       ];
       // The first upload of a stack compiles and allocates.
@@ -112,6 +114,8 @@ interface Way {
   readonly name: string;
   readonly prepare?: () => Promise<void>;
   readonly run: () => Promise<number>;
+  /** Runs of one turn. @defaultValue 1 */
+  readonly repeats?: number;
   readonly cpuMs: () => number;
   readonly busyMs?: () => Promise<number>;
 }
@@ -125,13 +129,14 @@ async function takeTurns(ways: readonly Way[], load: ForeignLoad, rounds: number
   return turns;
 }
 
-async function takeTurn({ prepare, run, cpuMs: spent, busyMs }: Way, load: ForeignLoad): Promise<Turn> {
+async function takeTurn({ prepare, run, repeats = 1, cpuMs: spent, busyMs }: Way, load: ForeignLoad): Promise<Turn> {
   await prepare?.();
   const busyBefore = (await busyMs?.()) ?? 0;
   const cpuBefore = spent();
   load.begin();
-  const ms = await run();
-  const turn = { ms, cpuMs: spent() - cpuBefore, quiet: isQuiet(load.share(), FOREIGN_SHARE) };
+  let ms = 0;
+  for (let at = 0; at < repeats; at += 1) ms += await run();
+  const turn = { ms: ms / repeats, cpuMs: (spent() - cpuBefore) / repeats, quiet: isQuiet(load.share(), FOREIGN_SHARE) };
   if (busyMs === undefined) return turn;
   return { ...turn, busy: ((await busyMs()) - busyBefore) / (ms * availableParallelism()) };
 }

@@ -72,9 +72,11 @@ function judge({ set, chunking: chunked, way, quality }: Row): { readonly note: 
   const reference = REFERENCES[set];
   if (way === 'dense' && chunked === 'off' && reference !== undefined) {
     const { ndcg, recall } = reference.dense;
-    const missed = quality.ndcg < ndcg - DENSE_TOLERANCE || quality.recall < recall - DENSE_TOLERANCE;
-    const apart = [quality.ndcg - ndcg, quality.recall - recall].map((value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`);
-    return { note: `${ndcg.toFixed(4)}, ${recall.toFixed(4)}: ${apart.join(', ')}${missed ? ': MISSED' : ''}`, missed };
+    // As they are stated, to four decimals.
+    const apart = [quality.ndcg - ndcg, quality.recall - recall].map((value) => Math.round(value * 10_000) / 10_000);
+    const missed = apart.some((value) => value < -DENSE_TOLERANCE);
+    const signed = apart.map((value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`);
+    return { note: `${ndcg.toFixed(4)}, ${recall.toFixed(4)}: ${signed.join(', ')}${missed ? ': MISSED' : ''}`, missed };
   }
   if (way === 'sparse' && reference?.bm25 !== undefined) {
     const [least, most] = reference.bm25;
