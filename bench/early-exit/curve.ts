@@ -24,6 +24,8 @@ export interface CurvePoint {
   /** Of all layers of all pairs. */
   readonly layers: number;
   readonly ndcg: number;
+  /** Root of the mean square of what predictions were off by, of pairs that ran to the end, by layer; in standard deviations of the fit. */
+  readonly off: ReadonlyMap<number, number>;
 }
 
 const MARGINS = [Infinity, 3, 2.5, 2, 1.75, 1.5, 1.25, 1, 0.75, 0.5, 0.25, 0];
@@ -84,7 +86,7 @@ export async function measureCurve(lists: readonly CandidateList[], judgements: 
       const { seconds, rankings } = await runAll(tokenized, earlyExit);
       const pairsPerS = tokenized.reduce((sum, { sequences }) => sum + sequences.length, 0) / seconds;
       const ratio = pairsPerS / (points[0]?.pairsPerS ?? pairsPerS);
-      points.push({ margin, pairsPerS, ratio, layers: layers.share, ndcg: meanNdcg(rankings, judgements, 10) });
+      points.push({ margin, pairsPerS, ratio, layers: layers.share, off: layers.off, ndcg: meanNdcg(rankings, judgements, 10) });
     }
     // The first pass warmed up.
     const [, base, ...others] = points as [CurvePoint, CurvePoint, ...CurvePoint[]];
@@ -122,6 +124,11 @@ async function runAll(
 class LayerCount implements ExitObserver {
   #run = 0;
   #possible = 0;
+  readonly #squares = new Map<number, { sum: number; count: number }>();
+
+  get off(): ReadonlyMap<number, number> {
+    return new Map([...this.#squares].map(([layer, { sum, count }]) => [layer, Math.sqrt(sum / count)]));
+  }
 
   get share(): number {
     return this.#run / this.#possible;
@@ -136,8 +143,9 @@ class LayerCount implements ExitObserver {
     this.#possible += pairs * layers;
   }
 
-  predictionOff(): void {
-    // Not of this bench.
+  predictionOff({ layer, sigmas }: Parameters<ExitObserver['predictionOff']>[0]): void {
+    const { sum, count } = this.#squares.get(layer) ?? { sum: 0, count: 0 };
+    this.#squares.set(layer, { sum: sum + sigmas * sigmas, count: count + 1 });
   }
 
   ranFull(): void {

@@ -102,6 +102,8 @@ async function benchCurve(name: string, set: EvaluationSet): Promise<void> {
       ndcg.toFixed(4),
     ]),
   );
+  const off = [...(points[0]?.off ?? [])].map(([layer, sigmas]) => `${sigmas.toFixed(2)} after layer ${layer}`);
+  console.log(`\nWhere none leaves, predictions are off by so many σ of the fit (root mean square): ${off.join(', ')}`);
   if (values.svg !== undefined) await writeFile(values.svg, renderCurve(points, name));
 }
 

@@ -23,11 +23,14 @@ const RESPAWNS = 4;
 interface InHand {
   readonly resolve: (output: BatchOutput) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly describe: string;
+  /** Absent while it waits behind another. */
+  timer?: NodeJS.Timeout;
 }
 
-/** One thread with its sessions: runs one batch at a time. */
+/** One thread with its sessions: runs one batch at a time, in the order in which they come. */
 class InferenceThread implements BatchRunner {
+  readonly takesAhead = true;
   readonly #options: InferencePoolOptions;
   readonly #inHand = new Map<number, InHand>();
   readonly #delay = new RespawnDelay();
@@ -60,12 +63,8 @@ class InferenceThread implements BatchRunner {
     if (this.#closing.signal.aborted) throw new RunnerFault('thread-lost', 'the thread is closed');
     const id = this.#nextId++;
     return await new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () =>
-          this.#options.onHang(`A batch of ${batch.batch} × ${batch.sequence} tokens ran longer than ${this.#options.batchTimeoutMs} ms.`),
-        this.#options.batchTimeoutMs,
-      );
-      this.#inHand.set(id, { resolve, reject, timer });
+      this.#inHand.set(id, { resolve, reject, describe: `${batch.batch} × ${batch.sequence} tokens` });
+      this.#watchFirst();
       const call: InferenceCall = { id, ...batch };
       this.#worker.postMessage(call, [batch.inputIds.buffer, batch.attentionMask.buffer, batch.tokenTypeIds.buffer] as ArrayBuffer[]);
     });
@@ -88,9 +87,18 @@ class InferenceThread implements BatchRunner {
     if (inHand === undefined) return;
     this.#inHand.delete(message.id);
     clearTimeout(inHand.timer);
+    this.#watchFirst();
     if (!('error' in message)) inHand.resolve(message);
     else if (saysOutOfMemory(message.error)) inHand.reject(new RunnerFault('out-of-memory', message.error));
     else inHand.reject(new RerankError('internal_error', 'The model failed on one of the texts.', { cause: message.error }));
+  }
+
+  /** The time of a batch begins when it is the first in hand. */
+  #watchFirst(): void {
+    const [first] = this.#inHand.values();
+    if (first === undefined || first.timer !== undefined) return;
+    const { batchTimeoutMs, onHang } = this.#options;
+    first.timer = setTimeout(() => onHang(`A batch of ${first.describe} ran longer than ${batchTimeoutMs} ms.`), batchTimeoutMs);
   }
 
   /** The thread ended: another takes its place. What it had in hand fails once that one is ready, so that it can be tried again. */

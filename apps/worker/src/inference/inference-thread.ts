@@ -32,6 +32,6 @@ async function close(): Promise<void> {
 let inHand: Promise<void> = Promise.resolve();
 port.on('message', (call: InferenceCall | CloseCall) => {
   if ('close' in call) void close();
-  else inHand = run(call);
+  else inHand = inHand.then(() => run(call));
 });
 port.postMessage({ ready: true } satisfies InferenceMessage);

@@ -58,8 +58,10 @@ export function faultOfRunner(error: unknown): RunnerFault | undefined {
   return error instanceof RunnerFault ? error : undefined;
 }
 
-/** Runs one batch at a time. Rejects when the batch failed, with a `RunnerFault` when that says nothing of its texts: the batch may be tried again. */
+/** Runs one batch at a time, in the order in which they come. Rejects when the batch failed, with a `RunnerFault` when that says nothing of its texts: the batch may be tried again. */
 export interface BatchRunner {
+  /** It takes a second batch while it runs one, and begins with it at once when that is done. @defaultValue false */
+  readonly takesAhead?: boolean;
   run(batch: PaddedBatch): Promise<BatchOutput>;
 }
 

@@ -2,7 +2,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import { BatchPlanner, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
 import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type BatchTarget, type TokenSequence } from './batch-runner.js';
 import { cutBatch, enoughToRun } from './cut-batch.js';
-import { RunTimes } from './run-times.js';
+import { RunTimes, type Flight } from './run-times.js';
 import { TokenBudget } from './token-budget.js';
 
 /** One sequence on its way through a model. */
@@ -100,6 +100,12 @@ export interface SchedulerStats {
 /** Sync work goes first, but after this many of its batches in a row one of batch work has its turn: a flood of calls must not stop an ingest for good. */
 const SYNC_TURNS = 15;
 
+interface Lane {
+  readonly runner: BatchRunner;
+  /** The one that runs, and the one behind it: so the runner never waits for this thread. */
+  readonly inHand: Flight[];
+}
+
 interface Queue {
   readonly key: string;
   readonly target: BatchTarget;
@@ -118,7 +124,7 @@ export function queueKey({ model, segment }: BatchTarget): string {
  */
 export class BatchScheduler {
   readonly #queues: ReadonlyMap<string, Queue>;
-  readonly #idle: BatchRunner[];
+  readonly #lanes: readonly Lane[];
   readonly #runnerCount: number;
   readonly #delayMs: number;
   readonly #observer: BatchObserver | undefined;
@@ -139,7 +145,7 @@ export class BatchScheduler {
         return [key, { key, target, budget: new TokenBudget(maxBatchTokens, maxLength), planner: new BatchPlanner<Work>() }];
       }),
     );
-    this.#idle = [...options.runners];
+    this.#lanes = options.runners.map((runner) => ({ runner, inHand: [] }));
     this.#runnerCount = options.runners.length;
     this.#delayMs = options.maxBatchDelayMs;
     this.#observer = options.observer;
@@ -169,7 +175,7 @@ export class BatchScheduler {
 
   /** Tokens of the model that would run at once; nothing when every runner is busy. */
   appetite(model: string): number {
-    return this.#idle.length * (this.#queues.get(model)?.budget.tokens ?? 0);
+    return this.#idleLanes * (this.#queues.get(model)?.budget.tokens ?? 0);
   }
 
   /**
@@ -230,18 +236,27 @@ export class BatchScheduler {
 
   #dispatch(): void {
     clearTimeout(this.#timer);
-    while (this.#idle.length > 0) {
+    for (let lane = this.#freeLane(); lane !== undefined; lane = this.#freeLane()) {
       const turn = this.#syncStreak < SYNC_TURNS ? undefined : 'batch';
       const queue = this.#mostUrgent(turn) ?? this.#mostUrgent();
-      if (queue === undefined) return;
-      const waitMs = this.#waitFor(queue);
+      if (queue === undefined || (lane.inHand.length > 0 && !isWorthQueueing(queue, turn))) return;
+      const waitMs = lane.inHand.length > 0 ? 0 : this.#waitFor(queue);
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.#dispatch(), waitMs);
         return;
       }
-      const runner = this.#idle.pop() as BatchRunner;
-      void this.#occupy(runner, queue, turn);
+      void this.#occupy(lane, queue, turn);
     }
+  }
+
+  get #idleLanes(): number {
+    return this.#lanes.filter(({ inHand }) => inHand.length === 0).length;
+  }
+
+  /** An idle one, or one whose next batch can be put behind the one that it runs. */
+  #freeLane(): Lane | undefined {
+    const lane = this.#lanes.reduce((best, each) => (each.inHand.length < best.inHand.length ? each : best));
+    return lane.inHand.length < (lane.runner.takesAhead === true ? 2 : 1) ? lane : undefined;
   }
 
   /**
@@ -273,21 +288,24 @@ export class BatchScheduler {
     return item === undefined || item.alone ? 0 : this.#delayMs - (performance.now() - item.arrivedAt);
   }
 
-  async #occupy(runner: BatchRunner, queue: Queue, turn: Priority | undefined): Promise<void> {
+  async #occupy(lane: Lane, queue: Queue, turn: Priority | undefined): Promise<void> {
     const favoured = this.#take(queue, turn);
     const items = favoured.length > 0 ? favoured : this.#take(queue);
     const batchWaits = this.#mostUrgent('batch') !== undefined;
     this.#syncStreak = batchWaits && items[0]?.priority === 'sync' ? this.#syncStreak + 1 : 0;
-    const flight = this.#runTimes.begin(queue.key, items.length * Math.max(...items.map(({ length }) => length)));
+    const paddedTokens = items.length * Math.max(...items.map(({ length }) => length));
+    const flight = this.#runTimes.begin(queue.key, paddedTokens, lane.inHand.length > 0);
+    lane.inHand.push(flight);
     this.#dispatch();
-    await this.#runHalving(runner, queue, items);
+    await this.#runHalving(lane.runner, queue, items);
     this.#runTimes.end(flight);
-    this.#idle.push(runner);
+    lane.inHand.splice(lane.inHand.indexOf(flight), 1);
+    if (lane.inHand[0] !== undefined) this.#runTimes.start(lane.inHand[0]);
     this.#dispatch();
   }
 
   #take({ key, planner, budget }: Queue, priority?: Priority): Work[] {
-    const runners = { count: this.#runnerCount, idle: this.#idle.length, tokensLeft: this.#runTimes.tokensLeft(key) };
+    const runners = { count: this.#runnerCount, idle: this.#idleLanes, tokensLeft: this.#runTimes.tokensLeft(key) };
     return planner.take({
       ...cutBatch(planner.waiting(priority), budget.tokens, runners),
       ...(priority === undefined ? {} : { priority }),
@@ -369,6 +387,15 @@ export class BatchScheduler {
     this.#totals.paddedTokens += longest * items.length;
     this.#totals.runMs += runMs / this.#runnerCount;
   }
+}
+
+/**
+ * Whether a batch may be put behind one that runs: where a full one waits, so that what is left in the end is still shared out as runners come free; and of calls and segments
+ * only, as a call that comes now would wait for it.
+ */
+function isWorthQueueing({ target, planner, budget }: Queue, turn: Priority | undefined): boolean {
+  const item = planner.next(turn) ?? planner.next();
+  return planner.tokens > 2 * budget.tokens && (item?.priority === 'sync' || target.segment !== undefined);
 }
 
 interface Candidate {

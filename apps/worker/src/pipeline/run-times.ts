@@ -5,8 +5,8 @@ const WEIGHT = 0.2;
 export interface Flight {
   readonly model: string;
   readonly paddedTokens: number;
-  /** Of `performance.now()`. */
-  readonly startedAt: number;
+  /** Of `performance.now()`; Infinity while it waits behind another. */
+  startedAt: number;
 }
 
 /** How long batches take, learned from those that came back, and so how much of those in flight is still to do. */
@@ -15,10 +15,15 @@ export class RunTimes {
   readonly #msPerToken = new Map<string, number>();
   readonly #flights = new Set<Flight>();
 
-  begin(model: string, paddedTokens: number): Flight {
-    const flight = { model, paddedTokens, startedAt: performance.now() };
+  begin(model: string, paddedTokens: number, isBehind = false): Flight {
+    const flight = { model, paddedTokens, startedAt: isBehind ? Infinity : performance.now() };
     this.#flights.add(flight);
     return flight;
+  }
+
+  /** What it waited behind has come back. */
+  start(flight: Flight): void {
+    flight.startedAt = performance.now();
   }
 
   end(flight: Flight): void {
@@ -40,7 +45,8 @@ export class RunTimes {
     for (const flight of this.#flights) {
       const msPerToken = this.#msPerToken.get(flight.model);
       if (msPerToken === undefined) tokens += flight.paddedTokens;
-      else tokens += Math.max(0, flight.paddedTokens * msPerToken - (performance.now() - flight.startedAt)) / (own ?? msPerToken);
+      else
+        tokens += Math.max(0, flight.paddedTokens * msPerToken - Math.max(0, performance.now() - flight.startedAt)) / (own ?? msPerToken);
     }
     return tokens;
   }
