@@ -116,4 +116,22 @@ describe(PassageIndex.name, () => {
   test('a query of another length is refused', () => {
     expect(() => new PassageIndex(DIMENSIONS).search({ mode: 'dense', dense: new Float32Array(3), limit: 1 })).toThrow(/invalid_request/);
   });
+
+  test('a filter asked for again sees each change in between', () => {
+    const index = new PassageIndex(DIMENSIONS);
+    const filter = { must: [{ key: 'lang', match: { value: 'en' } }] };
+    const vectors = (key: number): PassageVectors => ({ key, dense: Float32Array.of(1, 0, 0, 0, 0), bm25: sparse([]) });
+    const found = (): number[] =>
+      index.search({ mode: 'dense', dense: Float32Array.of(1, 0, 0, 0, 0), filter, limit: 9 }).map(({ key }) => key);
+    index.put('a', { lang: 'en' }, [vectors(1)]);
+    expect([found(), found()]).toEqual([[1], [1]]);
+    index.put('b', { lang: 'en' }, [vectors(2)]);
+    expect([found(), index.count(filter)]).toEqual([[1, 2], 2]);
+    index.put('a', { lang: 'de' }, [vectors(3)]);
+    expect(found()).toEqual([2]);
+    index.delete('b');
+    expect([found(), index.count(filter)]).toEqual([[], 0]);
+    for (let year = 0; year < 40; year += 1) expect(index.count({ must: [{ key: 'year', match: { value: year } }] })).toBe(0);
+    expect(found()).toEqual([]);
+  });
 });

@@ -34,6 +34,9 @@ interface DocumentEntry {
 /** Deleted rows that are worth a rebuild: at least this many, and a third of the living. */
 const MIN_DEAD_ROWS = 1024;
 
+/** Filters whose rows are remembered until the next change: few are in use at a time, and each takes a byte a row. */
+const FILTERS_KEPT = 16;
+
 /** A version's passages in memory: exact dense and BM25 scoring, filters, fusion. Holds no text. */
 export class PassageIndex {
   private readonly documents = new Map<string, DocumentEntry>();
@@ -43,6 +46,8 @@ export class PassageIndex {
   private live = new Uint8Array(16);
   private rowCount = 0;
   private liveCount = 0;
+  /** By the filter as JSON, the one used last at the end. */
+  private readonly passing = new Map<string, Uint8Array>();
 
   constructor(private readonly dimensions: number) {
     this.dense = new DenseMatrix(dimensions);
@@ -61,6 +66,7 @@ export class PassageIndex {
   /** Adds a document, or replaces the one with this id. */
   put(documentId: string, metadata: Metadata | undefined, passages: Iterable<PassageVectors>): void {
     this.delete(documentId);
+    this.passing.clear();
     const rows: number[] = [];
     for (const passage of passages) rows.push(this.addRow(passage));
     this.documents.set(documentId, { metadata, rows });
@@ -70,6 +76,7 @@ export class PassageIndex {
     const entry = this.documents.get(documentId);
     if (entry === undefined) return;
     this.documents.delete(documentId);
+    this.passing.clear();
     for (const row of entry.rows) this.live[row] = 0;
     this.liveCount -= entry.rows.length;
     const dead = this.rowCount - this.liveCount;
@@ -120,7 +127,18 @@ export class PassageIndex {
     return this.live.subarray(0, this.rowCount);
   }
 
+  /** A look at each document, unless the filter was asked for since the last change. */
   private rowsThatPass(filter: Filter): Uint8Array {
+    const key = JSON.stringify(filter);
+    const allowed = this.passing.get(key) ?? this.lookThrough(filter);
+    this.passing.delete(key);
+    this.passing.set(key, allowed);
+    const [oldest] = this.passing.keys();
+    if (this.passing.size > FILTERS_KEPT && oldest !== undefined) this.passing.delete(oldest);
+    return allowed;
+  }
+
+  private lookThrough(filter: Filter): Uint8Array {
     const passes = compileFilter(filter);
     const allowed = new Uint8Array(this.rowCount);
     for (const { metadata, rows } of this.documents.values()) {
