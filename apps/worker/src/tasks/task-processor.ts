@@ -43,7 +43,7 @@ export type TaskHandlers = {
 
 export interface TaskProcessorParts {
   readonly board: {
-    takeFence(taskId: string, ttlMs?: number): Promise<number>;
+    takeFence(taskId: string, ttlMs?: number, attempt?: number): Promise<number>;
     forget(taskId: string): Promise<void>;
     publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean>;
     hasResult(taskId: string): Promise<boolean>;
@@ -148,26 +148,22 @@ export class TaskProcessor {
   async #take(payload: TaskPayload, attempt: number, controller: AbortController): Promise<void> {
     const { board, cancels, clock } = this.#parts;
     const fenceTtlMs = payload.deadline_ms === undefined ? undefined : Math.max(0, payload.deadline_ms - clock.now()) + RESULT_GRACE_MS;
-    const [fence] = await Promise.all([board.takeFence(payload.id, fenceTtlMs), cancels.follow(payload.id, controller)]);
+    const [fence] = await Promise.all([board.takeFence(payload.id, fenceTtlMs, attempt), cancels.follow(payload.id, controller)]);
     const takenAgain = fence - 1 - attempt;
     // The worker before this one may have ended between its answer and its farewell to the queue.
     if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
-    const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) : 0;
-    const holding = { fence, controller, deaths };
+    // Taken again, it counts as given back until it runs: a worker may die of another task while this one waits.
+    const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) + 1 : 0;
+    const holding = async (): Promise<Holding> => {
+      const held = takenAgain > 0 ? await board.takeFence(payload.id, fenceTtlMs) : fence;
+      return { fence: held, controller, deaths };
+    };
     // A slice of a batch finds the one row that is to blame, however many deaths that takes.
     if (deaths > DEATHS_ALLOWED && payload.body?.kind !== 'batch') await this.#giveUp(payload, fence);
     // A slice takes minutes: calls would all miss their deadlines behind it, so only its parts run alone. Nor does what is to run alone, and the calls that
     // come behind it, wait for whole slices of batches; their rows pass the gate one by one.
-    else if (payload.body?.kind === 'batch' || (deaths > 0 && isSlice(payload))) await this.#run(payload, holding);
-    else if (deaths === 0) await this.#gate.pass(false, () => this.#run(payload, holding));
-    else await this.#runAlone(payload, holding, fenceTtlMs);
-  }
-
-  /** A worker may die of another task while this one waits for its turn: it counts as given back until it runs. */
-  async #runAlone(payload: TaskPayload, holding: Holding, fenceTtlMs: number | undefined): Promise<void> {
-    const { board } = this.#parts;
-    await board.giveBack(payload.id);
-    await this.#gate.pass(true, async () => this.#run(payload, { ...holding, fence: await board.takeFence(payload.id, fenceTtlMs) }));
+    else if (payload.body?.kind === 'batch' || (deaths > 0 && isSlice(payload))) await this.#run(payload, await holding());
+    else await this.#gate.pass(deaths > 0, async () => this.#run(payload, await holding()));
   }
 
   async #run(payload: TaskPayload, { fence, controller, deaths }: Holding): Promise<void> {

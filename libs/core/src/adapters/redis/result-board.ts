@@ -23,6 +23,16 @@ redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1
 `;
 
+const TAKE = `
+  local fence = redis.call('INCR', KEYS[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  local attempt = tonumber(ARGV[2])
+  if attempt >= 0 and fence - 1 - attempt > 0 then
+    redis.call('INCR', KEYS[2])
+    redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  end
+  return fence`;
+
 /** The worker's side of results: a fence at pick-up, one write under it. */
 export class ResultBoard {
   readonly #redis: Redis;
@@ -34,16 +44,14 @@ export class ResultBoard {
   /**
    * Takes a task; earlier holders can no longer publish. Returns how often the task was taken, this time included. The fence is kept for `ttlMs`: no
    * longer than the task can be published, or each sync call would leave a key for days.
+   *
+   * With `attempt`, the number of tries that failed in order: a task that was taken more often than that counts as given back at once, until it is taken anew to run. A
+   * worker may die of another task before this one has run at all.
    */
-  async takeFence(taskId: string, ttlMs = FENCE_TTL_MS): Promise<number> {
-    const replies = await this.#redis
-      .multi()
-      .incr(fenceKey(taskId))
-      .pexpire(fenceKey(taskId), Math.max(1, Math.ceil(ttlMs)))
-      .exec();
-    const [fault, taken] = replies?.[0] ?? [];
-    if (typeof taken !== 'number') throw fault ?? new Error('Redis gave no fence.');
-    return taken;
+  async takeFence(taskId: string, ttlMs = FENCE_TTL_MS, attempt?: number): Promise<number> {
+    const keys = [fenceKey(taskId), givenBackKey(taskId)];
+    const values = [Math.max(1, Math.ceil(ttlMs)), attempt ?? -1, FENCE_TTL_MS];
+    return (await this.#redis.eval(TAKE, keys.length, ...keys, ...values)) as number;
   }
 
   /** Notes that a worker which stopped in order left the task undone: being taken again is no sign of a death then. */
