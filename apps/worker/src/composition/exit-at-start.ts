@@ -37,14 +37,14 @@ export async function exitAtStart(
     log.info({ model: model.name, detail }, 'The model runs whole whatever effort is asked for: it cannot be cut.');
     return undefined;
   }
-  const { cuts, width, hiddenType, segments, layers } = set;
-  const pageBytes = PAGE_TOKENS * width * (hiddenType === 'float16' ? 2 : 4);
+  const { cuts, width, segments, layers } = set;
+  const pageBytes = PAGE_TOKENS * width * Float32Array.BYTES_PER_ELEMENT;
   const capacity = Math.max(1, Math.floor((config.worker.earlyExitMemoryMb * 1_000_000) / pageBytes));
   // Touched page by page as requests need it: what is not used takes no memory.
   const memory = new SharedArrayBuffer(capacity * pageBytes);
   const marginsAt = (sigmas: number): number[] => cuts.map(() => sigmas);
   return {
-    segmented: { cuts, width, hiddenType, segments, headsPath, memory, withoutOptimizers: fast?.withoutOptimizers ?? [] },
+    segmented: { cuts, width, segments, headsPath, memory, withoutOptimizers: fast?.withoutOptimizers ?? [] },
     pages: new StatePages(capacity),
     model: {
       sha256: model.sha256,

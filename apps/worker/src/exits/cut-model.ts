@@ -11,7 +11,7 @@ export interface SegmentBytes extends Omit<Segment, 'path'> {
   readonly bytes: Uint8Array;
 }
 
-export interface CutModel extends Pick<SegmentSet, 'layers' | 'width' | 'hiddenType'> {
+export interface CutModel extends Pick<SegmentSet, 'layers' | 'width'> {
   readonly segments: readonly SegmentBytes[];
 }
 
@@ -64,7 +64,7 @@ function cut(model: OnnxModel, cuts: readonly number[]): CutModel {
     const between = { start: from === 0 ? undefined : starts[from], end: starts[to] };
     return { ...encodeExcerpt({ model, index, path, inputs, output, hidden }, between), layers: [from, to] };
   });
-  return { layers: starts.length, width: hidden.width, hiddenType: 'float32', segments };
+  return { layers: starts.length, width: hidden.width, segments };
 }
 
 /** The values that layers begin with, and what was found on the way to them. */

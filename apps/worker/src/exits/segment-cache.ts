@@ -12,7 +12,6 @@ const recordSchema = z.discriminatedUnion('outcome', [
     outcome: z.literal('cut'),
     layers: z.int().positive(),
     width: z.int().positive(),
-    hiddenType: z.enum(['float32', 'float16']),
     segments: z.array(
       z.object({
         inputs: z.array(z.string()),
@@ -97,12 +96,12 @@ function describe(
   { source, cuts, folder }: { readonly source: string; readonly cuts: readonly number[]; readonly folder: string },
 ): SegmentSet | CutRefusal {
   if (record.outcome === 'refused') return { refused: record.refused };
-  const { layers, width, hiddenType } = record;
+  const { layers, width } = record;
   const segments = record.segments.map(({ inputs, output, layers: range }, number) => ({
     path: segmentPath(folder, number),
     inputs,
     output,
     layers: range,
   }));
-  return { source, cuts, layers, width, hiddenType, segments };
+  return { source, cuts, layers, width, segments };
 }

@@ -27,13 +27,11 @@ export interface SegmentSet {
   readonly cuts: readonly number[];
   /** Layers of the model. */
   readonly layers: number;
-  /** Last axis of the hidden state, `[batch, sequence, width]`. */
-  readonly width: number;
   /**
-   * Element type of the hidden state as segments take and give it: single floats today, as fp16 models cast it inside (onnxruntime-node cannot be fed half floats on a
-   * Node that has a class for them).
+   * Last axis of the hidden state between segments, float32 `[batch, sequence, width]` whatever the model computes with: fp16 models cast inside, as onnxruntime-node cannot
+   * be fed half floats on a Node that has a class for them.
    */
-  readonly hiddenType: 'float32' | 'float16';
+  readonly width: number;
   readonly segments: readonly Segment[];
 }
 

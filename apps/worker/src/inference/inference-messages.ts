@@ -12,7 +12,7 @@ export interface FastVariant {
 }
 
 /** A model cut between its layers, with what its threads share. */
-export interface SegmentedModel extends Pick<SegmentSet, 'cuts' | 'width' | 'hiddenType' | 'segments'> {
+export interface SegmentedModel extends Pick<SegmentSet, 'cuts' | 'width' | 'segments'> {
   readonly withoutOptimizers?: readonly string[];
   /** File of the heads that predict logits at the cuts. */
   readonly headsPath: string;

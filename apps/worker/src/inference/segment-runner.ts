@@ -7,7 +7,6 @@ import { HIDDEN_INPUT, type SegmentSet } from '../exits/segment-set.js';
 import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
 import type { InferenceThreadData } from './inference-messages.js';
 import { logitsOf, sessionOptions, toFloat32 } from './onnx-model.js';
-import { hiddenOf } from './segment-sessions.js';
 
 /** A cut model and how it runs. */
 export interface SegmentSource extends Pick<InferenceThreadData, 'device' | 'intraOpThreads'> {
@@ -56,7 +55,7 @@ export class SegmentRunner {
         made.dispose();
         return values;
       }
-      onHidden(number, { values: hiddenOf(made), sequence: batch.sequence, width: set.width });
+      onHidden(number, { values: toFloat32(made), sequence: batch.sequence, width: set.width });
       feeds.set(HIDDEN_INPUT, made);
     }
     throw new InvariantError('The model has no last segment.');

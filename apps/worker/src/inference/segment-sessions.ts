@@ -7,11 +7,6 @@ import { PAGE_TOKENS, pagesFor } from '../pipeline/state-pages.js';
 import type { BatchTensors, InferenceModel, InferenceThreadData, SegmentedModel } from './inference-messages.js';
 import { logitsOf, sessionOptions, toFloat32, type ModelOutput } from './onnx-model.js';
 
-/** Elements of a hidden state, as the model computes with them. */
-type Hidden = Float32Array | Float16Array;
-
-const ELEMENTS = { float32: Float32Array, float16: Float16Array } as const;
-
 /**
  * A model on one thread, segment by segment. Between two segments the hidden states of pairs lie in pages of memory that all inference threads share, so that any
  * thread may go on with any pair; a segment overwrites what it read.
@@ -21,10 +16,10 @@ export class SegmentSessions {
   readonly #output: InferenceModel['output'];
   readonly #sessions: readonly InferenceSession[];
   readonly #predictor: ExitPredictor;
-  readonly #memory: Hidden;
+  readonly #memory: Float32Array;
   readonly #features: Float32Array;
   /** Grows to the largest batch. */
-  #padded: Hidden;
+  #padded = new Float32Array(0);
 
   private constructor(
     model: SegmentedModel,
@@ -36,9 +31,8 @@ export class SegmentSessions {
     this.#output = output;
     this.#sessions = sessions;
     this.#predictor = predictor;
-    this.#memory = model.hiddenType === 'float16' ? new Float16Array(model.memory) : new Float32Array(model.memory);
+    this.#memory = new Float32Array(model.memory);
     this.#features = new Float32Array(featureCount(model.width));
-    this.#padded = new ELEMENTS[model.hiddenType](0);
   }
 
   static async load(
@@ -72,7 +66,7 @@ export class SegmentSessions {
         invariant(this.#output.kind === 'logit', 'A model that embeds has no segments.');
         return logitsOf(toFloat32(output), output.dims, this.#output.labelIndex);
       }
-      return this.#keep(number, batch, hiddenOf(output));
+      return this.#keep(number, batch, toFloat32(output));
     } finally {
       output.dispose();
     }
@@ -88,7 +82,7 @@ export class SegmentSessions {
       // Later segments want ids for their shape at most.
       new Tensor('int64', values.length > 0 ? values : new BigInt64Array(batch.batch * batch.sequence), shape);
     const feed = (name: string): Tensor => {
-      if (name === HIDDEN_INPUT) return hiddenTensor(this.#gather(batch), [...shape, this.#model.width]);
+      if (name === HIDDEN_INPUT) return new Tensor('float32', this.#gather(batch), [...shape, this.#model.width]);
       if (name === 'attention_mask') return ints(batch.attentionMask);
       return ints(name === 'token_type_ids' ? batch.tokenTypeIds : batch.inputIds);
     };
@@ -96,10 +90,10 @@ export class SegmentSessions {
   }
 
   /** The rows' hidden states beside each other, padded with zeros, which the mask hides. */
-  #gather(batch: BatchTensors): Hidden {
+  #gather(batch: BatchTensors): Float32Array {
     const { width } = this.#model;
     const rowSize = batch.sequence * width;
-    if (this.#padded.length < batch.batch * rowSize) this.#padded = new ELEMENTS[this.#model.hiddenType](batch.batch * rowSize);
+    if (this.#padded.length < batch.batch * rowSize) this.#padded = new Float32Array(batch.batch * rowSize);
     const padded = this.#padded.subarray(0, batch.batch * rowSize);
     this.#eachPage(batch, (row, position, page, tokens) =>
       padded.set(this.#memory.subarray(page, page + tokens * width), row * rowSize + position * width),
@@ -109,7 +103,7 @@ export class SegmentSessions {
   }
 
   /** Copies each row's hidden state to its pages, and predicts where the pair will end. */
-  #keep(number: number, batch: BatchTensors, values: Hidden): ModelOutput {
+  #keep(number: number, batch: BatchTensors, values: Float32Array): ModelOutput {
     const { width } = this.#model;
     const rowSize = batch.sequence * width;
     this.#eachPage(batch, (row, position, page, tokens) => {
@@ -141,18 +135,4 @@ export class SegmentSessions {
       }
     });
   }
-}
-
-/** The runtime takes half floats of this class, which its types do not know. */
-function hiddenTensor(values: Hidden, dims: readonly number[]): Tensor {
-  return values instanceof Float32Array
-    ? new Tensor('float32', values, dims)
-    : new Tensor('float16', values as unknown as Uint16Array, dims);
-}
-
-/** Half floats come as their bits where the runtime has no class for them. */
-export function hiddenOf({ data }: Tensor): Hidden {
-  if (data instanceof Uint16Array) return new Float16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
-  invariant(data instanceof Float32Array || data instanceof Float16Array, 'A segment gave a hidden state of another type than its own.');
-  return data;
 }

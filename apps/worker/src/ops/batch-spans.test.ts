@@ -2,7 +2,7 @@ import { trace } from '@opentelemetry/api';
 import { AlwaysOnSampler, InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { exemplarNow, inNewWork, spanNow } from '@rerank-fleet/core/observability';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BatchReport } from '../pipeline/batch-scheduler.js';
+import type { BatchReport } from '../pipeline/scheduling.js';
 import { BatchSpans } from './batch-spans.js';
 
 const exporter = new InMemorySpanExporter();

@@ -1,5 +1,5 @@
 import { inFrame, spanNow, WorkSpan, type SpanAttributes } from '@rerank-fleet/core/observability';
-import type { BatchObserver, BatchReport } from '../pipeline/batch-scheduler.js';
+import type { BatchObserver, BatchReport } from '../pipeline/scheduling.js';
 import { stretchWithin } from './thread-times.js';
 
 /** Batches of one step that have spans: a deterministic request runs one for each pair. */

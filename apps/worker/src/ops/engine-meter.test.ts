@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parsePrometheus, sumOf } from '../../../../test/support/prometheus-text.js';
-import type { BatchReport } from '../pipeline/batch-scheduler.js';
+import type { BatchReport } from '../pipeline/scheduling.js';
 import { EngineMeter } from './engine-meter.js';
 import { collectWorker, createWorkerMetrics } from './worker-metrics.js';
 

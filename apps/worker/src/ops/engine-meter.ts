@@ -1,5 +1,5 @@
 import type { ModelKind } from '@rerank-fleet/core/domain';
-import type { BatchObserver, BatchReport } from '../pipeline/batch-scheduler.js';
+import type { BatchObserver, BatchReport } from '../pipeline/scheduling.js';
 import type { WorkerInstruments } from './worker-metrics.js';
 
 export interface MeteredModel {

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner } from '../../../../test/support/fixed-latency-batch-runner.js';
 import { RunnerFault, type PaddedBatch, type TokenSequence } from './batch-runner.js';
-import { BatchScheduler, type ScheduledModel, type SubmitOptions } from './batch-scheduler.js';
+import { BatchScheduler } from './batch-scheduler.js';
+import type { ScheduledModel, SubmitOptions } from './scheduling.js';
 import { TokenBudget } from './token-budget.js';
 
 const MODEL = 'model';

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner, type FixedLatencyOptions } from '../../../../test/support/fixed-latency-batch-runner.js';
 import type { TokenSequence } from './batch-runner.js';
-import { BatchScheduler, type BatchReport, type SubmitOptions } from './batch-scheduler.js';
+import { BatchScheduler } from './batch-scheduler.js';
+import type { BatchReport, SubmitOptions } from './scheduling.js';
 
 const [LIGHT, HEAVY] = ['light', 'heavy'];
 const SYNC: SubmitOptions = { priority: 'sync', alone: false };

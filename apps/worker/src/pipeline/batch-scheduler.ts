@@ -3,7 +3,9 @@ import { BatchPlanner, type PlannedItem, type Priority, type Withdraw } from './
 import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type BatchTarget, type TokenSequence } from './batch-runner.js';
 import { cutBatch, enoughToRun } from './cut-batch.js';
 import { RunTimes, type Flight } from './run-times.js';
+import type { BatchObserver, BatchSchedulerOptions, SchedulerStats, SubmitOptions, SubmittedRows } from './scheduling.js';
 import { TokenBudget } from './token-budget.js';
+import { untilAborted } from './until-aborted.js';
 
 /** One sequence on its way through a model. */
 interface Work extends PlannedItem {
@@ -21,80 +23,6 @@ interface Work extends PlannedItem {
   dropped: boolean;
   /** It ran alone and failed by no fault of its own; it has one more attempt. */
   retried: boolean;
-}
-
-export interface ScheduledModel {
-  readonly sha256: string;
-  /** One segment of it, which has a queue of its own. */
-  readonly segment?: number;
-  /** Padded tokens of a batch; fewer once a batch did not fit into memory. */
-  readonly maxBatchTokens: number;
-  /** Longest sequence in tokens: the budget never falls below it. @defaultValue 1 */
-  readonly maxLength?: number;
-}
-
-/** A batch that the model ran. */
-export interface BatchReport {
-  /** sha256 of the model. */
-  readonly model: string;
-  readonly segment?: number;
-  /** What ran together; `waitMs` is from its arrival to the start of the batch, `mark` what the observer gave it. */
-  readonly sequences: readonly { readonly length: number; readonly priority: Priority; readonly waitMs: number; readonly mark?: unknown }[];
-  readonly paddedTokens: number;
-  /** Padded tokens that it might have had. */
-  readonly budget: number;
-  readonly runMs: number;
-  /** From here to the runner and back, of `performance.now()`. */
-  readonly startedAt: number;
-  readonly endedAt: number;
-  /** Epoch milliseconds at which the model began, where the runner says so. */
-  readonly ranAt?: number;
-}
-
-/** Told of each batch as it comes back. It must not throw. */
-export interface BatchObserver {
-  /** Asked when sequences come: what their reports are to hold, so that the observer knows whose they are. */
-  mark?(): unknown;
-  batchRan(report: BatchReport): void;
-}
-
-export interface BatchSchedulerOptions {
-  readonly models: readonly ScheduledModel[];
-  readonly runners: readonly BatchRunner[];
-  /** Longest wait of a sequence for batch mates that are on their way, while a runner is idle. */
-  readonly maxBatchDelayMs: number;
-  readonly observer?: BatchObserver;
-  /** A batch of this model did not fit into memory; it has this budget from now on. */
-  readonly onBudgetLowered?: (model: string, maxBatchTokens: number) => void;
-}
-
-export interface SubmitOptions {
-  readonly priority: 'sync' | 'batch';
-  /** One sequence a batch. */
-  readonly alone: boolean;
-  readonly signal?: AbortSignal;
-  /** What `turn()` gave to the request; calls with the same are of one request. @defaultValue a turn of its own */
-  readonly turn?: number;
-  /** Of `performance.now()`, when the request first came. @defaultValue now */
-  readonly arrivedAt?: number;
-}
-
-/** Rows of output that are on their way. */
-export interface SubmittedRows {
-  /** One row a sequence, in their order. Rejects with the first that fails, or with the signal's reason. */
-  readonly rows: Promise<Float32Array[]>;
-  /** Resolves when no runner works on any of them, nor will: what they lie in may be used again. Later than `rows` after an abort. */
-  readonly left: Promise<unknown>;
-}
-
-/** Running totals since start. */
-export interface SchedulerStats {
-  readonly batches: number;
-  readonly sequences: number;
-  readonly tokens: number;
-  readonly paddedTokens: number;
-  readonly runMs: number;
-  readonly waiting: number;
 }
 
 /** Sync work goes first, but after this many of its batches in a row one of batch work has its turn: a flood of calls must not stop an ingest for good. */
@@ -412,19 +340,4 @@ function isMoreUrgent(a: Candidate, b: Candidate): boolean {
 function settle(item: Work, row: Float32Array): void {
   if (row.every(Number.isFinite)) item.resolve(row);
   else item.reject(new RerankError('score_not_finite', 'The model gave a value that is not a number for one of the texts.'));
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  let abort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort);
-  });
-  promise.catch(() => undefined);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

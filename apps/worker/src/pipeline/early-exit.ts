@@ -1,6 +1,7 @@
 import type { Effort, ExitWish, FullReason, PairRequest } from '@rerank-fleet/core/ports';
 import type { SequenceState, TokenSequence } from './batch-runner.js';
-import type { BatchScheduler, SubmitOptions } from './batch-scheduler.js';
+import type { BatchScheduler } from './batch-scheduler.js';
+import type { SubmitOptions } from './scheduling.js';
 import { survivorsOf } from './exit-policy.js';
 import { pagesFor, type StatePages } from './state-pages.js';
 
