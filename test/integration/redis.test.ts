@@ -5,6 +5,7 @@ import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/
 import { ResultBoard } from '@rerank-fleet/core/adapters/redis/result-board';
 import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
 import { Sequence } from '@rerank-fleet/core/adapters/redis/sequence';
+import { Subscription } from '@rerank-fleet/core/adapters/redis/subscription';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
 import type { TaskBody } from '@rerank-fleet/core/contracts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -50,6 +51,35 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 afterAll(() => server.stop());
+
+describe('Subscription', () => {
+  it('is renewed with each connection', async () => {
+    const heard: string[] = [];
+    await Subscription.open(await connect('consumer', 'listener'), 'news', (message) => heard.push(message));
+    for (const message of ['first', 'second']) {
+      await cut('listener');
+      await expect.poll(() => redis.publish('news', message)).toBe(1);
+    }
+    await expect.poll(() => heard).toEqual(['first', 'second']);
+  });
+
+  it('may be closed while it is being renewed, without a rejection that nobody catches', async () => {
+    const connection = await connect('consumer', 'listener');
+    const subscription = await Subscription.open(connection, 'news', () => undefined);
+    const uncaught: unknown[] = [];
+    const note = (reason: unknown): void => void uncaught.push(reason);
+    process.on('unhandledRejection', note);
+    const again = new Promise((resolve) => connection.once('ready', resolve));
+    const closed = new Promise((resolve) => connection.once('end', resolve));
+    connection.once('ready', () => subscription.close());
+    await cut('listener');
+    await again;
+    await closed;
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', note);
+    expect(uncaught).toEqual([]);
+  });
+});
 
 describe('ResultBoard', () => {
   it('keeps the fence of a call no longer than the call', async () => {

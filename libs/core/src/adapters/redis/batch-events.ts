@@ -1,22 +1,18 @@
 import type { Redis } from 'ioredis';
 import { BATCH_EVENTS_CHANNEL } from './redis-batch-ledger.js';
+import { Subscription } from './subscription.js';
 
 /** Tells of which batch jobs something has changed: one subscription a process. Some may be lost with a connection, so listeners look for themselves, too. */
 export class BatchEvents {
-  readonly #subscriber: Redis;
   readonly #listeners = new Set<(job: string) => void>();
-
-  private constructor(subscriber: Redis) {
-    this.#subscriber = subscriber;
-    subscriber.on('message', (_channel: string, job: string) => {
-      for (const listener of this.#listeners) listener(job);
-    });
-  }
+  #subscription: Subscription | undefined;
 
   /** `subscriber` becomes its own. */
   static async start(subscriber: Redis): Promise<BatchEvents> {
-    const events = new BatchEvents(subscriber);
-    await subscriber.subscribe(BATCH_EVENTS_CHANNEL);
+    const events = new BatchEvents();
+    events.#subscription = await Subscription.open(subscriber, BATCH_EVENTS_CHANNEL, (job) => {
+      for (const listener of events.#listeners) listener(job);
+    });
     return events;
   }
 
@@ -27,6 +23,6 @@ export class BatchEvents {
   }
 
   stop(): void {
-    this.#subscriber.disconnect();
+    this.#subscription?.close();
   }
 }

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { CANCEL_CHANNEL, cancelKey } from './result-board.js';
+import { Subscription } from './subscription.js';
 
 /** Why a task's signal aborts when nobody waits for it any more. */
 export class TaskCancelledError extends Error {
@@ -9,21 +10,19 @@ export class TaskCancelledError extends Error {
 /** The worker's side of cancelling: aborts the signals of what is in hand. */
 export class CancelWatch {
   readonly #redis: Redis;
-  readonly #subscriber: Redis;
   readonly #inHand = new Map<string, Set<AbortController>>();
+  #subscription: Subscription | undefined;
 
-  private constructor(redis: Redis, subscriber: Redis) {
+  private constructor(redis: Redis) {
     this.#redis = redis;
-    this.#subscriber = subscriber;
-    subscriber.on('message', (_channel: string, id: string) => {
-      for (const controller of this.#inHand.get(id) ?? []) controller.abort(new TaskCancelledError('Nobody waits for the task.'));
-    });
   }
 
   /** `subscriber` becomes the watch's own. */
   static async start(redis: Redis, subscriber: Redis): Promise<CancelWatch> {
-    const watch = new CancelWatch(redis, subscriber);
-    await subscriber.subscribe(CANCEL_CHANNEL);
+    const watch = new CancelWatch(redis);
+    watch.#subscription = await Subscription.open(subscriber, CANCEL_CHANNEL, (id) => {
+      for (const controller of watch.#inHand.get(id) ?? []) controller.abort(new TaskCancelledError('Nobody waits for the task.'));
+    });
     return watch;
   }
 
@@ -41,6 +40,6 @@ export class CancelWatch {
   }
 
   stop(): void {
-    this.#subscriber.disconnect();
+    this.#subscription?.close();
   }
 }

@@ -32,6 +32,8 @@ export async function connectRedis(url: string, options: ConnectRedisOptions): P
     connectionName: `rerank-fleet-${options.name}`,
     lazyConnect: true,
     retryStrategy,
+    // `Subscription` renews its own.
+    autoResubscribe: false,
   });
   redis.on('error', (error: Error) => options.onFault?.(error));
   const ready = new Promise<void>((resolve, reject) => {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { CANCEL_CHANNEL, cancelKey, RESULT_CHANNEL, resultKey } from './result-board.js';
 import { orQueueUnavailable } from './redis-connection.js';
+import { Subscription } from './subscription.js';
 
 /** Published ids may be lost with a connection; this often the inbox looks for itself. */
 const POLL_MS = 1_000;
@@ -10,24 +11,22 @@ const READ_RESULT_TTL_MS = 10_000;
 /** The API's side of results: one subscription a process, polling as the net. */
 export class ResultInbox {
   readonly #redis: Redis;
-  readonly #subscriber: Redis;
   readonly #waiting = new Map<string, (result: string) => void>();
   readonly #timer: NodeJS.Timeout;
+  #subscription: Subscription | undefined;
 
-  private constructor(redis: Redis, subscriber: Redis) {
+  private constructor(redis: Redis) {
     this.#redis = redis;
-    this.#subscriber = subscriber;
-    this.#subscriber.on('message', (channel: string, taskId: string) => {
-      if (channel === RESULT_CHANNEL && this.#waiting.has(taskId)) void this.#collect([taskId]);
-    });
     this.#timer = setInterval(() => void this.#collect([...this.#waiting.keys()]), POLL_MS);
     this.#timer.unref();
   }
 
-  /** `subscriber` becomes the inbox's own: a subscribed connection serves nothing else. */
+  /** `subscriber` becomes the inbox's own. */
   static async start(redis: Redis, subscriber: Redis): Promise<ResultInbox> {
-    const inbox = new ResultInbox(redis, subscriber);
-    await subscriber.subscribe(RESULT_CHANNEL);
+    const inbox = new ResultInbox(redis);
+    inbox.#subscription = await Subscription.open(subscriber, RESULT_CHANNEL, (taskId) => {
+      if (inbox.#waiting.has(taskId)) void inbox.#collect([taskId]);
+    });
     return inbox;
   }
 
@@ -66,7 +65,7 @@ export class ResultInbox {
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#subscriber.disconnect();
+    this.#subscription?.close();
   }
 
   /** A fault here is mended by the next poll. */
