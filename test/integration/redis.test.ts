@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { CancelWatch } from '@rerank-fleet/core/adapters/redis/cancel-watch';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
@@ -71,7 +72,11 @@ describe('Subscription', () => {
     process.on('unhandledRejection', note);
     const again = new Promise((resolve) => connection.once('ready', resolve));
     const closed = new Promise((resolve) => connection.once('end', resolve));
-    connection.once('ready', () => subscription.close());
+    connection.once('ready', () => {
+      subscription.close();
+      // No answer to what was just sent is read any more.
+      (connection as unknown as { readonly stream: Socket }).stream.destroy();
+    });
     await cut('listener');
     await again;
     await closed;
