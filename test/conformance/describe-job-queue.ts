@@ -67,6 +67,28 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
       await queue.close();
     });
 
+    it('takes tasks in and hands none out while it is paused, and all of them after', async () => {
+      await queue.pause(lane);
+      await queue.pause(lane);
+      expect(await queue.isPaused(lane)).toBe(true);
+      const inbox = await collect();
+      for (const id of ['a', 'b']) await queue.enqueue(lane, { id, payload: {} });
+      await queue.enqueue(lane, { id: 'urgent', payload: {}, priority: 1 });
+      expect(await queue.depth(lane)).toEqual({ waiting: 3, active: 0 });
+      expect(await queue.peek(lane)).toMatchObject({ id: 'a' });
+      expect(await queue.discard(lane, 'b')).toBe(true);
+      // Another queue of the same consumer's process goes on.
+      const other = `${lane}-other`;
+      const elsewhere = new Inbox();
+      consumers.push(await queue.consume(other, async (task) => elsewhere.add(task), OPTIONS));
+      await queue.enqueue(other, { id: 'x', payload: {} });
+      expect(await elsewhere.first(1)).toEqual(['x']);
+      expect(inbox.taken).toEqual([]);
+      await queue.resume(lane);
+      expect(await queue.isPaused(lane)).toBe(false);
+      expect(await inbox.first(2)).toEqual(['a', 'urgent']);
+    });
+
     it('hands out tasks in the order they came, with their payload', async () => {
       for (const id of ['a', 'b', 'c']) await queue.enqueue(lane, { id, payload: { of: id } });
       const inbox = await collect();

@@ -10,7 +10,6 @@ import type { Config } from '@rerank-fleet/core/config';
 import { INGEST_QUEUE, TASK_VERSION, type TaskPayload } from '@rerank-fleet/core/contracts';
 import { IngestJobs, SLICE_RETRIES, sliceTaskId } from '@rerank-fleet/core/jobs';
 import { openTracing, type Logger } from '@rerank-fleet/core/observability';
-import { giveUpSlice } from '../ingest/ingest-task.js';
 import { meterHandlers } from '../ops/meter-handlers.js';
 import { tracedFirstStage, tracedStore } from '../ops/traced-ports.js';
 import { WorkerOps } from '../ops/worker-ops.js';
@@ -96,10 +95,10 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
     clock,
     log,
     handlers: meterHandlers({ ...requestHandlers, batch: batch.handler }, instruments),
-    giveUpIngest: (tenant, body, error) => giveUpSlice(jobs, tenant, body, error),
+    giveUpIngest: (tenant, body, error) => jobs.giveUpSlice(tenant, body.job_id, body.slice, error),
   });
   const giveUp: GiveUpSlice = (tenant, body, error) =>
-    body.kind === 'ingest' ? giveUpSlice(jobs, tenant, body, error) : batch.giveUp(tenant, body, error);
+    body.kind === 'ingest' ? jobs.giveUpSlice(tenant, body.job_id, body.slice, error) : batch.giveUp(tenant, body, error);
   const consumers = [
     ...(await consumeTasks({ config, queue, processor, giveUp, log })),
     await consumeWebhooks({ config, queue, blobs: stores.blobs, log }),

@@ -1,4 +1,4 @@
-import type { IngestOutcome, IngestTask } from '@rerank-fleet/core/contracts';
+import type { IngestOutcome } from '@rerank-fleet/core/contracts';
 import type { CorpusVersion, IndexedDocument, StoredDocument } from '@rerank-fleet/core/domain';
 import { contentHash } from '@rerank-fleet/core/corpora';
 import { RerankError } from '@rerank-fleet/core/errors';
@@ -35,14 +35,6 @@ export function ingestTask(parts: IngestParts): TaskHandlers['ingest'] {
     await parts.jobs.finishSlice(record, body.slice, outcome);
     return outcome;
   };
-}
-
-/** Reports every document of a slice as errored: the job ends, and its owner sees why. */
-export async function giveUpSlice(jobs: IngestJobs, tenant: string, body: IngestTask, error: RerankError): Promise<void> {
-  const record = await jobs.record(tenant, body.job_id);
-  const slice = record === undefined ? undefined : await jobs.slice(record, body.slice);
-  if (record === undefined || slice === undefined || (await jobs.hasOutcome(record, body.slice))) return;
-  await jobs.finishSlice(record, body.slice, { kind: 'ingest', succeeded: 0, errors: slice.rows.map((row) => rowError(row, error)) });
 }
 
 async function writeSlice(

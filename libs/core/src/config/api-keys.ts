@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { tenantSchema } from '../contracts/index.js';
-
-const SCOPES = ['search', 'jobs', 'ingest', 'admin', 'operator'] as const;
+import { SCOPES, scopeSchema, tenantSchema, type Scope } from '../contracts/index.js';
 
 export const apiKeySchema = z
   .strictObject({
@@ -11,10 +9,12 @@ export const apiKeySchema = z
       .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')
       .optional(),
     tenant: tenantSchema,
-    scopes: z.array(z.enum(SCOPES)).min(1),
+    scopes: z.array(scopeSchema).min(1),
+    /** A call is let in while those of its tenant have at most so many tokens. */
+    sync_tokens: z.int().min(1_000).optional(),
   })
   .refine((entry) => (entry.key === undefined) !== (entry.sha256 === undefined), 'needs either key or sha256');
 
 export type ApiKey = z.infer<typeof apiKeySchema>;
-export type Scope = (typeof SCOPES)[number];
+export type { Scope };
 export const ALL_SCOPES: readonly Scope[] = SCOPES;

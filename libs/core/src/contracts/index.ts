@@ -7,6 +7,7 @@ export * from './fleet.js';
 export * from './batch.js';
 export * from './jobs.js';
 export * from './models.js';
+export * from './operator.js';
 export * from './primitives.js';
 export * from './problem.js';
 export * from './reindex.js';

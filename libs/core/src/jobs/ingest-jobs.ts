@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ingestOutcomeSchema, type IngestOutcome, type IngestJobBody } from '../contracts/index.js';
 import type { Document, StoredDocument } from '../domain/index.js';
-import type { ErrorCode } from '../errors/index.js';
+import type { ErrorCode, RerankError } from '../errors/index.js';
 import type { BlobStore } from '../ports/index.js';
 import { INGEST_INDEX, ingestIndexKey, jobOfIndexKey } from './batch/batch-layout.js';
 import { describeIngestJob, INGEST_ERRORS_KEPT, type FinishedSlice } from './describe-ingest-job.js';
@@ -117,6 +117,23 @@ export class IngestJobs {
     const finished: FinishedSlice = { ...outcome, finished_ms: this.#now() };
     await this.#blobs.put(resultKey(record.tenant, record.id, slice), JSON.stringify(finished));
     await this.close(record);
+  }
+
+  /** Ends a slice that nobody will do: each of its documents errs with what is said, and its job ends. One that is done stays as it is. */
+  async giveUpSlice(tenant: string, id: string, slice: number, { code, detail }: RerankError): Promise<void> {
+    const record = await this.record(tenant, id);
+    const content = record === undefined ? undefined : await this.slice(record, slice);
+    if (record === undefined || content === undefined || (await this.hasOutcome(record, slice))) return;
+    const errors = content.rows.map(({ line, document }) => ({ line, document_id: document.id, code, detail }));
+    await this.finishSlice(record, slice, { kind: 'ingest', succeeded: 0, errors });
+  }
+
+  /** Takes back the outcome of a slice, so that it can be done again. False, changing nothing, if the job has ended. */
+  async reopenSlice(record: IngestJobRecord, slice: number): Promise<boolean> {
+    if ((await this.#done(record)) !== undefined) return false;
+    await this.#blobs.delete(resultKey(record.tenant, record.id, slice));
+    // Whoever counted that outcome may have been about to end the job.
+    return (await this.#done(record)) === undefined;
   }
 
   /** Ends a job whose slices all have their outcome, which whoever wrote the last one may not have come to: it died. Changes nothing of any other. */

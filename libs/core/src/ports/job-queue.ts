@@ -62,5 +62,10 @@ export interface JobQueue {
   depth(queue: string): Promise<QueueDepth>;
   /** The task that would be handed out next; undefined where none waits. Retries that wait for their time are passed over. */
   peek(queue: string): Promise<Pick<QueuedTask, 'id' | 'payload'> | undefined>;
+  /** Whether an operator has paused the queue: tasks are taken in, and handed out to nobody. */
+  isPaused(queue: string): Promise<boolean>;
+  /** From now on no consumer of any process is handed a task; those in hand go on. Doing it again changes nothing. */
+  pause(queue: string): Promise<void>;
+  resume(queue: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -47,7 +47,7 @@ export class BullmqJobQueue implements JobQueue {
   async enqueue(queue: string, task: QueuedTask): Promise<void> {
     // BullMQ would take a dead letter of the same id for the task itself, and add nothing.
     if (task.retries !== undefined) await orQueueUnavailable(this.#dropDeadLetter(queue, task.id));
-    const added = this.#queue(queue).add('task', task.payload, {
+    const added = this.handle(queue).add('task', task.payload, {
       jobId: task.id,
       attempts: (task.retries ?? 0) + 1,
       backoff: cappedBackoff(task.backoff),
@@ -61,8 +61,8 @@ export class BullmqJobQueue implements JobQueue {
   async discard(queue: string, taskId: string): Promise<boolean> {
     try {
       // BullMQ calls a task that is not there removed, too.
-      if ((await this.#queue(queue).getJob(taskId)) === undefined) return false;
-      return (await this.#queue(queue).remove(taskId)) === 1;
+      if ((await this.handle(queue).getJob(taskId)) === undefined) return false;
+      return (await this.handle(queue).remove(taskId)) === 1;
     } catch {
       return false;
     }
@@ -100,17 +100,29 @@ export class BullmqJobQueue implements JobQueue {
   }
 
   async depth(queue: string): Promise<QueueDepth> {
-    const counts = await orQueueUnavailable(this.#queue(queue).getJobCounts('waiting', 'prioritized', 'delayed', 'active'));
+    const counts = await orQueueUnavailable(this.handle(queue).getJobCounts('waiting', 'prioritized', 'delayed', 'active'));
     return { waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0) + (counts['delayed'] ?? 0), active: counts['active'] ?? 0 };
   }
 
   async peek(queue: string): Promise<Pick<QueuedTask, 'id' | 'payload'> | undefined> {
     // BullMQ empties `waiting` before it looks at `prioritized`.
     for (const state of ['waiting', 'prioritized'] as const) {
-      const [job] = await orQueueUnavailable(this.#queue(queue).getJobs([state], 0, 0, true));
+      const [job] = await orQueueUnavailable(this.handle(queue).getJobs([state], 0, 0, true));
       if (job !== undefined) return { id: job.id ?? '', payload: job.data as unknown };
     }
     return undefined;
+  }
+
+  async isPaused(queue: string): Promise<boolean> {
+    return await orQueueUnavailable(this.handle(queue).isPaused());
+  }
+
+  async pause(queue: string): Promise<void> {
+    await orQueueUnavailable(this.handle(queue).pause());
+  }
+
+  async resume(queue: string): Promise<void> {
+    await orQueueUnavailable(this.handle(queue).resume());
   }
 
   async close(): Promise<void> {
@@ -119,14 +131,15 @@ export class BullmqJobQueue implements JobQueue {
   }
 
   async #dropDeadLetter(queue: string, taskId: string): Promise<void> {
-    if ((await this.#queue(queue).getJobState(taskId)) !== 'failed') return;
+    if ((await this.handle(queue).getJobState(taskId)) !== 'failed') return;
     // Another may have queued it anew meanwhile, and a worker taken it: it is locked then.
-    await this.#queue(queue)
+    await this.handle(queue)
       .remove(taskId)
       .catch(() => undefined);
   }
 
-  #queue(name: string): Queue {
+  /** BullMQ's own view of a queue, for what operators do with it; closed with this. */
+  handle(name: string): Queue {
     const known = this.#queues.get(name);
     if (known !== undefined) return known;
     const queue = new Queue(name, { connection: this.#producer, prefix: KEY_PREFIX, streams: { events: { maxLen: 1_000 } } });

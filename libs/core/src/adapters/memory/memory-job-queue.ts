@@ -26,6 +26,7 @@ interface Running {
 /** The queue within one process, for tests of what stands on it. Nothing survives the process; retries come at once where a task names no backoff. */
 export class MemoryJobQueue implements JobQueue {
   readonly #lanes = new Map<string, Lane>();
+  readonly #paused = new Set<string>();
   #arrivals = 0;
 
   enqueue(queue: string, task: QueuedTask): Promise<void> {
@@ -55,7 +56,7 @@ export class MemoryJobQueue implements JobQueue {
     let open = true;
     const consumer = {
       take: (): void => {
-        while (open && inHand.size < options.concurrency && lane.waiting.length > 0) {
+        while (open && !this.#paused.has(queue) && inHand.size < options.concurrency && lane.waiting.length > 0) {
           const entry = lane.waiting.shift() as Entry;
           const isMine = (): boolean => inHand.has(entry);
           const work = this.#run(lane, entry, { handler, options, isMine }).finally(() => {
@@ -88,6 +89,21 @@ export class MemoryJobQueue implements JobQueue {
   peek(queue: string): Promise<Pick<QueuedTask, 'id' | 'payload'> | undefined> {
     const [first] = this.#lane(queue).waiting;
     return Promise.resolve(first === undefined ? undefined : { id: first.id, payload: structuredClone(first.payload) });
+  }
+
+  isPaused(queue: string): Promise<boolean> {
+    return Promise.resolve(this.#paused.has(queue));
+  }
+
+  pause(queue: string): Promise<void> {
+    this.#paused.add(queue);
+    return Promise.resolve();
+  }
+
+  resume(queue: string): Promise<void> {
+    this.#paused.delete(queue);
+    for (const consumer of this.#lane(queue).consumers) queueMicrotask(consumer.take);
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

@@ -64,6 +64,16 @@ export class ResultBoard {
     await this.#redis.del(fenceKey(taskId), givenBackKey(taskId));
   }
 
+  /**
+   * Answers a task that nobody has taken and nobody will, as it is in no queue any more. Write-once: false if it has its result already.
+   */
+  async answerUntaken(taskId: string, result: string, ttlMs: number): Promise<boolean> {
+    const written = await this.#redis.set(resultKey(taskId), result, 'PX', Math.max(1, Math.ceil(ttlMs)), 'NX');
+    if (written === null) return false;
+    await this.#redis.publish(RESULT_CHANNEL, taskId);
+    return true;
+  }
+
   /** How often the task was given back. */
   async timesGivenBack(taskId: string): Promise<number> {
     return Number((await this.#redis.get(givenBackKey(taskId))) ?? 0);

@@ -44,8 +44,17 @@ export const auth = {
     env: 'API_KEYS',
     secret: true,
     description:
-      'JSON array of {"key" or "sha256", "tenant", "scopes"}, or the path of a file that holds it. None is needed on a loopback bind.',
+      'JSON array of {"key" or "sha256", "tenant", "scopes"}, or the path of a file that holds it. None is needed on a loopback bind. `sync_tokens` in an entry bounds what the tenant has in calls when one comes with this key.',
     schema: z.string().optional(),
+  }),
+} as const;
+
+export const operators = {
+  queueBoard: field({
+    env: 'QUEUE_BOARD',
+    description:
+      'Bull Board at /admin/queues, for keys with the scope operator: off, read-only, or read-write, which lets it retry, promote and remove single tasks behind the back of their jobs.',
+    schema: z.enum(['off', 'read-only', 'read-write']).default('read-only'),
   }),
 } as const;
 

@@ -1,0 +1,129 @@
+import type { Job, Queue } from 'bullmq';
+import { z } from 'zod';
+import { orQueueUnavailable } from '../redis/redis-connection.js';
+
+/** What waits in a queue, and how it goes. */
+export interface QueueState {
+  readonly paused: boolean;
+  readonly waiting: number;
+  readonly prioritized: number;
+  readonly delayed: number;
+  readonly active: number;
+  readonly failed: number;
+  /** Epoch milliseconds at which the task that goes next was queued; absent where none waits. */
+  readonly nextQueuedMs?: number;
+}
+
+/** A task that was taken out of its queue before a worker took it. */
+export interface WithdrawnTask {
+  readonly id: string;
+  readonly payload: unknown;
+}
+
+/** A task that will not be tried again. */
+export interface DeadTask extends WithdrawnTask {
+  readonly attempts: number;
+  /** Epoch milliseconds. */
+  readonly failedMs: number;
+  /** Of the last attempt. */
+  readonly detail: string;
+}
+
+/** Tasks looked at at once. */
+const PAGE = 100;
+const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
+
+const queuedSchema = z.object({ enqueued_ms: z.number() });
+
+/**
+ * What operators do with queues, on BullMQ.
+ *
+ * @throws RerankError `queue_unavailable`
+ */
+export class BullmqQueueControl {
+  readonly #handle: (queue: string) => Queue;
+
+  /** @param handle gives BullMQ's view of a queue; whoever gives it closes it */
+  constructor(handle: (queue: string) => Queue) {
+    this.#handle = handle;
+  }
+
+  async state(queue: string): Promise<QueueState> {
+    const handle = this.#handle(queue);
+    const [paused, counts, next, urgent] = await orQueueUnavailable(
+      Promise.all([
+        handle.isPaused(),
+        handle.getJobCounts(...WAITING, 'active', 'failed'),
+        handle.getJobs(['waiting'], 0, 0, true),
+        handle.getJobs(['prioritized'], 0, 0, true),
+      ]),
+    );
+    const count = (state: string): number => counts[state] ?? 0;
+    const queued = [...next, ...urgent].map(queuedMs);
+    return {
+      paused,
+      waiting: count('waiting'),
+      prioritized: count('prioritized'),
+      delayed: count('delayed'),
+      active: count('active'),
+      failed: count('failed'),
+      ...(queued.length === 0 ? {} : { nextQueuedMs: Math.min(...queued) }),
+    };
+  }
+
+  /** Takes out what waits, and hands it over task by task: whoever waits for one is to be told. What comes meanwhile may stay. */
+  async *withdraw(queue: string): AsyncGenerator<WithdrawnTask, void, undefined> {
+    const handle = this.#handle(queue);
+    const { waiting, prioritized, delayed } = await this.state(queue);
+    for (let left = waiting + prioritized + delayed; left > 0; left -= PAGE) {
+      const jobs = await orQueueUnavailable(handle.getJobs([...WAITING], 0, PAGE - 1, true));
+      let removed = 0;
+      for (const job of jobs) {
+        // One that a worker has taken since is locked, and goes on.
+        const isOut = (await handle.remove(job.id ?? '').catch(() => 0)) === 1;
+        if (!isOut) continue;
+        removed += 1;
+        yield { id: job.id ?? '', payload: job.data as unknown };
+      }
+      if (removed === 0) return;
+    }
+  }
+
+  async countDead(queue: string): Promise<number> {
+    return await orQueueUnavailable(this.#handle(queue).getFailedCount());
+  }
+
+  /** Newest first. */
+  async listDead(queue: string, limit: number): Promise<readonly DeadTask[]> {
+    const jobs = await orQueueUnavailable(this.#handle(queue).getJobs(['failed'], 0, limit - 1));
+    return jobs.map(deadTask);
+  }
+
+  /** Undefined for a task that is not dead, or not there. */
+  async findDead(queue: string, taskId: string): Promise<DeadTask | undefined> {
+    const job = await orQueueUnavailable(this.#handle(queue).getJob(taskId) as Promise<Job | undefined>);
+    if (job === undefined || (await orQueueUnavailable(job.getState())) !== 'failed') return undefined;
+    return deadTask(job);
+  }
+
+  /** False if it was no dead task any more. */
+  async removeDead(queue: string, taskId: string): Promise<boolean> {
+    if ((await this.findDead(queue, taskId)) === undefined) return false;
+    return (await orQueueUnavailable(this.#handle(queue).remove(taskId))) === 1;
+  }
+}
+
+/** As the task says; webhooks do not. */
+function queuedMs({ data, timestamp }: Job): number {
+  return queuedSchema.safeParse(data).data?.enqueued_ms ?? timestamp;
+}
+
+function deadTask(job: Job): DeadTask {
+  return {
+    id: job.id ?? '',
+    payload: job.data as unknown,
+    attempts: job.attemptsMade,
+    failedMs: job.finishedOn ?? job.timestamp,
+    detail: job.failedReason,
+  };
+}
