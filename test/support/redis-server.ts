@@ -81,6 +81,15 @@ export class RedisServer {
     await exited;
   }
 
+  /** It takes connections and what is sent, and answers nothing until it is thawed. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   /** Ends it and removes its data. */
   async stop(): Promise<void> {
     await this.kill();

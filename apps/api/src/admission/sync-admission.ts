@@ -51,7 +51,7 @@ export interface SyncAdmissionParts {
 
 /** A call that wants to be run. */
 export interface SyncCall {
-  readonly context: Pick<RequestContext, 'tenant' | 'noteRateLimit'>;
+  readonly context: Pick<RequestContext, 'tenant' | 'syncTokens' | 'noteRateLimit'>;
   readonly route: RouteChoice;
   readonly work: EstimatedRequest;
   /** Of a search. */
@@ -83,16 +83,22 @@ export class SyncAdmission {
   }
 
   async #reserve({ context, route, work, corpus, timeoutMs }: SyncCall): Promise<SyncReservation> {
-    const { tokens: ledger, speed, limit } = this.#parts;
+    const { tokens: ledger, speed } = this.#parts;
+    const limit = Math.min(this.#parts.limit, context.syncTokens ?? Infinity);
     const { tokens } = estimateCall(work, corpus, await this.#longestPair(route.models));
     noteOnSpan({ 'rerank.tokens.estimated': tokens });
     if (tokens > limit)
       throw AdmissionError.never(
         'call_tokens',
-        `The call has about ${tokens} tokens; a tenant may have ${limit} in calls at once (TENANT_SYNC_TOKENS). Send fewer or shorter documents in one call, or submit a job.`,
+        `The call has about ${tokens} tokens; ${describeLimit(limit, this.#parts.limit)}. Send fewer or shorter documents in one call, or submit a job.`,
       );
     const reservation = { id: randomUUID(), tenant: context.tenant, pool: route.pool, tokens };
-    const verdict = await ledger.reserve(reservation, { timeoutMs, limit, tokensPerS: speed.tokensPerS(route.pool) });
+    const bounds = { timeoutMs, limit, tokensPerS: speed.tokensPerS(route.pool) };
+    const verdict = await ledger.reserve(reservation, bounds).catch((error: unknown) => {
+      // A Redis that only hung makes the reservation yet, and then releases it.
+      ledger.release(reservation).catch(() => undefined);
+      throw error;
+    });
     context.noteRateLimit?.({ limit, remaining: Math.max(0, limit - verdict.outstanding), resetS: Math.ceil(verdict.resetMs / 1_000) });
     if (verdict.outcome !== 'admitted') throw refusal(verdict, { tokens, limit, timeoutMs });
     return reservation;
@@ -108,6 +114,11 @@ export class SyncAdmission {
     return longest > 0 ? longest : Infinity;
   }
 }
+
+const describeLimit = (limit: number, ofTenant: number): string =>
+  limit < ofTenant
+    ? `with this key ${limit} are allowed in calls at once (sync_tokens)`
+    : `a tenant may have ${limit} in calls at once (TENANT_SYNC_TOKENS)`;
 
 interface RefusedCall {
   readonly tokens: number;

@@ -2,6 +2,7 @@ import { corpusNameSchema, type CorpusBody, type CorpusSettingsBody, type Corpus
 import type { CorpusRecord, CorpusRef } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import { answerBy } from '../dispatch/answer-by.js';
 import type { OutcomeOf, TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -68,8 +69,8 @@ export class CorporaService {
 
   /** @throws RerankError `corpus_not_found` and what the worker says */
   async delete(corpus: string, context: RequestContext): Promise<void> {
-    await this.require(context.tenant, corpus);
-    await this.change({ kind: 'corpus', corpus, change: { op: 'delete' } }, context);
+    const { corpusId } = await this.require(context.tenant, corpus);
+    await this.change({ kind: 'corpus', corpus, change: { op: 'delete', corpus_id: corpusId } }, context);
   }
 
   /** Has a worker make a change, and waits for it: a sync call, so that it does not stand behind the slices of an upload. */
@@ -79,17 +80,19 @@ export class CorporaService {
     needs: RouteNeeds = { reranker: { kind: 'none' } },
   ): Promise<OutcomeOf<CorpusTask>> {
     const deadline = context.arrivedAt + this.#parts.syncTimeoutMs;
-    const limits = { timeoutMs: millisecondsUntil(deadline), signal: context.signal };
-    const { pool } = await this.#parts.router.route(needs, limits);
-    return await this.#parts.dispatcher.call({
-      queue: 'sync',
-      tenant: context.tenant,
-      requestId: context.requestId,
-      pool,
-      timeoutMs: millisecondsUntil(deadline),
-      body,
-      signal: context.signal,
-      ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
+    const { dispatcher, router } = this.#parts;
+    return await answerBy(deadline, context, async ({ tenant, requestId, traceparent, signal }) => {
+      const { pool } = await router.route(needs, { timeoutMs: millisecondsUntil(deadline), signal });
+      return await dispatcher.call({
+        queue: 'sync',
+        tenant,
+        requestId,
+        pool,
+        timeoutMs: millisecondsUntil(deadline),
+        body,
+        signal,
+        ...(traceparent === undefined ? {} : { traceparent }),
+      });
     });
   }
 

@@ -13,6 +13,7 @@ import { InvariantError, RerankError } from '@rerank-fleet/core/errors';
 import { SLICE_RETRIES } from '@rerank-fleet/core/jobs';
 import { inSpan, traceparentNow } from '@rerank-fleet/core/observability';
 import type { JobQueue } from '@rerank-fleet/core/ports';
+import { PausedQueues, queuePaused } from './paused-queues.js';
 
 /** Ways to wait for one task that was queued. */
 export interface ResultWaiter {
@@ -76,17 +77,21 @@ function nameOf({ queue, pool }: Pick<TaskCall, 'queue' | 'pool'>): string {
 /** Puts tasks in the queue and, for sync calls, waits for what a worker publishes. */
 export class TaskDispatcher {
   readonly #parts: TaskDispatcherParts;
+  readonly #paused: PausedQueues;
 
   constructor(parts: TaskDispatcherParts) {
     this.#parts = parts;
+    this.#paused = new PausedQueues(parts.queue);
   }
 
   /**
    * Runs a task and waits for its outcome. When the deadline passes or the client leaves, the task is withdrawn or cancelled.
    *
-   * @throws RerankError `deadline_exceeded`; `model_unavailable` if the pool has no worker by then; `queue_unavailable`; the worker's own error
+   * @throws RerankError `deadline_exceeded`; `model_unavailable` if the pool has no worker by then; `queue_paused`; `queue_unavailable`; the worker's own error
    */
   async call<Body extends TaskBody>(call: TaskCall<Body>): Promise<OutcomeOf<Body>> {
+    await this.#paused.assertRunning(nameOf(call));
+    call.signal.throwIfAborted();
     const id = randomUUID();
     const deadline = AbortSignal.timeout(call.timeoutMs);
     const notQueued = new AbortController();
@@ -95,6 +100,8 @@ export class TaskDispatcher {
     answer.catch(() => undefined);
     await this.#enqueue(id, call).catch((error: unknown) => {
       notQueued.abort();
+      // A Redis that only hung takes it yet.
+      void this.#withdraw(id, call);
       throw error;
     });
     const unanswered = setTimeout(() => void this.#markDemandIfAlone(call.pool), Math.min(LOOK_FOR_WORKERS_MS, call.timeoutMs / 2));
@@ -102,8 +109,8 @@ export class TaskDispatcher {
     try {
       text = await inSpan('await result', () => answer);
     } catch (error) {
-      await this.#withdraw(id, call);
-      throw deadline.aborted ? await this.#lateError(call) : error;
+      const [late] = await Promise.all([deadline.aborted ? this.#lateError(call) : undefined, this.#withdraw(id, call)]);
+      throw late ?? error;
     } finally {
       clearTimeout(unanswered);
     }
@@ -181,6 +188,7 @@ export class TaskDispatcher {
   }
 
   async #lateError(call: TaskCall): Promise<RerankError> {
+    if (await this.#paused.has(nameOf(call))) return queuePaused(nameOf(call));
     if (await this.#hasWorkers(call.pool)) {
       return new RerankError(
         'deadline_exceeded',

@@ -1,6 +1,7 @@
 import type { RerankRequest, RerankResponse } from '@rerank-fleet/core/contracts';
 import { chooseStages, rerankAnswerOf, rerankTaskOf, type RequestRouter } from '@rerank-fleet/core/requests';
 import type { SyncAdmission } from '../admission/sync-admission.js';
+import { answerBy } from '../dispatch/answer-by.js';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -27,8 +28,16 @@ export class RerankService {
 
   /** @throws RerankError `model_not_found`, `model_unavailable`, `overloaded`, `payload_too_large`, `deadline_exceeded`, `queue_unavailable`, and what the worker says */
   async rerank(request: RerankRequest, context: RequestContext, options: RerankOptions = {}): Promise<RerankResponse> {
-    const timeoutMs = timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
-    const deadline = context.arrivedAt + timeoutMs;
+    const deadline = context.arrivedAt + timeoutOf(request.timeout_ms, this.#parts.syncTimeoutMs);
+    return await answerBy(deadline, context, (within) => this.#rerank(request, { ...within, deadline }, options));
+  }
+
+  async #rerank(
+    request: RerankRequest,
+    context: RequestContext & { readonly deadline: number },
+    options: RerankOptions,
+  ): Promise<RerankResponse> {
+    const { deadline } = context;
     const choice = chooseStages(request);
     const { admission, dispatcher, router } = this.#parts;
     const route = await router.route({ reranker: choice.reranker }, { timeoutMs: millisecondsUntil(deadline), signal: context.signal });
