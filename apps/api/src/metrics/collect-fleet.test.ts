@@ -52,6 +52,16 @@ describe(collectFleet, () => {
     ]);
   });
 
+  it('tells of the pool that calls wake where no pool ever had a worker', async () => {
+    const { queue, read } = start({ fleet: { live: async () => [], remembered: async () => [] } });
+    await queue.enqueue('sync-default', { id: 'a', payload: payload(7_000) });
+    const families = await read();
+    expect(sumOf(families, 'rerank_fleet_queue_next_task_age_seconds', { queue: 'sync-default' })).toBe(3);
+    expect(families.get('rerank_fleet_workers_live')?.samples).toContainEqual(
+      expect.objectContaining({ labels: { pool: 'default', state: 'ready' }, value: 0 }),
+    );
+  });
+
   it.each([
     ['is away', () => Promise.reject(new RerankError('queue_unavailable', 'away'))],
     ['does not answer', () => new Promise<never>(() => undefined)],

@@ -8,6 +8,7 @@ import {
 } from '@rerank-fleet/core/contracts';
 import type { JobQueue } from '@rerank-fleet/core/ports';
 import type { ApiMetrics } from './api-metrics.js';
+import { meteredPools } from './metered-pools.js';
 
 export interface CollectedFleet {
   readonly queue: Pick<JobQueue, 'depth' | 'peek'>;
@@ -47,8 +48,8 @@ export function collectFleet(metrics: ApiMetrics, parts: CollectedFleet): void {
     name: 'workers',
     gauges: [liveWorkers],
     read: async () => {
-      const [live, remembered] = await Promise.all([parts.fleet.live(), parts.fleet.remembered()]);
-      const pools = new Set([...live, ...remembered].map(({ pool }) => pool));
+      const [live, known] = await Promise.all([parts.fleet.live(), meteredPools(parts.fleet)]);
+      const pools = new Set([...live.map(({ pool }) => pool), ...known]);
       return () => {
         for (const pool of pools) {
           for (const state of ['ready', 'draining'] as const) {
@@ -60,10 +61,10 @@ export function collectFleet(metrics: ApiMetrics, parts: CollectedFleet): void {
   });
 }
 
-/** Queues of every pool that ever had a worker: those that wait for one count most. */
+/** Queues of pools without a worker, too: those that wait for one count most. */
 async function readQueues({ queue, fleet, now }: CollectedFleet): Promise<readonly QueueState[]> {
-  const pools = await fleet.remembered();
-  const names = [INGEST_QUEUE, ...pools.flatMap(({ pool }) => [syncQueue(pool), batchQueue(pool), expressQueue(pool)])];
+  const pools = await meteredPools(fleet);
+  const names = [INGEST_QUEUE, ...pools.flatMap((pool) => [syncQueue(pool), batchQueue(pool), expressQueue(pool)])];
   return await Promise.all(
     names.map(async (name) => {
       const [{ waiting, active }, next] = await Promise.all([queue.depth(name), queue.peek(name)]);

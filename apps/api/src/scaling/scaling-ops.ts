@@ -3,6 +3,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { OpsAnswer, OpsRoute } from '@rerank-fleet/core/observability';
 import type { FleetSource } from '@rerank-fleet/core/requests';
 import type { ApiMetrics } from '../metrics/api-metrics.js';
+import { meteredPools } from '../metrics/metered-pools.js';
 import type { ScalingService } from './scaling.service.js';
 
 /** `/v1/scaling` on `OPS_PORT`. An error is no number: an autoscaler that reads one keeps what it has. */
@@ -30,15 +31,15 @@ export interface CollectedScaling {
   readonly fleet: Pick<FleetSource, 'remembered'>;
 }
 
-/** The same for Prometheus, of every pool that ever had a worker. */
+/** The same for Prometheus, of every pool that has or awaits workers. */
 export function collectScaling(metrics: ApiMetrics, { scaling, fleet }: CollectedScaling): void {
   const { outstandingTokens, desiredWorkers } = metrics.instruments;
   metrics.addCollector({
     name: 'scaling',
     gauges: [outstandingTokens, desiredWorkers],
     read: async () => {
-      const pools = await fleet.remembered();
-      const all = await Promise.all(pools.map(({ pool }) => scaling.of(pool)));
+      const pools = await meteredPools(fleet);
+      const all = await Promise.all(pools.map((pool) => scaling.of(pool)));
       return () => {
         for (const { pool, tokens, desired_workers: desired } of all) {
           desiredWorkers.set(desired, { pool });

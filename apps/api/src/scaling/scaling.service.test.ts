@@ -132,4 +132,14 @@ describe(collectScaling, () => {
     expect(sumOf(families, 'rerank_fleet_outstanding_tokens', { pool: 'default', kind: 'sync' })).toBe(30_000);
     expect(sumOf(families, 'rerank_fleet_outstanding_tokens', { pool: 'default', kind: 'batch' })).toBe(0);
   });
+
+  it('tells of the pool that calls wake where no pool ever had a worker', async () => {
+    const metrics = new MetricSet(API_METRICS);
+    const { scaling, fleet } = start({ pools: [], demand: calls(30_000) });
+    collectScaling(metrics, { scaling, fleet });
+    const families = parsePrometheus(await metrics.text());
+    expect(families.get('rerank_fleet_desired_workers')?.samples.map(({ labels, value }) => [labels['pool'], value > 0])).toEqual([
+      ['default', true],
+    ]);
+  });
 });
