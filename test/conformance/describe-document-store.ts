@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import type { CorpusRecord, CorpusRef, ReindexRecord, StoredDocument } from '@rerank-fleet/core/domain';
+import type { CorpusIncarnation, CorpusRecord, Filter, ReindexRecord, StoredDocument } from '@rerank-fleet/core/domain';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import { recordOf, stored, versionOf, widerVersionOf } from './store-fixtures.js';
 
-async function created(store: DocumentStore, tenant: string): Promise<CorpusRef> {
-  await store.createCorpus(recordOf(versionOf(tenant)));
-  return { tenant, corpus: 'manuals' };
+async function created(store: DocumentStore, tenant: string, corpusId = 'first'): Promise<CorpusIncarnation> {
+  await store.createCorpus(recordOf(versionOf(tenant, 1, corpusId)));
+  return { tenant, corpus: 'manuals', corpusId };
 }
 
-async function scanned(store: DocumentStore, ref: CorpusRef, limit: number, filter = {}): Promise<StoredDocument[]> {
+async function scanned(store: DocumentStore, ref: CorpusIncarnation, limit: number, filter = {}): Promise<StoredDocument[]> {
   const all: StoredDocument[] = [];
   let after: string | undefined;
   do {
@@ -77,8 +77,13 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
     test('corpora are listed by name, and each tenant has its own', async () => {
       const tenant = freshTenant();
       for (const corpus of ['b', 'c', 'a']) await store().createCorpus({ ...recordOf(versionOf(tenant)), corpus });
-      await store().createCorpus(recordOf(versionOf(freshTenant())));
+      const other = recordOf(versionOf(freshTenant()));
+      await store().createCorpus(other);
       expect((await store().listCorpora(tenant)).map((record) => record.corpus)).toEqual(['a', 'b', 'c']);
+      const all = (await store().listAllCorpora()).filter((record) => [tenant, other.tenant].includes(record.tenant));
+      expect(all.map((record) => `${record.tenant} ${record.corpus}`).sort()).toEqual(
+        [`${tenant} a`, `${tenant} b`, `${tenant} c`, `${other.tenant} manuals`].sort(),
+      );
     });
 
     test('an update needs the revision that is stored', async () => {
@@ -144,7 +149,7 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
       for (const record of records.filter(({ tenant }) => tenant === tenants[0])) {
         await store().updateCorpus({ ...recordOf(versionOf(record.tenant)), corpus: record.corpus, revision: 2 });
       }
-      await store().deleteCorpus({ tenant: tenants[1]!, corpus: 'ready' });
+      await store().deleteCorpus(records.find(({ tenant, corpus }) => tenant === tenants[1] && corpus === 'ready')!);
       const beginning = records.find(({ tenant, corpus }) => tenant === tenants[1] && corpus === 'settled')!;
       await store().updateCorpus({ ...beginning, reindexes: [reindexOf('building')], revision: 2 });
       expect(await listed()).toEqual(['building', 'dropping', 'retired', 'settled', 'validating'].map((corpus) => `1 ${corpus}`));
@@ -159,6 +164,60 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
       await created(store(), ref.tenant);
       expect(await store().countDocuments(ref)).toBe(0);
       expect(await store().findDocument(ref, 'a')).toBeUndefined();
+    });
+  });
+
+  describe('a corpus made again under the name of a deleted one', () => {
+    const twice = async () => {
+      const tenant = freshTenant();
+      const gone = await created(store(), tenant, 'first');
+      await store().putDocuments(gone, [stored('a', 1)]);
+      await store().deleteCorpus(gone);
+      return { gone, now: await created(store(), tenant, 'second') };
+    };
+
+    test('keeps none of what is still written to the deleted one', async () => {
+      const { gone, now } = await twice();
+      await expect(store().putDocuments(gone, [stored('stale', 9)])).rejects.toMatchObject({ code: 'corpus_not_found' });
+      await expect(store().deleteDocuments(gone, ['b'], 9)).rejects.toMatchObject({ code: 'corpus_not_found' });
+      await store().purgeTombstones(gone, 10);
+      expect(await store().putDocuments(now, [stored('b', 2)])).toEqual(new Set(['b']));
+      expect(await store().countDocuments(now)).toBe(1);
+      expect(await store().findDocument(now, 'stale')).toBeUndefined();
+    });
+
+    test('shows nothing to who reads the deleted one, and outlives another deletion of that', async () => {
+      const { gone, now } = await twice();
+      await store().putDocuments(now, [stored('b', 2)]);
+      expect(await store().findDocument(gone, 'b')).toBeUndefined();
+      expect(await store().scanDocuments(gone, { limit: 5 })).toEqual({ documents: [] });
+      expect(await store().countDocuments(gone)).toBe(0);
+      expect(await store().deleteCorpus(gone)).toBe(false);
+      expect((await store().findCorpus(now))?.corpusId).toBe('second');
+      expect(await store().countDocuments(now)).toBe(1);
+    });
+  });
+
+  describe('deletions that have begun', () => {
+    test('are listed as they were begun, over all corpora, until they end', async () => {
+      const tenants = [freshTenant(), freshTenant()];
+      const base = { corpus: 'manuals', corpusId: 'first', seq: 7, begunAt: 1_700_000_000_000 };
+      const filter: Filter = { must: [{ key: 'größer', match: { any: ['a"b', '日本'] } }], must_not: [{ is_null: { key: 'x' } }] };
+      const [named, passing] = [
+        { ...base, tenant: tenants[0]!, id: `${tenants[0]!}-1`, documentIds: ['a:b', '日本 🍎'] },
+        { ...base, tenant: tenants[1]!, id: `${tenants[1]!}-2`, filter },
+      ];
+      const listed = async () =>
+        (await store().listPendingDeletes()).filter(({ tenant }) => tenants.includes(tenant)).sort((a, b) => (a.id < b.id ? -1 : 1));
+      await store().beginDelete(named);
+      await store().beginDelete(passing);
+      await store().beginDelete({ ...named, begunAt: base.begunAt + 1 });
+      expect(await listed()).toEqual([named, passing]);
+      await store().endDelete(named);
+      await store().endDelete(named);
+      expect(await listed()).toEqual([passing]);
+      await store().endDelete(passing);
+      expect(await listed()).toEqual([]);
     });
   });
 

@@ -93,7 +93,7 @@ describe('a file of the first release', () => {
     expect(codes).toEqual([0, 0, 0]);
     const { candidateStore } = open();
     expect(await candidateStore.countDocuments(version)).toBe(25);
-    expect(raw((database) => database.prepare('PRAGMA user_version').get())).toEqual({ user_version: 2 });
+    expect(raw((database) => database.prepare('PRAGMA user_version').get())).toEqual({ user_version: 3 });
   });
 });
 
@@ -129,6 +129,8 @@ describe('statements of the embedded store', () => {
     operations.scanDocuments(version, { limit: 5 });
     operations.countDocuments(version);
     operations.purgeTombstones(version, 9);
+    operations.beginDelete({ ...version, id: 'x', seq: 9, documentIds: ['a'], begunAt: 0 });
+    operations.endDelete('x');
     operations.updateCorpus({ ...recordOf(version), revision: 2 });
     operations.dropVersion(version);
     operations.deleteCorpus(version);

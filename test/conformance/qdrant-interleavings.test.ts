@@ -160,7 +160,7 @@ describeWithRecording('writes on Qdrant that meet at any request', () => {
 
   test('a document that has lost a passage is not taken for whole', async () => {
     const place = await placeWith('A');
-    const collection = `${server.url}/collections/rf__${version.tenant}__manuals__v1`;
+    const collection = `${server.url}/collections/rf__${version.tenant}__manuals__${version.corpusId}__v1`;
     const response = await fetch(`${collection}/points/delete?wait=true`, {
       method: 'POST',
       body: JSON.stringify({ points: [passageId(place.id, 2)] }),

@@ -67,6 +67,9 @@ describeWithRecording('Qdrant stores on the replay server', () => {
       'a delete of passages': ({ candidateStore }) => candidateStore.deleteDocuments(version, ['a'], 3),
       documents: ({ documentStore }) => documentStore.putDocuments(version, [stored('a', 1)]),
       'a delete of documents': ({ documentStore }) => documentStore.deleteDocuments(version, ['a'], 3),
+      'the beginning of a deletion': ({ documentStore }) =>
+        documentStore.beginDelete({ ...version, id: 'waiting', seq: 4, documentIds: ['a'], begunAt: 0 }),
+      'the end of a deletion': ({ documentStore }) => documentStore.endDelete({ id: 'waiting' }),
       'a purge': ({ documentStore }) => documentStore.purgeTombstones(version, 5),
     };
     const isUpdate = (method: string, path: string) => method !== 'DELETE' && path.includes('wait=true');
@@ -163,7 +166,7 @@ describeWithRecording('Qdrant stores on the replay server', () => {
     test('make the collection, with an index for every field that a condition may name', async () => {
       record();
       await open().candidateStore.createVersion(version);
-      const collection = '/collections/rf__options__manuals__v1';
+      const collection = '/collections/rf__options__manuals__first__v1';
       expect(bodies.find(({ method, path }) => method === 'PUT' && path === collection)?.body).toEqual({
         vectors: { dense: { size: 4, distance: 'Cosine', on_disk: true } },
         sparse_vectors: { bm25: { modifier: 'idf' } },
@@ -201,6 +204,37 @@ describeWithRecording('Qdrant stores on the replay server', () => {
       expect(hybrid?.prefetch?.[0]).toMatchObject({ using: 'dense', params });
       expect(hybrid?.prefetch?.[1]).not.toHaveProperty('params');
     });
+  });
+
+  test('a corpus whose maker died before it had a place for documents gets one with the first write', async () => {
+    const version = versionOf('homeless');
+    const { documentStore } = open();
+    server.intercept = (method, path) =>
+      method === 'PUT' && path.startsWith('/collections/rf_docs__homeless')
+        ? { status: 503, body: { status: { error: 'made up' } } }
+        : undefined;
+    await expect(documentStore.createCorpus(recordOf(version))).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
+    server.intercept = undefined;
+    expect(await documentStore.countDocuments(version)).toBe(0);
+    expect(await documentStore.deleteDocuments(version, ['a'], 5)).toBe(0);
+    expect(await documentStore.putDocuments(version, [stored('a', 4), stored('b', 4)])).toEqual(new Set(['b']));
+  });
+
+  test('a write that made a place for documents anew while their corpus was deleted leaves none', async () => {
+    const version = versionOf('haunted');
+    const { documentStore } = open();
+    await documentStore.createCorpus(recordOf(version));
+    const collection = `/collections/rf_docs__haunted__manuals__first`;
+    await fetch(`${server.url}${collection}`, { method: 'DELETE' });
+    server.intercept = async (method, path) => {
+      if (method !== 'PUT' || path !== collection) return undefined;
+      server.intercept = undefined;
+      await open().documentStore.deleteCorpus(version);
+      return undefined;
+    };
+    await expect(documentStore.putDocuments(version, [stored('a', 1)])).rejects.toMatchObject({ code: 'corpus_not_found' });
+    const count = await fetch(`${server.url}${collection}/points/count`, { method: 'POST', body: '{"exact":true}' });
+    expect(count.status).toBe(404);
   });
 
   test('the alias follows the promoted version, whichever of corpus and version was made first', async () => {

@@ -170,8 +170,9 @@ export class ReindexRig {
     await this.#change(corpus, { op: 'control_reindex', id, action }, keeper);
   }
 
-  async deleteCorpus(corpus: string, keeper?: ReindexKeeper): Promise<void> {
-    await this.#change(corpus, { op: 'delete' }, keeper);
+  /** @param corpusId of the one that is meant; any of the name without it */
+  async deleteCorpus(corpus: string, keeper?: ReindexKeeper, corpusId?: string): Promise<void> {
+    await this.#change(corpus, { op: 'delete', ...(corpusId === undefined ? {} : { corpus_id: corpusId }) }, keeper);
   }
 
   /** Resolves when they are in the record and in every version. */

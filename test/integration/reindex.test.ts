@@ -119,6 +119,16 @@ describe('a reindex under way', () => {
     expect(await rig.documents.listUnsettled()).not.toContainEqual(rig.ref('deleted'));
   });
 
+  it('and its corpus outlive a deletion of the one before of that name, which is delivered again', async () => {
+    await rig.makeCorpus('redelivered', documentsFor(2));
+    const { corpusId } = await rig.record('redelivered');
+    await rig.deleteCorpus('redelivered', undefined, corpusId);
+    await rig.makeCorpus('redelivered', documentsFor(3));
+    await expect(rig.deleteCorpus('redelivered', undefined, corpusId)).rejects.toMatchObject({ code: 'corpus_not_found' });
+    expect(rig.indexes('redelivered')).toEqual([1]);
+    expect(await rig.documents.countDocuments(await rig.record('redelivered'))).toBe(3);
+  });
+
   it('waits for a store that is away, says so, and embeds nothing twice', async () => {
     await rig.makeCorpus('outage', documentsFor(20));
     const parts = rig.parts();

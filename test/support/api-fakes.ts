@@ -2,7 +2,14 @@ import type { Adapters } from '@rerank-fleet/api/adapters.module';
 import type { TaskCall, TaskSubmission } from '@rerank-fleet/api/dispatch/task-dispatcher';
 import { loadConfig, type Config } from '@rerank-fleet/core/config';
 import type { CorpusTask, TaskBody, TaskOutcome, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
-import { isUnsettled, type CorpusRecord, type CorpusRef, type CorpusVersion, type StoredDocument } from '@rerank-fleet/core/domain';
+import {
+  isUnsettled,
+  type CorpusRecord,
+  type CorpusRef,
+  type CorpusVersion,
+  type PendingDelete,
+  type StoredDocument,
+} from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { IngestJobs, type BatchLedger } from '@rerank-fleet/core/jobs';
 import type { BlobBody, BlobListOptions, BlobRange, BlobStore, DocumentPage, DocumentStore } from '@rerank-fleet/core/ports';
@@ -67,6 +74,7 @@ const refKey = ({ tenant, corpus }: CorpusRef): string => `${tenant}/${corpus}`;
 export class MemoryDocumentStore implements DocumentStore {
   readonly corpora = new Map<string, CorpusRecord>();
   readonly documents = new Map<string, Map<string, StoredDocument>>();
+  readonly pendingDeletes = new Map<string, PendingDelete>();
   /** Every call fails with it while it is set. */
   fault: RerankError | undefined;
 
@@ -86,6 +94,10 @@ export class MemoryDocumentStore implements DocumentStore {
   async listCorpora(tenant: string): Promise<readonly CorpusRecord[]> {
     this.#check();
     return [...this.corpora.values()].filter((record) => record.tenant === tenant).sort((a, b) => (a.corpus < b.corpus ? -1 : 1));
+  }
+
+  async listAllCorpora(): Promise<readonly CorpusRecord[]> {
+    return [...this.corpora.values()];
   }
 
   async listUnsettled(): Promise<readonly CorpusRef[]> {
@@ -128,6 +140,18 @@ export class MemoryDocumentStore implements DocumentStore {
 
   async countDocuments(ref: CorpusRef): Promise<number> {
     return this.documents.get(refKey(ref))?.size ?? 0;
+  }
+
+  async beginDelete(pending: PendingDelete): Promise<void> {
+    this.pendingDeletes.set(pending.id, pending);
+  }
+
+  async endDelete({ id }: Pick<PendingDelete, 'id'>): Promise<void> {
+    this.pendingDeletes.delete(id);
+  }
+
+  async listPendingDeletes(): Promise<readonly PendingDelete[]> {
+    return [...this.pendingDeletes.values()];
   }
 
   async purgeTombstones(): Promise<void> {

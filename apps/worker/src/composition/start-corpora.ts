@@ -1,12 +1,14 @@
 import { backoffDelayMs } from '@rerank-fleet/core/adapters/backoff-delay';
 import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { KEY_PREFIX, type connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { takeTurn } from '@rerank-fleet/core/adapters/redis/take-turn';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
 import { inFrame, type Logger } from '@rerank-fleet/core/observability';
 import type { FirstStage } from '@rerank-fleet/core/ports';
 import { corpusTask } from '../ingest/corpus-task.js';
 import type { IndexingParts } from '../ingest/index-documents.js';
 import { ingestTask } from '../ingest/ingest-task.js';
+import { settleDeletes } from '../ingest/settle-deletes.js';
 import type { WorkerInstruments } from '../ops/worker-metrics.js';
 import { ReindexKeeper, type ReindexKeeperParts } from '../reindex/reindex-keeper.js';
 import { REINDEX_LIMITS, type ReindexMeter } from '../reindex/reindex-parts.js';
@@ -18,6 +20,8 @@ import type { RunningModels } from './start-models.js';
 /** Grows when there is a reindex to look at. It may be lost: the records say what there is to do. */
 const HINT = `${KEY_PREFIX}:reindex:hint`;
 const HINT_MS = 1_000;
+/** How often deletions are looked for that nobody came to the end of. */
+const SETTLE_MS = 10_000;
 /** Of a step of a reindex that failed, as while a store is away. */
 const BACKOFF = { firstMs: 250, lastMs: 15_000 };
 
@@ -81,6 +85,9 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       timers.push(
         every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
         every(HINT_MS, log, followHint(redis, keeper)),
+        every(SETTLE_MS, log, async () => {
+          if (await takeTurn(redis, 'deletes', SETTLE_MS / 2)) await settleDeletes({ documents, candidates, now, log });
+        }),
       );
       void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
     },

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { CorpusOutcome, CorpusSettingsBody, CorpusTask } from '@rerank-fleet/core/contracts';
 import { abandonReindex, openReindex, promotedVersion } from '@rerank-fleet/core/corpora';
-import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion } from '@rerank-fleet/core/domain';
+import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion, PendingDelete } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore, FirstStage } from '@rerank-fleet/core/ports';
 import { changeRecord } from '../reindex/change-record.js';
 import { changeReindexes, type ReindexChange } from '../reindex/change-reindexes.js';
 import type { TaskHandlers } from '../tasks/task-processor.js';
 import { INDEXED_SETTINGS, settleSettings, type SettingsParts } from './corpus-settings.js';
-import { unlessDropped, versionsNow } from './versions-now.js';
+import { deleteDocuments } from './delete-documents.js';
 
 export interface CorpusParts extends SettingsParts {
   readonly documents: DocumentStore;
@@ -20,9 +20,6 @@ export interface CorpusParts extends SettingsParts {
   readonly onReindex: (ref: CorpusRef) => void;
 }
 
-/** Documents looked at in one step of a delete by filter. */
-const SCAN_PAGE = 1_000;
-
 /** Makes, changes, reindexes and deletes corpora, and deletes documents. Only workers write to the stores. */
 export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
   return async ({ corpus, change }, { tenant }) => {
@@ -31,9 +28,9 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
       case 'put':
         return await putCorpus(parts, ref, withSettledSource(parts, tenant, change.settings));
       case 'delete':
-        return await deleteCorpus(parts, ref);
+        return await deleteCorpus(parts, ref, change.corpus_id);
       case 'delete_documents':
-        return await deleteDocuments(parts, ref, change);
+        return { kind: 'corpus', deleted: await deleteDocuments(parts, pendingDelete(parts, ref, change)) };
       case 'start_reindex':
       case 'control_reindex':
         return await changeReindexes(parts, ref, change satisfies ReindexChange);
@@ -86,11 +83,13 @@ async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: Corpu
  * An open reindex ends first, so that nobody builds on. Then the indexes go: a deletion that is cut short is found by its record and ended by a repeat. They go
  * once more when the record is gone, as a write that was under way may have made one anew.
  */
-async function deleteCorpus(parts: CorpusParts, ref: CorpusRef): Promise<CorpusOutcome> {
+async function deleteCorpus(parts: CorpusParts, ref: CorpusRef, corpusId: string | undefined): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
-  if (known === undefined) throw corpusNotFound(ref);
-  const documents = await parts.documents.countDocuments(ref);
+  // Delivered a second time, it finds the corpus gone, or another of the name that nobody asked to delete.
+  if (known === undefined || known.corpusId !== (corpusId ?? known.corpusId)) throw corpusNotFound(ref);
+  const documents = await parts.documents.countDocuments(known);
   const record = await changeRecord(parts.documents, ref, (found) => {
+    if (found.corpusId !== known.corpusId) throw corpusNotFound(ref);
     const open = openReindex(found);
     return open === undefined ? found : abandonReindex(found, open.id, { now: parts.now() });
   });
@@ -98,40 +97,26 @@ async function deleteCorpus(parts: CorpusParts, ref: CorpusRef): Promise<CorpusO
     for (const version of [...versions, ...dropping]) await parts.candidates.dropVersion(version);
   };
   await dropAll(record);
-  const last = (await parts.documents.findCorpus(ref)) ?? record;
-  await parts.documents.deleteCorpus(ref);
-  await dropAll(last);
+  const last = await parts.documents.findCorpus(ref);
+  await parts.documents.deleteCorpus(record);
+  await dropAll(last?.corpusId === record.corpusId ? last : record);
   parts.onReindex(ref);
   return { kind: 'corpus', deleted: documents };
 }
 
-async function deleteDocuments(
-  parts: CorpusParts,
+function pendingDelete(
+  { now }: CorpusParts,
   ref: CorpusRef,
-  change: Extract<CorpusTask['change'], { op: 'delete_documents' }>,
-): Promise<CorpusOutcome> {
-  const known = await parts.documents.findCorpus(ref);
-  if (known?.corpusId !== change.corpus_id) throw corpusNotFound(ref);
-  const remove = async (ids: readonly string[]): Promise<number> => {
-    const deleted = await parts.documents.deleteDocuments(ref, ids, change.seq);
-    for (const version of await versionsNow(parts.documents, known)) {
-      await unlessDropped(parts, version, () => parts.candidates.deleteDocuments(version, ids, change.seq));
-    }
-    return deleted;
+  { corpus_id: corpusId, seq, ids, filter }: Extract<CorpusTask['change'], { op: 'delete_documents' }>,
+): PendingDelete {
+  return {
+    ...ref,
+    corpusId,
+    id: String(seq),
+    seq,
+    ...(ids === undefined ? { filter: filter ?? {} } : { documentIds: ids }),
+    begunAt: now(),
   };
-  if (change.ids !== undefined) return { kind: 'corpus', deleted: await remove(change.ids) };
-  let deleted = 0;
-  for (let after: string | undefined, more = true; more;) {
-    const page = await parts.documents.scanDocuments(ref, {
-      limit: SCAN_PAGE,
-      ...(after === undefined ? {} : { after }),
-      ...(change.filter === undefined ? {} : { filter: change.filter }),
-    });
-    if (page.documents.length > 0) deleted += await remove(page.documents.map(({ id }) => id));
-    after = page.next;
-    more = after !== undefined;
-  }
-  return { kind: 'corpus', deleted };
 }
 
 function newRecord({ embedders, now }: CorpusParts, ref: CorpusRef, settings: CorpusSettings): CorpusRecord {

@@ -11,7 +11,7 @@ import {
   type ReindexClaim,
   type ReindexProgress,
 } from '@rerank-fleet/core/corpora';
-import type { CorpusRecord, CorpusRef, CorpusVersion, ReindexRecord, ReindexValidation } from '@rerank-fleet/core/domain';
+import type { CorpusIncarnation, CorpusRecord, CorpusRef, CorpusVersion, ReindexRecord, ReindexValidation } from '@rerank-fleet/core/domain';
 import { RerankError, invariant } from '@rerank-fleet/core/errors';
 import { changeRecord } from './change-record.js';
 import type { ReindexParts } from './reindex-parts.js';
@@ -28,7 +28,7 @@ export class WorkerStopsError extends Error {
  * store nothing over its successor.
  */
 export class ReindexSession {
-  readonly ref: CorpusRef;
+  readonly ref: CorpusIncarnation;
   /** The version to be filled, and the one that was promoted at the start. */
   readonly to: CorpusVersion;
   readonly from: CorpusVersion;
@@ -51,7 +51,7 @@ export class ReindexSession {
     this.#parts = parts;
     this.#claim = claim;
     this.#reindex = reindex;
-    this.ref = { tenant: record.tenant, corpus: record.corpus };
+    this.ref = { tenant: record.tenant, corpus: record.corpus, corpusId: record.corpusId };
     this.to = versionNumbered(record, reindex.toVersion);
     this.from = versionNumbered(record, reindex.fromVersion);
     this.throttle = new Throttle(reindex.requestsPerSecond);

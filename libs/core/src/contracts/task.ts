@@ -108,7 +108,7 @@ export const corpusTaskSchema = z.object({
   corpus: corpusNameSchema,
   change: z.discriminatedUnion('op', [
     z.object({ op: z.literal('put'), settings: corpusSettingsSchema }),
-    z.object({ op: z.literal('delete') }),
+    z.object({ op: z.literal('delete'), corpus_id: z.string().exactOptional() }),
     z.object({
       op: z.literal('delete_documents'),
       corpus_id: z.string(),

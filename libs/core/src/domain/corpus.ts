@@ -68,12 +68,15 @@ export interface CorpusRef {
   readonly corpus: string;
 }
 
+/** A corpus from when it is made to when it is deleted: made again under the same name, it has another id. */
+export interface CorpusIncarnation extends CorpusRef {
+  readonly corpusId: string;
+}
+
 /** One physical index of a corpus. A request pins one at admission and never sees another. */
-export interface CorpusVersion extends CorpusRef {
+export interface CorpusVersion extends CorpusIncarnation {
   /** Counts from 1, never reused within one incarnation of a corpus. */
   readonly version: number;
-  /** Identity of the corpus' incarnation: a corpus deleted and made again under the same name gets another. */
-  readonly corpusId: string;
   readonly embedder: { readonly name: string; readonly sha256: string; readonly dimensions: number };
   readonly chunking: Chunking;
   readonly bm25: Bm25Constants;
@@ -87,8 +90,7 @@ export interface CorpusVersion extends CorpusRef {
 }
 
 /** A corpus as the document store keeps it. */
-export interface CorpusRecord extends CorpusRef {
-  readonly corpusId: string;
+export interface CorpusRecord extends CorpusIncarnation {
   /** Those of the promoted version, and the fields and stages that need no index. */
   readonly settings: CorpusSettings;
   /** The promoted one, one that is being built, and retired ones that are kept for a rollback. Every write goes to all of them. */

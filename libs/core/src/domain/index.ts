@@ -3,6 +3,7 @@ export * from './corpus.js';
 export * from './document.js';
 export * from './filter.js';
 export * from './model.js';
+export * from './pending-delete.js';
 export * from './query-vector.js';
 export * from './reindex.js';
 export * from './score.js';

@@ -1,11 +1,21 @@
-import { isUnsettled, type CorpusRecord, type CorpusRef, type Document, type Filter, type StoredDocument } from '../../domain/index.js';
+import {
+  isUnsettled,
+  type CorpusIncarnation,
+  type CorpusRecord,
+  type CorpusRef,
+  type Document,
+  type Filter,
+  type PendingDelete,
+  type StoredDocument,
+} from '../../domain/index.js';
 import { RerankError } from '../../errors/index.js';
 import type { DocumentPage } from '../../ports/index.js';
 import { compileFilter } from '../../retrieval/index.js';
 import type { EmbeddedDatabase } from './embedded-database.js';
 
 const FIND_CORPUS = 'SELECT record FROM corpora WHERE tenant = ? AND corpus = ?';
-const CORPUS_KEY = 'SELECT key FROM corpora WHERE tenant = ? AND corpus = ?';
+const CORPUS_KEY = 'SELECT key FROM corpora WHERE tenant = ? AND corpus = ? AND corpus_id = ?';
+const ALL_CORPORA = 'SELECT record FROM corpora';
 const CREATE_CORPUS = 'INSERT INTO corpora (tenant, corpus, corpus_id, revision, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
 const UPDATE_CORPUS = 'UPDATE corpora SET record = ?, revision = ? WHERE tenant = ? AND corpus = ? AND corpus_id = ? AND revision = ?';
 
@@ -21,6 +31,7 @@ const SCAN = `
   SELECT document_id, seq, body FROM documents
   WHERE corpus_key = ? AND document_id > ? AND body IS NOT NULL ORDER BY document_id`;
 const COUNT = 'SELECT count(*) AS documents FROM documents WHERE corpus_key = ? AND body IS NOT NULL';
+const BEGIN_DELETE = 'INSERT INTO pending_deletes (id, pending) VALUES (?, ?) ON CONFLICT DO NOTHING';
 const PURGE = 'DELETE FROM documents WHERE corpus_key = ? AND body IS NULL AND seq < ?';
 
 type Row = Record<string, unknown>;
@@ -47,11 +58,14 @@ export class DocumentRecords {
     return rows.map((row) => JSON.parse(row['record'] as string) as CorpusRecord);
   }
 
+  listAllCorpora(): CorpusRecord[] {
+    const rows = this.database.read(() => this.database.statement(ALL_CORPORA).all());
+    return rows.map((row) => JSON.parse(row['record'] as string) as CorpusRecord);
+  }
+
   /** Corpora are few: their records are all read. */
   listUnsettled(): CorpusRef[] {
-    const rows = this.database.read(() => this.database.statement('SELECT record FROM corpora').all());
-    return rows
-      .map((row) => JSON.parse(row['record'] as string) as CorpusRecord)
+    return this.listAllCorpora()
       .filter(isUnsettled)
       .map(({ tenant, corpus }) => ({ tenant, corpus }));
   }
@@ -62,9 +76,9 @@ export class DocumentRecords {
     return this.database.write(run).changes === 1;
   }
 
-  deleteCorpus(ref: CorpusRef): boolean {
+  deleteCorpus(corpus: CorpusIncarnation): boolean {
     return this.database.write(() => {
-      const key = this.findCorpusKey(ref);
+      const key = this.findCorpusKey(corpus);
       if (key === undefined) return false;
       this.database.statement('DELETE FROM documents WHERE corpus_key = ?').run(key);
       this.database.statement('DELETE FROM corpora WHERE key = ?').run(key);
@@ -72,9 +86,9 @@ export class DocumentRecords {
     });
   }
 
-  putDocuments(ref: CorpusRef, documents: readonly StoredDocument[]): Set<string> {
+  putDocuments(corpus: CorpusIncarnation, documents: readonly StoredDocument[]): Set<string> {
     return this.database.write(() => {
-      const key = this.corpusKey(ref);
+      const key = this.corpusKey(corpus);
       const current = new Set<string>();
       for (const { seq, ...document } of documents) {
         this.database.statement(PUT_DOCUMENT).run(key, document.id, seq, JSON.stringify(document));
@@ -85,9 +99,9 @@ export class DocumentRecords {
     });
   }
 
-  buryDocuments(ref: CorpusRef, documentIds: readonly string[], seq: number): number {
+  buryDocuments(corpus: CorpusIncarnation, documentIds: readonly string[], seq: number): number {
     return this.database.write(() => {
-      const key = this.corpusKey(ref);
+      const key = this.corpusKey(corpus);
       let gone = 0;
       for (const id of documentIds) {
         const stored = this.database.statement(FIND_DOCUMENT).get(key, id);
@@ -98,17 +112,20 @@ export class DocumentRecords {
     });
   }
 
-  findDocument(ref: CorpusRef, documentId: string): StoredDocument | undefined {
-    const key = this.findCorpusKey(ref);
+  findDocument(corpus: CorpusIncarnation, documentId: string): StoredDocument | undefined {
+    const key = this.findCorpusKey(corpus);
     const row = key === undefined ? undefined : this.database.statement(FIND_DOCUMENT).get(key, documentId);
     return row === undefined || row['body'] === null ? undefined : storedDocument(row);
   }
 
   /** The whole corpus may be read to fill one page of a filter that few documents pass. */
-  scanDocuments(ref: CorpusRef, { after = '', limit, filter }: { after?: string; limit: number; filter?: Filter }): DocumentPage {
+  scanDocuments(
+    corpus: CorpusIncarnation,
+    { after = '', limit, filter }: { after?: string; limit: number; filter?: Filter },
+  ): DocumentPage {
     const passes = filter === undefined ? () => true : compileFilter(filter);
     return this.database.read(() => {
-      const key = this.findCorpusKey(ref);
+      const key = this.findCorpusKey(corpus);
       const documents: StoredDocument[] = [];
       for (const row of key === undefined ? [] : this.database.statement(SCAN).iterate(key, after)) {
         const document = storedDocument(row);
@@ -120,25 +137,40 @@ export class DocumentRecords {
     });
   }
 
-  countDocuments(ref: CorpusRef): number {
-    const key = this.findCorpusKey(ref);
+  countDocuments(corpus: CorpusIncarnation): number {
+    const key = this.findCorpusKey(corpus);
     return key === undefined ? 0 : (this.database.statement(COUNT).get(key)!['documents'] as number);
   }
 
-  purgeTombstones(ref: CorpusRef, belowSeq: number): void {
+  purgeTombstones(corpus: CorpusIncarnation, belowSeq: number): void {
     this.database.write(() => {
-      const key = this.findCorpusKey(ref);
+      const key = this.findCorpusKey(corpus);
       if (key !== undefined) this.database.statement(PURGE).run(key, belowSeq);
     });
   }
 
-  private findCorpusKey({ tenant, corpus }: CorpusRef): number | undefined {
-    return this.database.statement(CORPUS_KEY).get(tenant, corpus)?.['key'] as number | undefined;
+  /** One that is there stays as it was begun. */
+  beginDelete(pending: PendingDelete): void {
+    this.database.write(() => this.database.statement(BEGIN_DELETE).run(pending.id, JSON.stringify(pending)));
   }
 
-  private corpusKey(ref: CorpusRef): number {
-    const key = this.findCorpusKey(ref);
-    if (key === undefined) throw new RerankError('corpus_not_found', 'The corpus is not there. Create it first.');
+  endDelete(id: string): void {
+    this.database.write(() => this.database.statement('DELETE FROM pending_deletes WHERE id = ?').run(id));
+  }
+
+  listPendingDeletes(): PendingDelete[] {
+    const rows = this.database.read(() => this.database.statement('SELECT pending FROM pending_deletes').all());
+    return rows.map((row) => JSON.parse(row['pending'] as string) as PendingDelete);
+  }
+
+  private findCorpusKey({ tenant, corpus, corpusId }: CorpusIncarnation): number | undefined {
+    return this.database.statement(CORPUS_KEY).get(tenant, corpus, corpusId)?.['key'] as number | undefined;
+  }
+
+  private corpusKey(corpus: CorpusIncarnation): number {
+    const key = this.findCorpusKey(corpus);
+    if (key === undefined)
+      throw new RerankError('corpus_not_found', 'The corpus is not there. It was deleted, or replaced by another of its name.');
     return key;
   }
 }

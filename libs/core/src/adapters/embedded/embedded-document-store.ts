@@ -1,4 +1,4 @@
-import type { CorpusRecord, CorpusRef, Filter, StoredDocument } from '../../domain/index.js';
+import type { CorpusIncarnation, CorpusRecord, CorpusRef, Filter, PendingDelete, StoredDocument } from '../../domain/index.js';
 import type { DocumentPage, DocumentStore } from '../../ports/index.js';
 import type { EmbeddedConnections } from './embedded-connections.js';
 
@@ -18,6 +18,10 @@ export class EmbeddedDocumentStore implements DocumentStore {
     return this.connections.read('listCorpora', [tenant]);
   }
 
+  listAllCorpora(): Promise<readonly CorpusRecord[]> {
+    return this.connections.read('listAllCorpora', []);
+  }
+
   listUnsettled(): Promise<readonly CorpusRef[]> {
     return this.connections.read('listUnsettled', []);
   }
@@ -26,35 +30,47 @@ export class EmbeddedDocumentStore implements DocumentStore {
     return this.connections.write('updateCorpus', [record]);
   }
 
-  deleteCorpus(ref: CorpusRef): Promise<boolean> {
-    return this.connections.write('deleteCorpus', [ref]);
+  deleteCorpus(corpus: CorpusIncarnation): Promise<boolean> {
+    return this.connections.write('deleteCorpus', [corpus]);
   }
 
-  putDocuments(ref: CorpusRef, documents: readonly StoredDocument[]): Promise<ReadonlySet<string>> {
-    return this.connections.write('putDocuments', [ref, documents]);
+  putDocuments(corpus: CorpusIncarnation, documents: readonly StoredDocument[]): Promise<ReadonlySet<string>> {
+    return this.connections.write('putDocuments', [corpus, documents]);
   }
 
-  deleteDocuments(ref: CorpusRef, documentIds: readonly string[], seq: number): Promise<number> {
-    return this.connections.write('buryDocuments', [ref, documentIds, seq]);
+  deleteDocuments(corpus: CorpusIncarnation, documentIds: readonly string[], seq: number): Promise<number> {
+    return this.connections.write('buryDocuments', [corpus, documentIds, seq]);
   }
 
-  findDocument(ref: CorpusRef, documentId: string): Promise<StoredDocument | undefined> {
-    return this.connections.read('findDocument', [ref, documentId]);
+  findDocument(corpus: CorpusIncarnation, documentId: string): Promise<StoredDocument | undefined> {
+    return this.connections.read('findDocument', [corpus, documentId]);
   }
 
   scanDocuments(
-    ref: CorpusRef,
+    corpus: CorpusIncarnation,
     options: { readonly after?: string; readonly limit: number; readonly filter?: Filter },
   ): Promise<DocumentPage> {
-    return this.connections.read('scanDocuments', [ref, options]);
+    return this.connections.read('scanDocuments', [corpus, options]);
   }
 
-  countDocuments(ref: CorpusRef): Promise<number> {
-    return this.connections.read('countDocuments', [ref]);
+  countDocuments(corpus: CorpusIncarnation): Promise<number> {
+    return this.connections.read('countDocuments', [corpus]);
   }
 
-  purgeTombstones(ref: CorpusRef, belowSeq: number): Promise<void> {
-    return this.connections.write('purgeTombstones', [ref, belowSeq]);
+  beginDelete(pending: PendingDelete): Promise<void> {
+    return this.connections.write('beginDelete', [pending]);
+  }
+
+  endDelete({ id }: Pick<PendingDelete, 'id'>): Promise<void> {
+    return this.connections.write('endDelete', [id]);
+  }
+
+  listPendingDeletes(): Promise<readonly PendingDelete[]> {
+    return this.connections.read('listPendingDeletes', []);
+  }
+
+  purgeTombstones(corpus: CorpusIncarnation, belowSeq: number): Promise<void> {
+    return this.connections.write('purgeTombstones', [corpus, belowSeq]);
   }
 
   close(): Promise<void> {

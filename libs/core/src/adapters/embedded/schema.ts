@@ -1,4 +1,4 @@
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /**
  * `indexed_documents` is the table of changes too: each write gives its row the version's next `change`, so a reader that remembers the
@@ -27,6 +27,11 @@ export const SCHEMA = `
     PRIMARY KEY (corpus_key, document_id)
   ) STRICT;
   CREATE INDEX document_tombstones ON documents (corpus_key, seq) WHERE body IS NULL;
+
+  CREATE TABLE pending_deletes (
+    id TEXT PRIMARY KEY,
+    pending TEXT NOT NULL
+  ) STRICT;
 
   CREATE TABLE versions (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -79,6 +84,16 @@ export const MIGRATIONS: ReadonlyMap<number, string> = new Map([
     DROP INDEX passages_by_version;
     CREATE INDEX passages_by_version ON passages (version_key, ordinal);
     PRAGMA user_version = 2;
+  `,
+  ],
+  [
+    2,
+    `
+    CREATE TABLE pending_deletes (
+      id TEXT PRIMARY KEY,
+      pending TEXT NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 3;
   `,
   ],
 ]);

@@ -1,4 +1,4 @@
-import type { CorpusRef, CorpusVersion, DocumentStamp, Filter, IndexedDocument } from '../../domain/index.js';
+import type { CorpusIncarnation, CorpusVersion, DocumentStamp, Filter, IndexedDocument } from '../../domain/index.js';
 import { CandidateReads } from './candidate-reads.js';
 import { createVersion, deleteDocuments, dropVersion, restampDocuments, writeDocuments } from './candidate-writes.js';
 import { DocumentRecords } from './document-records.js';
@@ -23,6 +23,7 @@ export function createStoreOperations(database: EmbeddedDatabase) {
     createCorpus: records.createCorpus.bind(records),
     findCorpus: records.findCorpus.bind(records),
     listCorpora: records.listCorpora.bind(records),
+    listAllCorpora: records.listAllCorpora.bind(records),
     listUnsettled: records.listUnsettled.bind(records),
     updateCorpus: records.updateCorpus.bind(records),
     deleteCorpus: records.deleteCorpus.bind(records),
@@ -30,7 +31,10 @@ export function createStoreOperations(database: EmbeddedDatabase) {
     buryDocuments: records.buryDocuments.bind(records),
     findDocument: records.findDocument.bind(records),
     scanDocuments: records.scanDocuments.bind(records),
-    countDocuments: (ref: CorpusRef) => records.countDocuments(ref),
+    countDocuments: (corpus: CorpusIncarnation) => records.countDocuments(corpus),
+    beginDelete: records.beginDelete.bind(records),
+    endDelete: records.endDelete.bind(records),
+    listPendingDeletes: records.listPendingDeletes.bind(records),
     purgeTombstones: records.purgeTombstones.bind(records),
   };
 }

@@ -1,7 +1,7 @@
-import type { CorpusRef } from '../../domain/index.js';
+import type { CorpusIncarnation, CorpusRef } from '../../domain/index.js';
 import { invariant } from '../../errors/index.js';
 
-/** Corpus records, and which incarnation of a corpus each version's collection belongs to. */
+/** Corpus records, and deletions that have begun. */
 export const CORPORA_COLLECTION = 'rf_corpora';
 
 /** Corpus names hold no `_`, so the parts cannot run together whatever the tenant holds. */
@@ -10,12 +10,18 @@ function joined(prefix: string, { tenant, corpus }: CorpusRef): string {
   return `${prefix}__${tenant}__${corpus}`;
 }
 
-export function documentsCollection(ref: CorpusRef): string {
-  return joined('rf_docs', ref);
+/** Has the corpus' id: whoever still writes to a deleted corpus reaches no other of its name. */
+function ofIncarnation(prefix: string, corpus: CorpusIncarnation): string {
+  invariant(/^[\dA-Za-z-]{1,64}$/.test(corpus.corpusId), 'A corpus id that cannot name a collection.');
+  return `${joined(prefix, corpus)}__${corpus.corpusId}`;
 }
 
-export function passagesCollection(version: CorpusRef & { readonly version: number }): string {
-  return `${joined('rf', version)}__v${String(version.version)}`;
+export function documentsCollection(corpus: CorpusIncarnation): string {
+  return ofIncarnation('rf_docs', corpus);
+}
+
+export function passagesCollection(version: CorpusIncarnation & { readonly version: number }): string {
+  return `${ofIncarnation('rf', version)}__v${String(version.version)}`;
 }
 
 /** Names the promoted version's collection. */

@@ -37,21 +37,14 @@ export class QdrantCandidateStore implements CandidateStore {
 
   async createVersion(version: CorpusVersion): Promise<void> {
     const collection = passagesCollection(version);
-    const claimedBy = await this.corpora.incarnationOf(version);
-    // The collection of a deleted corpus of this name may have stayed: its passages are not ours.
-    if (claimedBy !== undefined && claimedBy !== version.corpusId) await this.connection.dropCollection(collection);
-    if (claimedBy !== version.corpusId) await this.corpora.claimVersion(version);
     await this.connection.createCollection(collection, collectionSettings(version.embedder.dimensions, version.index));
     await this.connection.createIndexes(collection, { ...OWN_FIELDS, ...metadataFields(version.fields) });
     const record = await this.corpora.find(version);
     if (record?.corpusId === version.corpusId && record.promotedVersion === version.version) await this.corpora.followPromotion(record);
   }
 
-  async dropVersion(version: CorpusVersion): Promise<void> {
-    const claimedBy = await this.corpora.incarnationOf(version);
-    if (claimedBy !== undefined && claimedBy !== version.corpusId) return;
-    await this.connection.dropCollection(passagesCollection(version));
-    await this.corpora.releaseVersion(version);
+  dropVersion(version: CorpusVersion): Promise<void> {
+    return this.connection.dropCollection(passagesCollection(version));
   }
 
   async writeDocuments(version: CorpusVersion, documents: readonly IndexedDocument[]): Promise<void> {

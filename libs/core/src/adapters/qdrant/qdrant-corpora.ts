@@ -1,23 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { isUnsettled, type Condition, type CorpusRecord, type CorpusRef, type CorpusVersion } from '../../domain/index.js';
+import {
+  isUnsettled,
+  type Condition,
+  type CorpusIncarnation,
+  type CorpusRecord,
+  type CorpusRef,
+  type PendingDelete,
+} from '../../domain/index.js';
 import { nameBasedId } from '../../retrieval/index.js';
 import { CORPORA_COLLECTION, passagesAlias, passagesCollection } from './collection-names.js';
 import { parsed, type QdrantConnection } from './qdrant-connection.js';
 
 /** The record itself is JSON text: it is only ever read whole. */
 const corpusPayload = z.object({ record: z.string(), write_id: z.string() });
-const versionPayload = z.object({ corpus_id: z.string() });
+const deletePayload = z.object({ pending: z.string() });
 
-const FIELDS = { kind: 'keyword', tenant: 'keyword', corpus_id: 'keyword', revision: 'integer', unsettled: 'bool' } as const;
+const FIELDS = {
+  kind: 'keyword',
+  tenant: 'keyword',
+  corpus: 'keyword',
+  corpus_id: 'keyword',
+  revision: 'integer',
+  unsettled: 'bool',
+} as const;
 const PAGE = 256;
 
 function corpusPointId({ tenant, corpus }: CorpusRef): string {
   return nameBasedId(JSON.stringify(['corpus', tenant, corpus]));
 }
 
-function versionPointId({ tenant, corpus, version }: CorpusVersion): string {
-  return nameBasedId(JSON.stringify(['version', tenant, corpus, version]));
+function deletePointId(id: string): string {
+  return nameBasedId(JSON.stringify(['delete', id]));
 }
 
 /** The points of `rf_corpora`, and the aliases that follow from them. */
@@ -40,17 +54,43 @@ export class QdrantCorpora {
     return records.map(({ tenant, corpus }) => ({ tenant, corpus }));
   }
 
-  private async scan(condition: Condition): Promise<CorpusRecord[]> {
+  async listAll(): Promise<readonly CorpusRecord[]> {
+    return await this.scan();
+  }
+
+  async beginDelete(pending: PendingDelete): Promise<void> {
     await this.collection();
-    const filter = { must: [{ key: 'kind', match: { value: 'corpus' } }, condition] };
-    const records: CorpusRecord[] = [];
+    const { tenant, corpus, corpusId } = pending;
+    const payload = { kind: 'delete', tenant, corpus, corpus_id: corpusId, pending: JSON.stringify(pending) };
+    await this.connection.upsert(CORPORA_COLLECTION, [{ id: deletePointId(pending.id), vector: {}, payload }], { insertOnly: true });
+  }
+
+  async endDelete(id: string): Promise<void> {
+    await this.collection();
+    await this.connection.deletePoints(CORPORA_COLLECTION, [deletePointId(id)]);
+  }
+
+  async listPendingDeletes(): Promise<readonly PendingDelete[]> {
+    const payloads = await this.payloads([{ key: 'kind', match: { value: 'delete' } }]);
+    return payloads.map((payload) => JSON.parse(parsed(deletePayload, payload).pending) as PendingDelete);
+  }
+
+  private async scan(...conditions: Condition[]): Promise<CorpusRecord[]> {
+    const payloads = await this.payloads([{ key: 'kind', match: { value: 'corpus' } }, ...conditions]);
+    return payloads.map((payload) => JSON.parse(parsed(corpusPayload, payload).record) as CorpusRecord);
+  }
+
+  private async payloads(must: readonly Condition[]): Promise<unknown[]> {
+    await this.collection();
+    const found: unknown[] = [];
     let after: string | undefined;
     do {
-      const page = await this.connection.scroll(CORPORA_COLLECTION, { filter, limit: PAGE, ...(after === undefined ? {} : { after }) });
-      records.push(...page.payloads.map((payload) => JSON.parse(parsed(corpusPayload, payload).record) as CorpusRecord));
+      const from = after === undefined ? {} : { after };
+      const page = await this.connection.scroll(CORPORA_COLLECTION, { filter: { must }, limit: PAGE, ...from });
+      found.push(...page.payloads);
       after = page.next;
     } while (after !== undefined);
-    return records;
+    return found;
   }
 
   /** Resolves to false if there is one of that name. */
@@ -70,10 +110,17 @@ export class QdrantCorpora {
     return this.write(record, { onlyOver: { must } });
   }
 
-  async delete(ref: CorpusRef): Promise<boolean> {
-    if ((await this.find(ref)) === undefined) return false;
-    await this.connection.deletePoints(CORPORA_COLLECTION, [corpusPointId(ref)]);
-    await this.connection.dropAlias(passagesAlias(ref));
+  async delete({ tenant, corpus, corpusId }: CorpusIncarnation): Promise<boolean> {
+    if ((await this.find({ tenant, corpus }))?.corpusId !== corpusId) return false;
+    // While the record still holds the name, no other corpus can have the alias.
+    await this.connection.dropAlias(passagesAlias({ tenant, corpus }));
+    const must = [
+      { key: 'kind', match: { value: 'corpus' } },
+      { key: 'tenant', match: { value: tenant } },
+      { key: 'corpus', match: { value: corpus } },
+      { key: 'corpus_id', match: { value: corpusId } },
+    ];
+    await this.connection.deleteWhere(CORPORA_COLLECTION, { must });
     return true;
   }
 
@@ -82,32 +129,14 @@ export class QdrantCorpora {
    * so the record is looked at again.
    */
   async followPromotion(record: CorpusRecord): Promise<void> {
-    const ref = { tenant: record.tenant, corpus: record.corpus };
-    let promoted = record.promotedVersion;
+    let promoted = promotedCollection(record);
     for (;;) {
-      await this.connection.pointAlias(passagesAlias(ref), passagesCollection({ ...ref, version: promoted }));
-      const now = (await this.find(ref))?.promotedVersion ?? promoted;
+      await this.connection.pointAlias(passagesAlias(record), promoted);
+      const found = await this.find(record);
+      const now = found === undefined ? promoted : promotedCollection(found);
       if (now === promoted) return;
       promoted = now;
     }
-  }
-
-  /** The incarnation of the corpus that the version's collection was made for; undefined if none was. */
-  async incarnationOf(version: CorpusVersion): Promise<string | undefined> {
-    await this.collection();
-    const found = await this.connection.payloadsById(CORPORA_COLLECTION, [versionPointId(version)], ['corpus_id']);
-    const payload = found.get(versionPointId(version));
-    return payload === undefined ? undefined : parsed(versionPayload, payload).corpus_id;
-  }
-
-  async claimVersion(version: CorpusVersion): Promise<void> {
-    const { tenant, corpus, corpusId } = version;
-    const payload = { kind: 'version', tenant, corpus, corpus_id: corpusId, version: version.version };
-    await this.connection.upsert(CORPORA_COLLECTION, [{ id: versionPointId(version), vector: {}, payload }], {});
-  }
-
-  async releaseVersion(version: CorpusVersion): Promise<void> {
-    await this.connection.deletePoints(CORPORA_COLLECTION, [versionPointId(version)]);
   }
 
   /** A conditional write does not say whether it was held back: the write's own id, read back, does. */
@@ -150,4 +179,8 @@ export class QdrantCorpora {
     await this.connection.createCollection(CORPORA_COLLECTION);
     await this.connection.createIndexes(CORPORA_COLLECTION, FIELDS);
   }
+}
+
+function promotedCollection({ tenant, corpus, corpusId, promotedVersion }: CorpusRecord): string {
+  return passagesCollection({ tenant, corpus, corpusId, version: promotedVersion });
 }

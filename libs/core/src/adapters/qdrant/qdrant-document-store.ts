@@ -1,4 +1,4 @@
-import type { CorpusRecord, CorpusRef, FieldType, Filter, StoredDocument } from '../../domain/index.js';
+import type { CorpusIncarnation, CorpusRecord, CorpusRef, FieldType, Filter, PendingDelete, StoredDocument } from '../../domain/index.js';
 import { RerankError } from '../../errors/index.js';
 import type { DocumentPage, DocumentStore } from '../../ports/index.js';
 import { documentPointId } from '../../retrieval/index.js';
@@ -6,6 +6,7 @@ import { documentsCollection } from './collection-names.js';
 import { WRITE_STATE_FIELDS, documentOf, documentPoint, documentTombstone, writeStateOf, type WriteState } from './payloads.js';
 import type { QdrantConnection } from './qdrant-connection.js';
 import type { QdrantCorpora } from './qdrant-corpora.js';
+import type { QdrantPoint } from './qdrant-point.js';
 import { NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
 
 const OWN_FIELDS: Readonly<Record<string, FieldType>> = { document_id: 'keyword', seq: 'integer', deleted: 'bool' };
@@ -18,15 +19,12 @@ export class QdrantDocumentStore implements DocumentStore {
     private readonly corpora: QdrantCorpora,
   ) {}
 
+  /** The record claims the name; the collection comes after it. Who dies in between leaves it to the first write. */
   async createCorpus(record: CorpusRecord): Promise<boolean> {
-    if ((await this.corpora.find(record)) !== undefined) return false;
-    const collection = documentsCollection(record);
-    await this.connection.createCollection(collection);
-    await this.connection.createIndexes(collection, { ...OWN_FIELDS, ...metadataFields(record) });
-    // The record comes last: whoever finds it finds the collection.
-    const created = await this.corpora.create(record);
-    if (created) await this.corpora.followPromotion(record);
-    return created;
+    if (!(await this.corpora.create(record))) return false;
+    await this.createDocuments(record);
+    await this.corpora.followPromotion(record);
+    return true;
   }
 
   findCorpus(ref: CorpusRef): Promise<CorpusRecord | undefined> {
@@ -35,6 +33,10 @@ export class QdrantDocumentStore implements DocumentStore {
 
   listCorpora(tenant: string): Promise<readonly CorpusRecord[]> {
     return this.corpora.list(tenant);
+  }
+
+  listAllCorpora(): Promise<readonly CorpusRecord[]> {
+    return this.corpora.listAll();
   }
 
   listUnsettled(): Promise<readonly CorpusRef[]> {
@@ -48,20 +50,22 @@ export class QdrantDocumentStore implements DocumentStore {
     return updated;
   }
 
-  async deleteCorpus(ref: CorpusRef): Promise<boolean> {
-    // The documents go before the record, so that a corpus made again never finds them.
-    const found = (await this.corpora.find(ref)) !== undefined;
-    await this.connection.dropCollection(documentsCollection(ref));
-    return found && (await this.corpora.delete(ref));
+  /** The documents go before the record, which tells of a deletion that is cut short; and once more after it, as a slow write may have made the collection anew. */
+  async deleteCorpus(corpus: CorpusIncarnation): Promise<boolean> {
+    const collection = documentsCollection(corpus);
+    await this.connection.dropCollection(collection);
+    const deleted = await this.corpora.delete(corpus);
+    if (deleted) await this.connection.dropCollection(collection);
+    return deleted;
   }
 
-  async putDocuments(ref: CorpusRef, documents: readonly StoredDocument[]): Promise<ReadonlySet<string>> {
-    const collection = documentsCollection(ref);
+  async putDocuments(corpus: CorpusIncarnation, documents: readonly StoredDocument[]): Promise<ReadonlySet<string>> {
+    const collection = documentsCollection(corpus);
     const current = new Set<string>();
     for (let first = 0; first < documents.length; first += MAX_DOCUMENTS) {
       const slice = documents.slice(first, first + MAX_DOCUMENTS);
       const onlyOver: QdrantFilter = { should: slice.map(({ id, seq }) => olderThan(id, seq)) };
-      await this.connection.upsert(collection, slice.map(documentPoint), { onlyOver });
+      await this.upsert(corpus, slice.map(documentPoint), onlyOver);
       const states = await this.writeStates(
         collection,
         slice.map(({ id }) => id),
@@ -71,54 +75,98 @@ export class QdrantDocumentStore implements DocumentStore {
     return current;
   }
 
-  async deleteDocuments(ref: CorpusRef, documentIds: readonly string[], seq: number): Promise<number> {
-    const collection = documentsCollection(ref);
+  async deleteDocuments(corpus: CorpusIncarnation, documentIds: readonly string[], seq: number): Promise<number> {
+    const collection = documentsCollection(corpus);
     const onlyOver: QdrantFilter = { must: [{ key: 'seq', range: { lte: seq } }] };
     let gone = 0;
     for (let first = 0; first < documentIds.length; first += MAX_DOCUMENTS) {
       const ids = documentIds.slice(first, first + MAX_DOCUMENTS);
-      const states = await this.writeStates(collection, ids);
-      await this.connection.upsert(
-        collection,
+      const states = await orIfNoCorpus(this.writeStates(collection, ids), new Map<string, WriteState>());
+      await this.upsert(
+        corpus,
         ids.map((id) => documentTombstone(id, seq)),
-        { onlyOver },
+        onlyOver,
       );
       gone += [...states.values()].filter((state) => !state.deleted && state.seq <= seq).length;
     }
     return gone;
   }
 
-  async findDocument(ref: CorpusRef, documentId: string): Promise<StoredDocument | undefined> {
+  async findDocument(corpus: CorpusIncarnation, documentId: string): Promise<StoredDocument | undefined> {
     const id = documentPointId(documentId);
-    const payload = (await orIfNoCorpus(this.connection.payloadsById(documentsCollection(ref), [id]), new Map<string, unknown>())).get(id);
+    const payload = (await orIfNoCorpus(this.connection.payloadsById(documentsCollection(corpus), [id]), new Map<string, unknown>())).get(
+      id,
+    );
     return payload === undefined || writeStateOf(payload).deleted ? undefined : documentOf(payload);
   }
 
   async scanDocuments(
-    ref: CorpusRef,
+    corpus: CorpusIncarnation,
     { filter, ...page }: { readonly after?: string; readonly limit: number; readonly filter?: Filter },
   ): Promise<DocumentPage> {
     const where = filter === undefined ? NOT_DELETED : { ...NOT_DELETED, must: [underMetadata(filter)] };
-    const scroll = this.connection.scroll(documentsCollection(ref), { ...page, filter: where });
+    const scroll = this.connection.scroll(documentsCollection(corpus), { ...page, filter: where });
     const { payloads, next }: Awaited<typeof scroll> = await orIfNoCorpus(scroll, { payloads: [] });
     return { documents: payloads.map(documentOf), ...(next === undefined ? {} : { next }) };
   }
 
-  countDocuments(ref: CorpusRef): Promise<number> {
-    return orIfNoCorpus(this.connection.count(documentsCollection(ref), NOT_DELETED), 0);
+  countDocuments(corpus: CorpusIncarnation): Promise<number> {
+    return orIfNoCorpus(this.connection.count(documentsCollection(corpus), NOT_DELETED), 0);
   }
 
-  async purgeTombstones(ref: CorpusRef, belowSeq: number): Promise<void> {
+  beginDelete(pending: PendingDelete): Promise<void> {
+    return this.corpora.beginDelete(pending);
+  }
+
+  endDelete({ id }: Pick<PendingDelete, 'id'>): Promise<void> {
+    return this.corpora.endDelete(id);
+  }
+
+  listPendingDeletes(): Promise<readonly PendingDelete[]> {
+    return this.corpora.listPendingDeletes();
+  }
+
+  async purgeTombstones(corpus: CorpusIncarnation, belowSeq: number): Promise<void> {
     const must = [
       { key: 'deleted', match: { value: true } },
       { key: 'seq', range: { lt: belowSeq } },
     ];
-    await orIfNoCorpus(this.connection.deleteWhere(documentsCollection(ref), { must }), undefined);
+    await orIfNoCorpus(this.connection.deleteWhere(documentsCollection(corpus), { must }), undefined);
   }
 
   /** The client keeps no connection that has to be closed. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** Makes the collection if who made the corpus did not come to it. */
+  private async upsert(corpus: CorpusIncarnation, points: readonly QdrantPoint[], onlyOver: QdrantFilter): Promise<void> {
+    const collection = documentsCollection(corpus);
+    const write = (): Promise<void> => this.connection.upsert(collection, points, { onlyOver });
+    try {
+      await write();
+    } catch (error) {
+      if (!isNoCorpus(error)) throw error;
+      const record = await this.recordOf(corpus);
+      if (record === undefined) throw error;
+      if (!(await this.createDocuments(record))) throw error;
+      await write();
+    }
+  }
+
+  private async recordOf(corpus: CorpusIncarnation): Promise<CorpusRecord | undefined> {
+    const record = await this.corpora.find(corpus);
+    return record?.corpusId === corpus.corpusId ? record : undefined;
+  }
+
+  /** Resolves to false, leaving nothing, if the corpus was deleted meanwhile. */
+  private async createDocuments(record: CorpusRecord): Promise<boolean> {
+    const collection = documentsCollection(record);
+    await this.connection.createCollection(collection);
+    await this.connection.createIndexes(collection, { ...OWN_FIELDS, ...metadataFields(record) });
+    if ((await this.recordOf(record)) !== undefined) return true;
+    await this.connection.dropCollection(collection);
+    return false;
   }
 
   private async writeStates(collection: string, ids: readonly string[]): Promise<Map<string, WriteState>> {
@@ -137,7 +185,11 @@ async function orIfNoCorpus<T>(answer: Promise<T>, absent: T): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof RerankError && error.code === 'corpus_not_found') return absent;
+    if (isNoCorpus(error)) return absent;
     throw error;
   }
+}
+
+function isNoCorpus(error: unknown): boolean {
+  return error instanceof RerankError && error.code === 'corpus_not_found';
 }

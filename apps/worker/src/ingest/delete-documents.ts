@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import type { CorpusRecord, PendingDelete } from '@rerank-fleet/core/domain';
+import { RerankError } from '@rerank-fleet/core/errors';
+import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
+import { unlessDropped, versionsNow } from './versions-now.js';
+
+export interface DeletingParts {
+  readonly documents: DocumentStore;
+  readonly candidates: CandidateStore;
+}
+
+/** Documents looked at in one step of a delete by filter. */
+const SCAN_PAGE = 1_000;
+
+/**
+ * Deletes documents from the record and from every version. It is written down first and crossed out last: whoever dies in between, or finds a store away,
+ * leaves what `settleDeletes` ends. Resolves to how many documents went.
+ *
+ * @throws RerankError `corpus_not_found`, `candidate_store_unavailable`, `storage_full`
+ */
+export async function deleteDocuments(parts: DeletingParts, pending: PendingDelete): Promise<number> {
+  const { documents } = parts;
+  const corpus = await documents.findCorpus(pending);
+  if (corpus?.corpusId !== pending.corpusId) throw new RerankError('corpus_not_found', `There is no corpus "${pending.corpus}".`);
+  await documents.beginDelete(pending);
+  const { documentIds } = pending;
+  const deleted = documentIds === undefined ? await deletePassing(parts, pending) : await deleteNamed(parts, corpus, pending, documentIds);
+  await documents.endDelete(pending);
+  return deleted;
+}
+
+async function deleteNamed(
+  parts: DeletingParts,
+  corpus: CorpusRecord,
+  { seq }: PendingDelete,
+  documentIds: readonly string[],
+): Promise<number> {
+  const deleted = await parts.documents.deleteDocuments(corpus, documentIds, seq);
+  for (const version of await versionsNow(parts.documents, corpus)) {
+    await unlessDropped(parts, version, () => parts.candidates.deleteDocuments(version, documentIds, seq));
+  }
+  return deleted;
+}
+
+/** Each page is a deletion of its own: what the record has forgotten passes no filter any more, so only its ids tell what the indexes still have. */
+async function deletePassing(parts: DeletingParts, pending: PendingDelete): Promise<number> {
+  const { documents } = parts;
+  const { filter, ...all } = pending;
+  const pages = (await documents.listPendingDeletes()).filter((other) => isPageOf(other, pending));
+  for (const page of pages) await deleteDocuments(parts, page);
+  let deleted = 0;
+  for (let after: string | undefined, more = true; more;) {
+    const page = await documents.scanDocuments(pending, {
+      limit: SCAN_PAGE,
+      ...(after === undefined ? {} : { after }),
+      ...(filter === undefined ? {} : { filter }),
+    });
+    const documentIds = page.documents.filter(({ seq }) => seq <= pending.seq).map(({ id }) => id);
+    if (documentIds.length > 0) deleted += await deleteDocuments(parts, { ...all, id: `${pending.id}-${randomUUID()}`, documentIds });
+    after = page.next;
+    more = after !== undefined;
+  }
+  return deleted;
+}
+
+function isPageOf({ corpusId, id, seq }: PendingDelete, whole: PendingDelete): boolean {
+  return corpusId === whole.corpusId && seq === whole.seq && id !== whole.id;
+}
