@@ -1,4 +1,5 @@
 import type { Adapters } from '@rerank-fleet/api/adapters.module';
+import type { KeyStore, StoredKey } from '@rerank-fleet/api/auth/stored-keys';
 import type { TaskCall, TaskSubmission } from '@rerank-fleet/api/dispatch/task-dispatcher';
 import { loadConfig, type Config } from '@rerank-fleet/core/config';
 import type { CorpusTask, TaskBody, TaskOutcome, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
@@ -236,6 +237,42 @@ const NO_DEMAND: Adapters['demand'] = {
   lastSpeed: async () => undefined,
 };
 
+/** Without Redis there are none. */
+const NO_QUEUES: Adapters['queueControl'] = {
+  state: away,
+  withdraw: async function* () {
+    yield await away();
+  },
+  countDead: away,
+  listDead: away,
+  findDead: away,
+  removeDead: away,
+};
+
+/** Keys in this process' memory. */
+export class MemoryApiKeys implements KeyStore {
+  readonly keys = new Map<string, StoredKey>();
+  #version = 0;
+
+  async add(key: StoredKey): Promise<void> {
+    this.#version += 1;
+    this.keys.set(key.id, key);
+  }
+
+  async remove(id: string): Promise<boolean> {
+    this.#version += 1;
+    return this.keys.delete(id);
+  }
+
+  async list(): Promise<readonly StoredKey[]> {
+    return [...this.keys.values()];
+  }
+
+  async version(): Promise<string> {
+    return String(this.#version);
+  }
+}
+
 /** Nobody counts. */
 const ROOM_FOR_ALL: Adapters['jobRoom'] = {
   hold: async () => ({ outcome: 'held', rows: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }),
@@ -253,6 +290,7 @@ export class FakeFleet {
   readonly documents = new MemoryDocumentStore();
   readonly blobs = new MemoryBlobStore();
   readonly jobs = new IngestJobs(this.blobs);
+  readonly apiKeys = new MemoryApiKeys();
   readonly calls: TaskCall[] = [];
   readonly submissions: TaskSubmission[] = [];
   workers: WorkerAnnouncement[] = [announcement()];
@@ -284,7 +322,14 @@ export class FakeFleet {
     jobRoom: ROOM_FOR_ALL,
     batchLedger: NO_LEDGER,
     batchEvents: { listen: () => () => undefined },
-    queue: { enqueue: away, discard: async () => false, depth: away, peek: away },
+    queue: { enqueue: away, discard: async () => false, depth: away, peek: away, isPaused: away, pause: away, resume: away },
+    queueControl: NO_QUEUES,
+    boardQueue: () => {
+      throw new RerankError('queue_unavailable', 'There is no Redis here.');
+    },
+    board: { answerUntaken: away, forget: away },
+    bodies: { drop: away },
+    apiKeys: this.apiKeys,
     now: () => Date.now(),
     sequence: { next: async (count = 1) => (this.#seq += count) - count + 1 },
     pingQueue: async () => {

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import { BullmqQueueControl } from '@rerank-fleet/core/adapters/bullmq/bullmq-queue-control';
 import { openBlobStore } from '@rerank-fleet/core/adapters/blobs/open-blob-store';
+import { ApiKeys } from '@rerank-fleet/core/adapters/redis/api-keys';
 import { BatchEvents } from '@rerank-fleet/core/adapters/redis/batch-events';
 import { AdmissionJobRoom } from '@rerank-fleet/core/adapters/redis/admission-job-room';
 import { AdmissionSyncTokens } from '@rerank-fleet/core/adapters/redis/admission-sync-tokens';
@@ -9,6 +11,7 @@ import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry'
 import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-ledger';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
 import { assertRedisFit, connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { ResultBoard } from '@rerank-fleet/core/adapters/redis/result-board';
 import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
 import { Sequence } from '@rerank-fleet/core/adapters/redis/sequence';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
@@ -16,7 +19,11 @@ import type { Config } from '@rerank-fleet/core/config';
 import { IngestJobs, type BatchLedger, type JobRoom } from '@rerank-fleet/core/jobs';
 import type { BlobStore, CandidateStore, DocumentStore, JobQueue } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
+import type { BoardQueue } from './admin/queue-board.js';
+import type { QueueControl } from './admin/queue-control.js';
+import type { WithdrawnAnswers } from './admin/queues.service.js';
 import type { SyncTokens } from './admission/sync-admission.js';
+import type { KeyStore } from './auth/stored-keys.js';
 import { TaskDispatcher } from './dispatch/task-dispatcher.js';
 import type { DemandSource } from './scaling/scaling.service.js';
 import type { FleetSource } from '@rerank-fleet/core/requests';
@@ -34,12 +41,20 @@ export interface Adapters {
   readonly demand: DemandSource;
   /** Rows and bytes of batch jobs. */
   readonly jobRoom: JobRoom;
-  readonly jobs: Pick<IngestJobs, 'begin' | 'find' | 'list' | 'remove'>;
+  readonly jobs: Pick<IngestJobs, 'begin' | 'find' | 'list' | 'remove' | 'record' | 'slice' | 'giveUpSlice' | 'reopenSlice'>;
   readonly blobs: BlobStore;
   readonly batchLedger: BatchLedger;
   /** Tells of which batch jobs something has changed. */
   readonly batchEvents: Pick<BatchEvents, 'listen'>;
-  readonly queue: Pick<JobQueue, 'enqueue' | 'discard' | 'depth' | 'peek'>;
+  readonly queue: Pick<JobQueue, 'enqueue' | 'discard' | 'depth' | 'peek' | 'isPaused' | 'pause' | 'resume'>;
+  readonly queueControl: QueueControl;
+  /** A queue as Bull Board wants it. */
+  readonly boardQueue: (name: string) => BoardQueue;
+  /** Of calls that operators take out of their queue. */
+  readonly board: WithdrawnAnswers;
+  readonly bodies: { drop(bodyRef: string): Promise<void> };
+  /** Keys that were made over the API. */
+  readonly apiKeys: KeyStore;
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
   readonly sequence: { next(count?: number): Promise<number> };
@@ -87,6 +102,7 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
     closers.push(close);
     const fleet = new FleetRegistry(redis);
     const syncTokens = new AdmissionSyncTokens(redis);
+    const bodies = new TaskBodies(redis);
     const batchLedger = new RedisBatchLedger(redis, () => clock.now());
     return {
       ...stores,
@@ -94,12 +110,17 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       syncTokens,
       demand: demandOf(syncTokens, batchLedger, fleet),
       jobRoom: new AdmissionJobRoom(redis),
-      dispatcher: new TaskDispatcher({ queue, inbox, bodies: new TaskBodies(redis), fleet, clock }),
+      dispatcher: new TaskDispatcher({ queue, inbox, bodies, fleet, clock }),
       jobs: new IngestJobs(blobs),
       blobs,
       batchLedger,
       batchEvents,
       queue,
+      queueControl: new BullmqQueueControl((name) => queue.handle(name)),
+      boardQueue: (name) => queue.handle(name),
+      board: new ResultBoard(redis),
+      bodies,
+      apiKeys: new ApiKeys(redis),
       now: () => clock.now(),
       sequence: new Sequence(redis),
       pingQueue: () => redis.ping(),

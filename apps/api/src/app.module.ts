@@ -2,11 +2,12 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Config } from '@rerank-fleet/core/config';
 import type { Logger } from 'pino';
-import { WorkersController } from './admin/workers.controller.js';
-import { WorkersService } from './admin/workers.service.js';
+import { ADMIN_CONTROLLERS, ADMIN_PROVIDERS } from './admin/admin-providers.js';
 import { ADMISSION_PROVIDERS } from './admission/admission-providers.js';
 import type { SyncAdmission } from './admission/sync-admission.js';
 import { AdaptersModule, type Adapters } from './adapters.module.js';
+import type { ApiKeyRing } from './auth/api-key-ring.js';
+import type { StoredKeys } from './auth/stored-keys.js';
 import { COMPAT_CONTROLLERS } from './compat/compat-controllers.js';
 import { CorporaController } from './corpora/corpora.controller.js';
 import { CorporaService } from './corpora/corpora.service.js';
@@ -39,6 +40,12 @@ export interface AppParts {
   readonly config: Config;
   readonly logger: Logger;
   readonly adapters: Adapters;
+}
+
+/** Who may ask what. */
+export interface Authority {
+  readonly ring: ApiKeyRing;
+  readonly storedKeys: StoredKeys;
 }
 
 const { ADAPTERS, CONFIG, CORPORA_SERVICE, FLEET_VIEW, LOGGER, REQUEST_ROUTER } = tokens;
@@ -84,11 +91,6 @@ const SERVICES: Provider[] = [
   { provide: tokens.JOBS_SERVICE, inject: [ADAPTERS], useFactory: ({ jobs }: Adapters) => new JobsService(jobs) },
   { provide: tokens.MODELS_SERVICE, inject: [FLEET_VIEW], useFactory: (fleet: FleetView) => new ModelsService(fleet) },
   {
-    provide: tokens.WORKERS_SERVICE,
-    inject: [ADAPTERS],
-    useFactory: ({ fleet, now }: Adapters) => new WorkersService({ fleet, now }),
-  },
-  {
     provide: tokens.SCALING_SERVICE,
     inject: [CONFIG, ADAPTERS],
     useFactory: ({ scaling: settings }: Config, { demand, fleet, queue, now }: Adapters) =>
@@ -118,14 +120,14 @@ const SERVICES: Provider[] = [
     JobSubmissionController,
     JobsController,
     ModelsController,
-    WorkersController,
+    ...ADMIN_CONTROLLERS,
     ScalingController,
     HealthController,
     OpenApiController,
   ],
 })
 export class AppModule {
-  static of({ config, logger, adapters }: AppParts): DynamicModule {
+  static of({ config, logger, adapters }: AppParts, { ring, storedKeys }: Authority): DynamicModule {
     return {
       module: AppModule,
       imports: [AdaptersModule.of(adapters)],
@@ -133,7 +135,10 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: LOGGER, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: tokens.API_KEY_RING, useValue: ring },
+        { provide: tokens.STORED_KEYS, useValue: storedKeys },
         ...ADMISSION_PROVIDERS,
+        ...ADMIN_PROVIDERS,
         ...BATCH_PROVIDERS,
         ...READ_PROVIDERS,
         ...OPENAI_PROVIDERS,

@@ -27,6 +27,13 @@ export const JOB_WATCH = Symbol('JobWatch');
 export const MODELS_SERVICE = Symbol('ModelsService');
 export const OPENAI_BATCHES_SERVICE = Symbol('OpenAiBatchesService');
 export const OPENAI_FILES_SERVICE = Symbol('OpenAiFilesService');
+export const API_KEY_RING = Symbol('ApiKeyRing');
+export const STORED_KEYS = Symbol('StoredKeys');
+export const DEAD_LETTERS_SERVICE = Symbol('DeadLettersService');
+export const KEYS_SERVICE = Symbol('KeysService');
+export const QUEUES_SERVICE = Symbol('QueuesService');
+/** What `retryDeadLetter` works with. */
+export const RETRY_PARTS = Symbol('RetryParts');
 export const WORKERS_SERVICE = Symbol('WorkersService');
 export const REINDEX_SERVICE = Symbol('ReindexService');
 export const RERANK_SERVICE = Symbol('RerankService');

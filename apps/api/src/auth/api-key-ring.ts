@@ -2,42 +2,69 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { ALL_SCOPES, type ApiKey } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { Principal } from '../http/request-context.js';
+import type { StoredKeys } from './stored-keys.js';
 
 /** The tenant of a server without keys, which is bound to loopback. */
 export const LOCAL_PRINCIPAL: Principal = { tenant: 'default', scopes: ALL_SCOPES };
 
+/** What keys begin with that were made over the API. */
+export const KEY_MARK = 'rf_';
+
 const BEARER = /^Bearer +(\S+) *$/i;
 
-const digestOf = (key: string): Buffer => createHash('sha256').update(key, 'utf8').digest();
+export const digestOf = (key: string): Buffer => createHash('sha256').update(key, 'utf8').digest();
 
-/** The keys of the configuration. Only their digests are kept. */
+const tokenOf = (authorization: string | undefined): string | undefined => BEARER.exec(authorization ?? '')?.[1];
+
+/** The keys of the configuration, of which only the digests are kept, and those that were made over the API. */
 export class ApiKeyRing {
   readonly #entries: readonly { readonly digest: Buffer; readonly principal: Principal }[];
+  readonly #stored: Pick<StoredKeys, 'find' | 'has' | 'lookSoon'> | undefined;
 
-  constructor(keys: readonly ApiKey[]) {
-    this.#entries = keys.map(({ key, sha256, tenant, scopes }) => ({
+  constructor(keys: readonly ApiKey[], stored?: Pick<StoredKeys, 'find' | 'has' | 'lookSoon'>) {
+    this.#entries = keys.map(({ key, sha256, tenant, scopes, sync_tokens: syncTokens }) => ({
       digest: key === undefined ? Buffer.from(sha256 ?? '', 'hex') : digestOf(key),
-      principal: { tenant, scopes },
+      principal: { tenant, scopes, ...(syncTokens === undefined ? {} : { syncTokens }) },
     }));
-  }
-
-  /** No keys: the bind is a loopback one, and whoever reaches it is the local user. */
-  get isEmpty(): boolean {
-    return this.#entries.length === 0;
+    this.#stored = stored;
   }
 
   /**
-   * Whose key this is. Every entry is compared, in constant time, so that timing tells nothing about the keys.
+   * No keys in the configuration: the bind is a loopback one, and whoever reaches it is the local user. Keys that are made over the API do not change that, or
+   * the first one would lock all others out.
+   */
+  get isOpen(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** The keys of the configuration, by their digests. */
+  get configured(): readonly { readonly digest: Buffer; readonly principal: Principal }[] {
+    return this.#entries;
+  }
+
+  /** Must be awaited, where it gives something, before `authenticate`: a key that is not known may be newer than what this process remembers. */
+  expect(authorization: string | undefined): Promise<void> | undefined {
+    const token = tokenOf(authorization);
+    if (token === undefined || !token.startsWith(KEY_MARK) || this.#stored === undefined) return undefined;
+    return this.#stored.has(digestOf(token)) ? undefined : this.#stored.lookSoon();
+  }
+
+  /**
+   * Whose key this is. Every entry of the configuration is compared, in constant time, so that timing tells nothing about the keys.
    *
    * @throws RerankError `unauthorized`
    */
   authenticate(authorization: string | undefined): Principal {
-    if (this.isEmpty) return LOCAL_PRINCIPAL;
-    const token = BEARER.exec(authorization ?? '')?.[1];
-    if (token === undefined) throw new RerankError('unauthorized', 'Send an API key: "Authorization: Bearer <key>".');
+    const token = tokenOf(authorization);
+    if (token === undefined) {
+      if (this.isOpen) return LOCAL_PRINCIPAL;
+      throw new RerankError('unauthorized', 'Send an API key: "Authorization: Bearer <key>".');
+    }
     const digest = digestOf(token);
-    const found = this.#entries.filter((entry) => timingSafeEqual(entry.digest, digest))[0];
-    if (found === undefined) throw new RerankError('unauthorized', 'This API key is not known here.');
-    return found.principal;
+    const found = this.#entries.filter((entry) => timingSafeEqual(entry.digest, digest))[0]?.principal ?? this.#stored?.find(digest);
+    if (found !== undefined) return found;
+    // Clients of other services always send some key. One of ours that was removed, or is over its time, opens nothing anywhere.
+    if (this.isOpen && !token.startsWith(KEY_MARK)) return LOCAL_PRINCIPAL;
+    throw new RerankError('unauthorized', 'This API key is not known here.');
   }
 }

@@ -11,7 +11,7 @@ import { assertLoopbackRequest } from './assert-loopback-request.js';
  * @throws RerankError `unauthorized`, `forbidden`
  */
 export function authorize(ring: ApiKeyRing, headers: IncomingHttpHeaders, scope: Scope | readonly Scope[]): Principal {
-  if (ring.isEmpty) assertLoopbackRequest(headers);
+  if (ring.isOpen) assertLoopbackRequest(headers);
   const principal = ring.authenticate(headers.authorization);
   const scopes = [scope].flat();
   if (!scopes.some((each) => principal.scopes.includes(each)))

@@ -65,6 +65,8 @@ function teiKind(error: RerankError): readonly [status: number, type: TeiError['
     case 'overloaded':
       return [429, 'Overloaded'];
     case 'queue_unavailable':
+    case 'queue_paused':
+    case 'queue_drained':
     case 'candidate_store_unavailable':
     case 'model_unavailable':
       return [503, 'Unhealthy'];

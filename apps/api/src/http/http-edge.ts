@@ -69,7 +69,10 @@ export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts)
   });
   instance.addHook('onRequest', async (request) => {
     const { scope } = request.routeOptions.config;
-    if (scope !== undefined) request.principal = authorize(parts.ring, request.headers, scope);
+    if (scope === undefined) return;
+    const newer = parts.ring.expect(request.headers.authorization);
+    if (newer !== undefined) await newer;
+    request.principal = authorize(parts.ring, request.headers, scope);
   });
   tellRateLimits(instance);
   parseBodies(instance, parts);

@@ -10,6 +10,8 @@ import type { RateLimit } from '../admission/rate-limit-headers.js';
 export interface Principal {
   readonly tenant: string;
   readonly scopes: readonly Scope[];
+  /** Of the key: its calls are let in while those of the tenant have at most so many tokens. */
+  readonly syncTokens?: number;
 }
 
 /** What a service must know of a request besides its body. */
@@ -17,6 +19,8 @@ export interface RequestContext {
   readonly requestId: string;
   readonly tenant: string;
   readonly scopes: readonly Scope[];
+  /** As of the {@link Principal}. */
+  readonly syncTokens?: number;
   /** Aborts when the client left before the answer was sent. */
   readonly signal: AbortSignal;
   /** W3C trace context of the request: of its span, or, where nothing is traced, as the client sent it. */
@@ -44,6 +48,7 @@ declare module 'fastify' {
 
 export function contextOf(request: FastifyRequest): RequestContext {
   const traceparent = request.work?.traceparent;
+  const syncTokens = request.principal?.syncTokens;
   return {
     requestId: request.id,
     tenant: request.principal?.tenant ?? 'default',
@@ -52,6 +57,7 @@ export function contextOf(request: FastifyRequest): RequestContext {
     arrivedAt: request.arrivedAt,
     sentBytes: Number(request.headers['content-length'] ?? 0),
     noteRateLimit: (limit) => (request.rateLimit = limit),
+    ...(syncTokens === undefined ? {} : { syncTokens }),
     ...(traceparent === undefined ? {} : { traceparent }),
   };
 }

@@ -41,6 +41,13 @@ describe(collectFleet, () => {
     );
   });
 
+  it('tells which queues operators have paused', async () => {
+    const { queue, read } = start();
+    await queue.pause('sync-default');
+    const paused = (await read()).get('rerank_fleet_queue_paused')?.samples.filter(({ value }) => value === 1);
+    expect(paused?.map(({ labels }) => labels['queue'])).toEqual(['sync-default']);
+  });
+
   it('counts workers by pool and state, with a zero for a pool that sleeps', async () => {
     const families = await start().read();
     const workers = families.get('rerank_fleet_workers_live')?.samples.map(({ labels, value }) => [labels['pool'], labels['state'], value]);
@@ -66,7 +73,7 @@ describe(collectFleet, () => {
     ['is away', () => Promise.reject(new RerankError('queue_unavailable', 'away'))],
     ['does not answer', () => new Promise<never>(() => undefined)],
   ])('answers without the queues while Redis %s', async (_, fail) => {
-    const { read } = start({ queue: { depth: fail, peek: fail } });
+    const { read } = start({ queue: { depth: fail, peek: fail, isPaused: fail } });
     const families = await read();
     expect(families.get('rerank_fleet_queue_tasks_waiting')?.samples).toEqual([]);
     expect(sumOf(families, 'rerank_fleet_scrape_failures_total', { collector: 'queues' })).toBe(1);

@@ -11,7 +11,7 @@ import type { ApiMetrics } from './api-metrics.js';
 import { meteredPools } from './metered-pools.js';
 
 export interface CollectedFleet {
-  readonly queue: Pick<JobQueue, 'depth' | 'peek'>;
+  readonly queue: Pick<JobQueue, 'depth' | 'peek' | 'isPaused'>;
   readonly fleet: {
     live(): Promise<readonly WorkerAnnouncement[]>;
     remembered(): Promise<readonly { readonly pool: string }[]>;
@@ -25,21 +25,23 @@ interface QueueState {
   readonly waiting: number;
   readonly active: number;
   readonly ageS: number;
+  readonly paused: boolean;
 }
 
 /** Reads the queues and the fleet when somebody scrapes; every API process tells the same. */
 export function collectFleet(metrics: ApiMetrics, parts: CollectedFleet): void {
-  const { queueWaiting, queueActive, queueAge, liveWorkers } = metrics.instruments;
+  const { queueWaiting, queueActive, queueAge, queuePaused, liveWorkers } = metrics.instruments;
   metrics.addCollector({
     name: 'queues',
-    gauges: [queueWaiting, queueActive, queueAge],
+    gauges: [queueWaiting, queueActive, queueAge, queuePaused],
     read: async () => {
       const states = await readQueues(parts);
       return () => {
-        for (const { queue, waiting, active, ageS } of states) {
+        for (const { queue, waiting, active, ageS, paused } of states) {
           queueWaiting.set(waiting, { queue });
           queueActive.set(active, { queue });
           queueAge.set(ageS, { queue });
+          queuePaused.set(paused ? 1 : 0, { queue });
         }
       };
     },
@@ -67,9 +69,9 @@ async function readQueues({ queue, fleet, now }: CollectedFleet): Promise<readon
   const names = [INGEST_QUEUE, ...pools.flatMap((pool) => [syncQueue(pool), batchQueue(pool), expressQueue(pool)])];
   return await Promise.all(
     names.map(async (name) => {
-      const [{ waiting, active }, next] = await Promise.all([queue.depth(name), queue.peek(name)]);
+      const [{ waiting, active }, next, paused] = await Promise.all([queue.depth(name), queue.peek(name), queue.isPaused(name)]);
       const task = taskPayloadSchema.safeParse(next?.payload).data;
-      return { queue: name, waiting, active, ageS: task === undefined ? 0 : Math.max(0, now() - task.enqueued_ms) / 1_000 };
+      return { queue: name, waiting, active, paused, ageS: task === undefined ? 0 : Math.max(0, now() - task.enqueued_ms) / 1_000 };
     }),
   );
 }

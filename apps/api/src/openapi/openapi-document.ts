@@ -53,7 +53,8 @@ export function openApiDocument(): OpenApiDocument {
         apiKey: {
           type: 'http',
           scheme: 'bearer',
-          description: 'A key of API_KEYS. Not needed on a server that is bound to loopback without keys.',
+          description:
+            'A key of API_KEYS, or one made by POST /v1/admin/keys. Not needed on a server that is bound to loopback without keys.',
         },
       },
     },

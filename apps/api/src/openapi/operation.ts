@@ -27,7 +27,13 @@ export interface Operation {
   readonly errorForms?: readonly ErrorForm[];
 }
 
-export const QUEUED: readonly ErrorCode[] = ['queue_unavailable', 'deadline_exceeded', 'model_unavailable'];
+export const QUEUED: readonly ErrorCode[] = [
+  'queue_unavailable',
+  'queue_paused',
+  'queue_drained',
+  'deadline_exceeded',
+  'model_unavailable',
+];
 export const BODY: readonly ErrorCode[] = ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'overloaded'];
 export const SCORED: readonly ErrorCode[] = ['model_not_found', 'query_too_long', 'pair_too_long', 'score_not_finite'];
 export const STORED: readonly ErrorCode[] = ['candidate_store_unavailable'];

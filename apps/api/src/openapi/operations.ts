@@ -19,9 +19,9 @@ import {
   scalingQuerySchema,
   scalingSchema,
   storedDocumentSchema,
-  workerListSchema,
 } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
+import { ADMIN_OPERATIONS } from '../admin/admin-operations.js';
 import { COMPAT_OPERATIONS } from '../compat/compat-operations.js';
 import { documentPageQuerySchema, ingestQuerySchema } from '../corpora/document-queries.js';
 import { READ_OPERATIONS } from '../jobs/read-operations.js';
@@ -186,16 +186,7 @@ export const OPERATIONS: readonly Operation[] = [
     errors: ['queue_unavailable'],
   },
   ...REINDEX_OPERATIONS,
-  {
-    method: 'get',
-    path: '/v1/admin/workers',
-    id: 'listWorkers',
-    tag: 'admin',
-    summary: 'Live workers: what they hold, how they run it, and what they do',
-    scope: 'operator',
-    answers: { 200: { description: 'Workers, by pool.', schema: workerListSchema } },
-    errors: ['queue_unavailable'],
-  },
+  ...ADMIN_OPERATIONS,
   {
     method: 'get',
     path: '/v1/scaling',

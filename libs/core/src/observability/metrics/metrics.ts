@@ -119,6 +119,7 @@ export const API_METRICS = {
   queueAge: gauge('rerank_fleet_queue_next_task_age_seconds', 'How long the task that goes next has waited; 0 where none waits.', [
     'queue',
   ]),
+  queuePaused: gauge('rerank_fleet_queue_paused', '1 while an operator has paused the queue.', ['queue']),
   outstandingTokens: gauge(
     'rerank_fleet_outstanding_tokens',
     'Estimated tokens that wait or are in hand: of calls, of the open batch jobs, of uploads; the same from every API process.',

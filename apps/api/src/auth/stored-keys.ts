@@ -1,0 +1,100 @@
+import type { Scope } from '@rerank-fleet/core/config';
+import type { Principal } from '../http/request-context.js';
+
+/** A key that was made over the API, as it is kept: never the key itself. */
+export interface StoredKey {
+  readonly id: string;
+  /** Lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** Its first and last characters. */
+  readonly hint: string;
+  readonly name?: string;
+  readonly tenant: string;
+  readonly scopes: readonly Scope[];
+  readonly syncTokens?: number;
+  /** Epoch milliseconds of Redis TIME. */
+  readonly createdMs: number;
+  readonly expiresMs?: number;
+}
+
+export interface KeyStore {
+  add(key: StoredKey): Promise<void>;
+  remove(id: string): Promise<boolean>;
+  list(): Promise<readonly StoredKey[]>;
+  /** Another one than before: there may be other keys. */
+  version(): Promise<string>;
+}
+
+/** How long another process may go on taking a key that was removed. */
+export const KEYS_REMEMBERED_MS = 1_000;
+/** Unknown keys have the store asked no more often. */
+const LOOK_AGAIN_MS = 250;
+
+export interface StoredKeysParts {
+  readonly store: Pick<KeyStore, 'list' | 'version'>;
+  /** Epoch milliseconds of Redis TIME. */
+  readonly now: () => number;
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** The keys that were made over the API, as this process remembers them. While the store is away the last ones known hold. */
+export class StoredKeys {
+  readonly #parts: StoredKeysParts;
+  #byDigest: ReadonlyMap<string, StoredKey> = new Map();
+  #version: string | undefined;
+  #lookedAt = -Infinity;
+  #looking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(parts: StoredKeysParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws RerankError `queue_unavailable` */
+  static async open(parts: StoredKeysParts): Promise<StoredKeys> {
+    const keys = new StoredKeys(parts);
+    await keys.look();
+    keys.#timer = setInterval(() => void keys.look().catch((error: unknown) => parts.onFault?.(error)), KEYS_REMEMBERED_MS);
+    keys.#timer.unref();
+    return keys;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Whose key this is; undefined for one that is not known, or whose time is over. The digest is of a secret, so looking it up tells nothing. */
+  find(digest: Buffer): Principal | undefined {
+    const key = this.#byDigest.get(digest.toString('hex'));
+    if (key === undefined || (key.expiresMs ?? Infinity) <= this.#parts.now()) return undefined;
+    const { tenant, scopes, syncTokens } = key;
+    return { tenant, scopes, ...(syncTokens === undefined ? {} : { syncTokens }) };
+  }
+
+  has(digest: Buffer): boolean {
+    return this.#byDigest.has(digest.toString('hex'));
+  }
+
+  /** Another process may have made the key a moment ago. */
+  async lookSoon(): Promise<void> {
+    if (performance.now() - this.#lookedAt < LOOK_AGAIN_MS) return;
+    await this.look().catch((error: unknown) => this.#parts.onFault?.(error));
+  }
+
+  /** Calls at the same time become one. */
+  async look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    this.#lookedAt = performance.now();
+    const { store } = this.#parts;
+    // Read before the keys: what changes between the two is seen the next time.
+    const version = await store.version();
+    if (version === this.#version) return;
+    const keys = await store.list();
+    this.#byDigest = new Map(keys.map((key) => [key.sha256, key]));
+    this.#version = version;
+  }
+}
