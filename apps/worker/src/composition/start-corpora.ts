@@ -2,12 +2,14 @@ import { backoffDelayMs } from '@rerank-fleet/core/adapters/backoff-delay';
 import type { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { KEY_PREFIX, type connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { takeTurn } from '@rerank-fleet/core/adapters/redis/take-turn';
+import { TombstoneMark } from '@rerank-fleet/core/adapters/redis/tombstone-mark';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
 import { inFrame, type Logger } from '@rerank-fleet/core/observability';
 import type { FirstStage } from '@rerank-fleet/core/ports';
 import { corpusTask } from '../ingest/corpus-task.js';
 import type { IndexingParts } from '../ingest/index-documents.js';
 import { ingestTask } from '../ingest/ingest-task.js';
+import { purgeTombstones } from '../ingest/purge-tombstones.js';
 import { settleDeletes } from '../ingest/settle-deletes.js';
 import type { WorkerInstruments } from '../ops/worker-metrics.js';
 import { ReindexKeeper, type ReindexKeeperParts } from '../reindex/reindex-keeper.js';
@@ -22,6 +24,7 @@ const HINT = `${KEY_PREFIX}:reindex:hint`;
 const HINT_MS = 1_000;
 /** How often deletions are looked for that nobody came to the end of. */
 const SETTLE_MS = 10_000;
+const PURGE_MS = 3_600_000;
 /** Of a step of a reindex that failed, as while a store is away. */
 const BACKOFF = { firstMs: 250, lastMs: 15_000 };
 
@@ -68,7 +71,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       await redis.incr(HINT);
     },
   });
-  const timers: NodeJS.Timeout[] = [];
+  let timers: readonly NodeJS.Timeout[] = [];
   return {
     handlers: {
       ingest: ingestTask({ ...indexing, jobs }),
@@ -82,13 +85,11 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       }),
     },
     start: () => {
-      timers.push(
+      timers = [
         every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
         every(HINT_MS, log, followHint(redis, keeper)),
-        every(SETTLE_MS, log, async () => {
-          if (await takeTurn(redis, 'deletes', SETTLE_MS / 2)) await settleDeletes({ documents, candidates, now, log });
-        }),
-      );
+        ...keepDeletions(parts),
+      ];
       void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
     },
     stop: async () => {
@@ -96,6 +97,21 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       await keeper.stop();
     },
   };
+}
+
+/** One of the workers carries through what others began to delete, and forgets deletions that hold nobody back. */
+function keepDeletions({ redis, stores, jobs, clock, log }: CorporaParts): readonly NodeJS.Timeout[] {
+  const { documents, candidates } = stores;
+  const now = (): number => clock.now();
+  const mark = new TombstoneMark(redis);
+  return [
+    every(SETTLE_MS, log, async () => {
+      if (await takeTurn(redis, 'deletes', SETTLE_MS / 2)) await settleDeletes({ documents, candidates, now, log });
+    }),
+    every(PURGE_MS, log, async () => {
+      if (await takeTurn(redis, 'tombstones', PURGE_MS / 2)) await purgeTombstones({ documents, jobs, mark, now, log });
+    }),
+  ];
 }
 
 function followHint(redis: CorporaParts['redis'], keeper: ReindexKeeper): () => Promise<void> {

@@ -11,7 +11,14 @@ import {
   type ReindexClaim,
   type ReindexProgress,
 } from '@rerank-fleet/core/corpora';
-import type { CorpusIncarnation, CorpusRecord, CorpusRef, CorpusVersion, ReindexRecord, ReindexValidation } from '@rerank-fleet/core/domain';
+import type {
+  CorpusIncarnation,
+  CorpusRecord,
+  CorpusRef,
+  CorpusVersion,
+  ReindexRecord,
+  ReindexValidation,
+} from '@rerank-fleet/core/domain';
 import { RerankError, invariant } from '@rerank-fleet/core/errors';
 import { changeRecord } from './change-record.js';
 import type { ReindexParts } from './reindex-parts.js';
