@@ -8,7 +8,7 @@ export interface QdrantStores {
   readonly documentStore: QdrantDocumentStore;
 }
 
-/** Stores on a Qdrant server of 1.17 or later. Connects at the first call. */
+/** Stores on a Qdrant server of 1.18 or later. Connects at the first call. */
 export function openQdrantStores(options: QdrantOptions): QdrantStores {
   const connection = new QdrantConnection(options);
   const corpora = new QdrantCorpora(connection);

@@ -177,7 +177,7 @@ export function parsed<T>(schema: z.ZodType<T>, answer: unknown): T {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;
   const detail =
-    'Qdrant answered with what this release does not understand. Check that the server is 1.17 or later and holds collections of this service.';
+    'Qdrant answered with what this release does not understand. Check that the server is 1.18 or later and holds collections of this service.';
   throw new RerankError('candidate_store_unavailable', detail, { cause: result.error });
 }
 

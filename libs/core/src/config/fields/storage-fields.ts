@@ -24,7 +24,7 @@ export const state = {
 export const stores = {
   qdrantUrl: field({
     env: 'QDRANT_URL',
-    description: 'Qdrant 1.16 or later. Not set: the embedded store in the state directory.',
+    description: 'Qdrant 1.18 or later. Not set: the embedded store in the state directory.',
     schema: z.url({ protocol: /^https?$/ }).optional(),
   }),
   qdrantApiKey: field({ env: 'QDRANT_API_KEY', secret: true, description: 'API key of Qdrant.', schema: z.string().optional() }),
