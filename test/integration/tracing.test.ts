@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.js';
+import { PrometheusClient, type PrometheusExemplar } from '../support/prometheus-client.js';
+import { hasProgram, PrometheusServer } from '../support/prometheus-server.js';
 import { startTestStack, type TestStack } from '../support/stack.js';
 import { TINY_FAULTS, writeTinyModel } from '../support/tiny-models/index.js';
 
@@ -64,6 +66,9 @@ function search(more: object = {}): Promise<Response> {
     body: JSON.stringify({ corpus: 'garden', query: `${MARKS[1]} prune`, top_k: 3, ...more }),
   });
 }
+
+/** Of the API and of the worker. */
+const opsUrls = (): string[] => [...stack.said().matchAll(/[Mm]etrics and probes .* url=(http:\S+)/g)].map(([, url]) => url!);
 
 /** `parent > child`, of each span of a trace, with what is below it. */
 function pathsOf(spans: readonly ReceivedSpan[]): ReadonlySet<string> {
@@ -258,7 +263,7 @@ describe('what is said', () => {
   });
 
   it('is an example in the buckets of metrics, for scrapers that can read it', async () => {
-    const urls = [...stack.said().matchAll(/[Mm]etrics and probes .* url=(http:\S+)/g)].map(([, url]) => url!);
+    const urls = opsUrls();
     expect(urls).toHaveLength(2);
     const scraped = await Promise.all(
       urls.map((url) => fetch(`${url}/metrics`, { headers: { accept: 'application/openmetrics-text;version=1.0.0,text/plain;q=0.5' } })),
@@ -270,5 +275,27 @@ describe('what is said', () => {
     const plain = await fetch(`${urls[0]!}/metrics`);
     expect(plain.headers.get('content-type')).toContain('text/plain');
     expect(await plain.text()).not.toContain('trace_id');
+  });
+
+  it('leads from a real Prometheus to the trace', async (context) => {
+    context.skip(!hasProgram('prometheus'), 'prometheus is not on PATH');
+    await search();
+    const [api = '', worker = ''] = opsUrls().map((url) => new URL(url).host);
+    const server = await PrometheusServer.start({
+      targets: { 'rerank-fleet-api': [api], 'rerank-fleet-worker': [worker] },
+      scrapeInterval: '1s',
+    });
+    const client = new PrometheusClient(server.url);
+    const stored = (metric: string): Promise<readonly PrometheusExemplar[]> =>
+      client.exemplars(`rerank_fleet_${metric}_seconds_bucket`, { start: Date.now() / 1_000 - 3_600, end: Date.now() / 1_000 + 60 });
+    try {
+      for (const metric of ['http_request_duration', 'task_duration', 'model_run']) {
+        await expect.poll(() => stored(metric), { timeout: 20_000 }).not.toEqual([]);
+        const traces = (await stored(metric)).map(({ labels }) => labels['trace_id']);
+        for (const trace of traces) await arrived(({ traceId }) => traceId === trace);
+      }
+    } finally {
+      await server.stop();
+    }
   });
 });
