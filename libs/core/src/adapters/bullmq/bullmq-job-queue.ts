@@ -21,6 +21,11 @@ import type { Redis } from 'ioredis';
 const STALLS_ALLOWED = 1_000;
 /** Of tasks that name none: an outage of an hour is found to be over within a minute. */
 const DEFAULT_BACKOFF: RetryBackoff = { firstMs: 1_000, lastMs: 60_000 };
+/**
+ * Share of a lock's life after which an idle consumer looks for tasks by itself. One that dies, or is cut off, as a task is announced to it takes the announcement
+ * along; BullMQ would let the task wait five seconds beside idle consumers.
+ */
+const LOOK_SHARE = 1 / 5;
 /** Failed tasks that are kept as dead letters in each queue. */
 const DEAD_LETTERS_KEPT = 10_000;
 
@@ -76,6 +81,7 @@ export class BullmqJobQueue implements JobQueue {
       concurrency: options.concurrency,
       lockDuration: options.lockMs,
       stalledInterval: options.lockMs / 2,
+      drainDelay: Math.max(1, (options.lockMs * LOOK_SHARE) / 1_000),
       maxStalledCount: STALLS_ALLOWED,
       settings: { backoffStrategy: (failures, _type, error, job) => backoffDelayMs(backoffOf(job), failures, error) },
     });

@@ -13,11 +13,18 @@ export interface ConnectRedisOptions {
   readonly name: string;
   /** Called with faults of the connection, which ioredis mends by itself. */
   readonly onFault?: (error: Error) => void;
+  /**
+   * Milliseconds without any answer to what was sent, after which the connection is taken for dead and made anew: TCP takes a quarter of an hour to find that
+   * its other end has gone without a word.
+   *
+   * @defaultValue 10,000 of a producer; 20,000 of a consumer, longer than any command blocks
+   */
+  readonly silenceMs?: number;
 }
 
 const ROLES = {
-  producer: { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 5_000 },
-  consumer: { maxRetriesPerRequest: null },
+  producer: { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 5_000, socketTimeout: 10_000 },
+  consumer: { maxRetriesPerRequest: null, socketTimeout: 20_000 },
 } as const satisfies Record<ConnectRedisOptions['role'], RedisOptions>;
 
 /**
@@ -29,6 +36,7 @@ const ROLES = {
 export async function connectRedis(url: string, options: ConnectRedisOptions): Promise<Redis> {
   const redis = open(parseRedisUrl(url), {
     ...ROLES[options.role],
+    ...(options.silenceMs === undefined ? {} : { socketTimeout: options.silenceMs }),
     connectionName: `rerank-fleet-${options.name}`,
     lazyConnect: true,
     retryStrategy,
