@@ -1,4 +1,4 @@
-/** The dashboard that docker-compose.yml and Kubernetes provision. Written by `npm run docs`; every metric in it is checked against those that there are. */
+/** The dashboard that docker-compose.yml provisions. Written by `npm run docs`; every metric in it is checked against those that there are. */
 
 type Unit = 'short' | 'reqps' | 's' | 'percentunit' | 'bytes' | 'ops';
 
@@ -8,14 +8,19 @@ interface Panel {
   /** Legend to PromQL. */
   readonly lines: Readonly<Record<string, string>>;
   readonly says?: string;
+  /** From where an alert counts. */
+  readonly alertAbove?: number;
 }
 
 const RATE = '$__rate_interval';
-const quantiles = (metric: string, by: string): Record<string, string> =>
+const CALLS = 'route=~".*/(rerank|search)"';
+const TASKS_OF_CALLS = 'kind=~"rerank|search"';
+/** The usual and the worst; `matcher` as within the braces of PromQL. */
+const quantiles = (metric: string, by: string, matcher?: string): Record<string, string> =>
   Object.fromEntries(
-    [0.5, 0.95, 0.99].map((part) => [
-      `p${part * 100}${by === '' ? '' : ` {{${by}}}`}`,
-      `histogram_quantile(${part}, sum by (le${by === '' ? '' : `, ${by}`}) (rate(${metric}_bucket[${RATE}])))`,
+    [0.5, 0.99].map((part) => [
+      `p${part * 100} {{${by}}}`,
+      `histogram_quantile(${part}, sum by (le, ${by}) (rate(${metric}_bucket${matcher === undefined ? '' : `{${matcher}}`}[${RATE}])))`,
     ]),
   );
 const rateOf = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}[${RATE}]))`;
@@ -24,12 +29,13 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
   Calls: [
     { title: 'Answers', unit: 'reqps', lines: { '{{status}}': rateOf('rerank_fleet_http_requests_total', 'status') } },
     { title: 'Errors by code', unit: 'reqps', lines: { '{{code}}': rateOf('rerank_fleet_errors_total', 'code') } },
-    { title: 'Time of a call', unit: 's', lines: quantiles('rerank_fleet_http_request_duration_seconds', 'route') },
+    { title: 'Time of a call', unit: 's', lines: quantiles('rerank_fleet_http_request_duration_seconds', 'route', CALLS), alertAbove: 10 },
     {
       title: 'Turned away',
       unit: 'reqps',
       lines: { '{{reason}}': rateOf('rerank_fleet_admission_refused_total', 'reason') },
       says: 'Before any work, by the bound that was met.',
+      alertAbove: 0.1,
     },
   ],
   Fleet: [
@@ -51,7 +57,8 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       title: 'Age of the next task',
       unit: 's',
       lines: { '{{queue}}': 'max by (queue) (rerank_fleet_queue_next_task_age_seconds)' },
-      says: 'Rises before deadlines are missed.',
+      says: 'Rises before deadlines are missed. The line is for calls: batch jobs wait for hours, that is what they are for.',
+      alertAbove: 5,
     },
     {
       title: 'Tasks',
@@ -100,6 +107,12 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       says: 'In standard deviations of the fit, 0.8 on average where texts are like those of the fit. When it grows, fit the heads again.',
     },
     {
+      title: 'Ran all layers',
+      unit: 'reqps',
+      lines: { '{{reason}}': rateOf('rerank_fleet_early_exit_full_total', 'reason') },
+      says: 'Although effort balanced or fast was asked for, by the reason.',
+    },
+    {
       title: 'Padding waste',
       unit: 'percentunit',
       lines: {
@@ -109,12 +122,18 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
     { title: 'Pairs in planners', unit: 'short', lines: { all: 'sum(rerank_fleet_planner_pairs_waiting)' } },
   ],
   'Steps of a request, in their order': [
-    { title: 'In the queue', unit: 's', lines: quantiles('rerank_fleet_queue_wait_seconds', 'kind') },
+    { title: 'In the queue', unit: 's', lines: quantiles('rerank_fleet_queue_wait_seconds', 'kind', TASKS_OF_CALLS) },
     { title: 'Retrieve', unit: 's', lines: quantiles('rerank_fleet_retrieve_seconds', 'mode') },
     { title: 'Tokenize', unit: 's', lines: quantiles('rerank_fleet_tokenize_seconds', 'kind') },
     { title: 'In the planner', unit: 's', lines: quantiles('rerank_fleet_planner_wait_seconds', 'priority') },
     { title: 'In the model', unit: 's', lines: quantiles('rerank_fleet_model_run_seconds', 'model') },
-    { title: 'Task in all', unit: 's', lines: quantiles('rerank_fleet_task_duration_seconds', 'kind') },
+    { title: 'Task in all', unit: 's', lines: quantiles('rerank_fleet_task_duration_seconds', 'kind', TASKS_OF_CALLS) },
+    {
+      title: 'Parts of jobs and uploads',
+      unit: 's',
+      lines: quantiles('rerank_fleet_task_duration_seconds', 'kind', 'kind!~"rerank|search"'),
+      says: 'In the hand of a worker. Nobody waits for one; it makes way for calls.',
+    },
   ],
   'Score cache': [
     {
@@ -123,6 +142,11 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       lines: {
         '{{tier}}': `${rateOf('rerank_fleet_score_cache_hits_total', 'tier')} / (${rateOf('rerank_fleet_score_cache_hits_total', 'tier')} + ${rateOf('rerank_fleet_score_cache_misses_total', 'tier')})`,
       },
+    },
+    {
+      title: 'Scores in memory',
+      unit: 'short',
+      lines: { '{{instance}}': 'rerank_fleet_score_cache_entries' },
     },
     {
       title: 'Failures',
@@ -146,7 +170,7 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
 };
 
 const COLUMNS = 24;
-const WIDTH = 6;
+const MOST_ABREAST = 4;
 const HEIGHT = 8;
 
 /** Text of `docker/observability/grafana/dashboards/fleet.json`, not yet formatted. */
@@ -156,12 +180,13 @@ export function renderDashboard(): string {
   for (const [row, list] of Object.entries(ROWS)) {
     panels.push({ id: panels.length + 1, type: 'row', title: row, collapsed: false, gridPos: { x: 0, y, w: COLUMNS, h: 1 }, panels: [] });
     y += 1;
-    for (const [position, panel] of list.entries()) {
-      const x = (position * WIDTH) % COLUMNS;
-      if (position > 0 && x === 0) y += HEIGHT;
-      panels.push(graph(panel, { id: panels.length + 1, gridPos: { x, y, w: WIDTH, h: HEIGHT } }));
+    for (const abreast of inEvenRows(list)) {
+      const w = COLUMNS / abreast.length;
+      for (const [position, panel] of abreast.entries()) {
+        panels.push(graph(panel, { id: panels.length + 1, gridPos: { x: position * w, y, w, h: HEIGHT } }));
+      }
+      y += HEIGHT;
     }
-    y += HEIGHT;
   }
   return JSON.stringify({
     uid: 'rerank-fleet',
@@ -179,7 +204,14 @@ export function renderDashboard(): string {
   });
 }
 
-function graph({ title, unit, lines, says }: Panel, place: object): object {
+/** As few rows as there can be, no two of which differ by more than one panel. */
+function inEvenRows(list: readonly Panel[]): readonly (readonly Panel[])[] {
+  const rows = Math.ceil(list.length / MOST_ABREAST);
+  const start = (row: number): number => Math.ceil((row * list.length) / rows);
+  return Array.from({ length: rows }, (_, row) => list.slice(start(row), start(row + 1)));
+}
+
+function graph({ title, unit, lines, says, alertAbove }: Panel, place: object): object {
   const datasource = { type: 'prometheus', uid: '${datasource}' };
   return {
     ...place,
@@ -187,7 +219,15 @@ function graph({ title, unit, lines, says }: Panel, place: object): object {
     title,
     ...(says === undefined ? {} : { description: says }),
     datasource,
-    fieldConfig: { defaults: { unit, min: 0, custom: { fillOpacity: 8, showPoints: 'never' } }, overrides: [] },
+    fieldConfig: {
+      defaults: {
+        unit,
+        min: 0,
+        custom: { fillOpacity: 8, showPoints: 'never', ...(alertAbove === undefined ? {} : { thresholdsStyle: { mode: 'dashed' } }) },
+        ...(alertAbove === undefined ? {} : { thresholds: thresholdsOf(alertAbove) }),
+      },
+      overrides: [],
+    },
     options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
     targets: Object.entries(lines).map(([legendFormat, expr], position) => ({
       refId: String.fromCharCode(65 + position),
@@ -197,3 +237,11 @@ function graph({ title, unit, lines, says }: Panel, place: object): object {
     })),
   };
 }
+
+const thresholdsOf = (above: number): object => ({
+  mode: 'absolute',
+  steps: [
+    { color: 'transparent', value: null },
+    { color: 'red', value: above },
+  ],
+});

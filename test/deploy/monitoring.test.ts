@@ -38,6 +38,13 @@ const dashboardSchema = z.looseObject({
       type: z.enum(['row', 'timeseries']),
       gridPos: z.strictObject({ x: z.int(), y: z.int(), w: z.int(), h: z.int() }),
       targets: z.array(z.looseObject({ expr: z.string(), legendFormat: z.string() })).optional(),
+      fieldConfig: z
+        .looseObject({
+          defaults: z.looseObject({
+            thresholds: z.looseObject({ steps: z.array(z.looseObject({ value: z.number().nullable() })) }).optional(),
+          }),
+        })
+        .optional(),
     }),
   ),
 });
@@ -117,6 +124,18 @@ describe('the dashboard', () => {
       const known = [...readPromQl(expr).labels, ...SCRAPED];
       expect([title, named.filter((label) => !known.includes(label))]).toEqual([title, []]);
     }
+  });
+
+  it('draws its lines where the alerts begin', () => {
+    const drawn = panels.flatMap(({ title, fieldConfig }) =>
+      (fieldConfig?.defaults.thresholds?.steps ?? []).map(({ value }) => [title, value]),
+    );
+    const begins = (name: string): number => Number(/> ([\d.]+)$/.exec(alerts.find(({ alert }) => alert === name)?.expr ?? '')?.[1]);
+    expect(drawn.filter(([, value]) => value !== null)).toEqual([
+      ['Time of a call', begins('RerankFleetSlowAnswers')],
+      ['Turned away', begins('RerankFleetTurnedAway')],
+      ['Age of the next task', begins('RerankFleetCallsWait')],
+    ]);
   });
 
   it('lays no panel over another', () => {
