@@ -10,10 +10,11 @@ import { chosen } from '../../test/support/environment.ts';
 import { readDocuments } from '../support/beir-documents.ts';
 import { cpuMs, ForeignLoad, isQuiet, verdict } from '../support/foreign-load.ts';
 import { median, printTable } from '../support/report.ts';
+import { findOpsPorts } from '../support/ops-ports.ts';
 import { uploadDocuments } from '../support/upload-documents.ts';
 import { withOwnStack } from '../support/with-stack.ts';
 import { BareEmbedding } from './bare-embedding.ts';
-import { findOpsPort, sessionMs } from './session-time.ts';
+import { sessionMs } from './session-time.ts';
 
 /** A turn in which others took more of the cores is made again, up to so many times the rounds. */
 const FOREIGN_SHARE = 0.05;
@@ -40,7 +41,7 @@ interface Turn {
 export async function measureThroughput({ set, documents: count, rounds }: ThroughputOptions): Promise<boolean> {
   const model = await resolveModel(DEFAULT_EMBEDDER, { cacheDirectory: defaultCacheDirectory(chosen('XDG_CACHE_HOME')) });
   const documents = (await readDocuments(set)).slice(0, count);
-  const opsPort = await findOpsPort();
+  const opsPort = await findOpsPorts(2);
   let met = false;
   await withOwnStack(
     async (stack) => {

@@ -9,7 +9,7 @@ import { childEnvironment, chosen } from '../../test/support/environment.ts';
 export async function withOwnStack(
   work: (stack: RunningStack) => Promise<void>,
   environment: Readonly<Record<string, string>> = {},
-  options: Pick<StackOptions, 'opsPort'> = {},
+  options: Pick<StackOptions, 'opsPort' | 'workers'> = {},
 ): Promise<void> {
   const stateDirectory = await mkdtemp(join(tmpdir(), 'rerank-bench-'));
   const stack = await startStack({
