@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -8,7 +9,7 @@ import type { CorpusRef, StoredDocument } from '@rerank-fleet/core/domain';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { corpusRecord } from '../support/api-fakes.js';
 import { startTestApi, type TestApi } from './api-support.js';
-import { runCli, type CliRun } from './cli-process.js';
+import { runCli, startCli, type CliRun } from './cli-process.js';
 
 const MANUALS: CorpusRef = { tenant: 'default', corpus: 'manuals' };
 
@@ -153,6 +154,96 @@ describe('rerank corpora export', () => {
     const run = await rerank(['corpora', 'export', 'manuals', '--quiet']);
     expect(run).toMatchObject({ status: 0, stderr: '' });
     expect(linesOf(run.stdout)).toHaveLength(1_201);
+  });
+
+  describe('that was cut short', () => {
+    const pages = () => api.log.filter(({ route }) => route === '/v1/corpora/:name/documents').length;
+    /** The store answers so many pages, and then this. */
+    function cutAfter(answered: number, then: () => Promise<never>): () => void {
+      const scan = api.fleet.documents.scanDocuments.bind(api.fleet.documents);
+      let asked = 0;
+      const whole = api.fleet.documents.scanDocuments;
+      // The API looks twice for its first page: at a few documents, then at the rest.
+      api.fleet.documents.scanDocuments = (ref, options) => {
+        asked += options?.limit === 16 ? 1 : 0;
+        return asked > answered ? then() : scan(ref, options);
+      };
+      return () => (api.fleet.documents.scanDocuments = whole);
+    }
+    const refused = () => Promise.reject(new RerankError('invalid_request', 'Made up.'));
+    const exportTo = (path: string, ...more: string[]) => rerank(['corpora', 'export', 'manuals', '-o', path, ...more]);
+    const documentsIn = async (path: string) => {
+      const bytes = await readFile(path);
+      return linesOf((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()).slice(1);
+    };
+
+    it.each(['manuals.jsonl', 'manuals.jsonl.gz'])('goes on into %s with --resume, and reads no page twice', async (name) => {
+      await manuals(3_500);
+      const path = join(folder, name);
+      const restore = cutAfter(2, refused);
+      const cut = await exportTo(path);
+      expect(cut).toMatchObject({ status: 1, stdout: '' });
+      expect(cut.stderr).toContain(`warning: ${path} was not written; the same command with --resume goes on behind what was read.`);
+      expect((await readdir(folder)).sort()).toEqual([`${name}.part`, `${name}.part.state`]);
+      restore();
+      const before = pages();
+      const run = await exportTo(path, '--resume');
+      expect(run).toMatchObject({ status: 0, stderr: 'Going on behind 2,000 documents.\n' });
+      expect(run.stdout).toContain('3,500 documents of corpus manuals exported');
+      expect(pages() - before).toBe(2);
+      expect(await readdir(folder)).toEqual([name]);
+      expect(await documentsIn(path)).toEqual(withoutSeq(documentsOf('manuals')));
+    });
+
+    it.each(['manuals.jsonl', 'manuals.jsonl.gz'])(
+      'by a kill under a write leaves in %s what is cut off before it goes on',
+      async (name) => {
+        await manuals(2_500);
+        const path = join(folder, name);
+        const asked = Promise.withResolvers<void>();
+        const restore = cutAfter(1, () => (asked.resolve(), new Promise<never>(() => undefined)));
+        const child = startCli(['corpora', 'export', 'manuals', '-o', path], { RERANK_URL: url });
+        await asked.promise;
+        // The next page is asked for when the one before is on the disk, with its place.
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+        restore();
+        await appendFile(`${path}.part`, '{"id":"half a li');
+        expect(await exportTo(path, '--resume')).toMatchObject({ status: 0, stderr: 'Going on behind 1,000 documents.\n' });
+        expect(await documentsIn(path)).toEqual(withoutSeq(documentsOf('manuals')));
+      },
+    );
+
+    it('begins anew without --resume, and with it where there is nothing to go on with', async () => {
+      await manuals(1_500);
+      const path = join(folder, 'manuals.jsonl');
+      const restore = cutAfter(1, refused);
+      await exportTo(path);
+      restore();
+      const anew = await exportTo(path);
+      expect(anew).toMatchObject({ status: 0, stderr: '' });
+      expect(await exportTo(path, '--resume')).toMatchObject({ status: 0, stderr: '' });
+      expect(await documentsIn(path)).toEqual(withoutSeq(documentsOf('manuals')));
+      expect(await readdir(folder)).toEqual(['manuals.jsonl']);
+    });
+
+    it('is not gone on with once the settings have changed, or for another corpus; nor to stdout', async () => {
+      await manuals(1_500);
+      const path = join(folder, 'manuals.jsonl');
+      const restore = cutAfter(1, refused);
+      await exportTo(path);
+      restore();
+      const record = (await api.fleet.documents.findCorpus(MANUALS))!;
+      await api.fleet.documents.updateCorpus({ ...record, settings: { ...record.settings, fields: {} } });
+      expect(await exportTo(path, '--resume')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('was begun of this corpus with other settings. Without --resume the export begins anew.') as string,
+      });
+      await api.fleet.documents.createCorpus(corpusRecord({ tenant: 'default', corpus: 'other' }));
+      const other = await rerank(['corpora', 'export', 'other', '-o', path, '--resume']);
+      expect(other.stderr).toContain('was begun of the corpus manuals.');
+      expect((await rerank(['corpora', 'export', 'manuals', '--resume'])).status).toBe(2);
+    });
   });
 
   it('names a file that cannot be written, and a corpus that there is not', async () => {

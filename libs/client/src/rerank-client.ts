@@ -73,6 +73,14 @@ export interface IngestOptions extends WaitOptions<IngestJobBody> {
 export interface ListDocumentsOptions extends StreamOptions {
   /** Most documents of a page. @defaultValue 1,000, the most that the service gives */
   readonly pageSize?: number | undefined;
+  /** `next` of the page to go on behind. @defaultValue from the beginning */
+  readonly after?: string | undefined;
+}
+
+export interface DocumentPageBody {
+  readonly documents: readonly StoredDocumentBody[];
+  /** Absent on the last. */
+  readonly next?: string;
 }
 
 const MOST_OF_A_PAGE = 1_000;
@@ -172,19 +180,24 @@ export class RerankClient {
    * All documents as they are stored, for keys with the scope `ingest`. Goes on where the service was away for a while. A document that is there from the beginning to
    * the end comes once; of what is written meanwhile some may come.
    */
-  listDocuments(corpus: string, options: ListDocumentsOptions = {}): AsyncGenerator<StoredDocumentBody, void, undefined> {
+  async *listDocuments(corpus: string, options: ListDocumentsOptions = {}): AsyncGenerator<StoredDocumentBody, void, undefined> {
+    for await (const { documents } of this.documentPages(corpus, options)) yield* documents;
+  }
+
+  /** The same by pages: who keeps `next` of a page can go on behind it another time. */
+  documentPages(corpus: string, options: ListDocumentsOptions = {}): AsyncGenerator<DocumentPageBody, void, undefined> {
     const { signal = new AbortController().signal, outageMs = OUTAGE_MS, pageSize = MOST_OF_A_PAGE } = options;
     const transport = this.#transport;
-    let after: string | undefined;
-    const open = async function* (connected: () => void): AsyncGenerator<StoredDocumentBody, void, undefined> {
+    let { after } = options;
+    const open = async function* (connected: () => void): AsyncGenerator<DocumentPageBody, void, undefined> {
       for (;;) {
         const cursor = after === undefined ? '' : `&after=${segment(after)}`;
         const path = `${corpusPath(corpus)}/documents?limit=${pageSize}${cursor}`;
         const page = await transport.send({ method: 'GET', path, answer: ANSWERS.documents, idempotent: true }, { signal });
         connected();
-        after = page.next;
-        yield* page.data;
-        if (!page.has_more || page.next === undefined) return;
+        after = page.has_more ? page.next : undefined;
+        yield { documents: page.data, ...(after === undefined ? {} : { next: after }) };
+        if (after === undefined) return;
       }
     };
     return resumed(open, { signal, outageMs, onRetry: (notice) => transport.noteRetry(notice) });

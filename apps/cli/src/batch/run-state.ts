@@ -57,13 +57,17 @@ export async function readRunState(path: string): Promise<RunState | undefined> 
   }
 }
 
-/** Durable and whole when it resolves, whatever dies when. */
 export async function writeRunState(path: string, state: RunState): Promise<void> {
+  await writeDurably(path, `${JSON.stringify(state)}\n`);
+}
+
+/** Durable and whole when it resolves, whatever dies when. @throws CliError */
+export async function writeDurably(path: string, text: string): Promise<void> {
   const draft = `${path}.new`;
   try {
     const file = await open(draft, 'w', 0o600);
     try {
-      await file.writeFile(`${JSON.stringify(state)}\n`);
+      await file.writeFile(text);
       await file.sync();
     } finally {
       await file.close();
