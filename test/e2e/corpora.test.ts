@@ -62,6 +62,9 @@ describe('a corpus', () => {
     expect(await all('copy')).toEqual([...DOCUMENTS].sort(byId));
     const [{ settings }, copy] = await Promise.all([stack.client.getCorpus('notes'), stack.client.getCorpus('copy')]);
     expect(copy).toMatchObject({ settings, documents: 60 });
+    const again = await rerank('corpora', 'import', path, '--as', 'copy');
+    expect(again.stdout).toMatch(/^60 documents stored in corpus copy, 60 of them unchanged/);
+    expect(await stack.client.getCorpus('copy')).toMatchObject({ documents: 60, passages: copy.passages });
   });
 
   it('is reindexed while it is searched and written to, its API dies, and goes back with all that was written', async () => {

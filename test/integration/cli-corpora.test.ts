@@ -200,8 +200,8 @@ describe('rerank corpora export', () => {
       async (name) => {
         await manuals(2_500);
         const path = join(folder, name);
-        const asked = Promise.withResolvers<void>();
-        const restore = cutAfter(1, () => (asked.resolve(), new Promise<never>(() => undefined)));
+        const asked = Promise.withResolvers<boolean>();
+        const restore = cutAfter(1, () => (asked.resolve(true), new Promise<never>(() => undefined)));
         const child = startCli(['corpora', 'export', 'manuals', '-o', path], { RERANK_URL: url });
         await asked.promise;
         // The next page is asked for when the one before is on the disk, with its place.
