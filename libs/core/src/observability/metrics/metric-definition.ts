@@ -29,8 +29,10 @@ export type MetricDefinitions = Readonly<Record<string, CounterDefinition | Gaug
 
 /** Seconds of what takes from a millisecond to a minute. */
 export const SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
+/** Seconds of work that may take minutes: a slice of a job makes way for calls. */
+export const LONG_SECONDS_BUCKETS = [...SECONDS_BUCKETS, 120, 300] as const;
 /** Seconds of waits that are meant to be about a millisecond. */
-export const SHORT_SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4, 16] as const;
+export const SHORT_SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 4, 16, 64] as const;
 export const RATIO_BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1] as const;
 
 export function counter<const Label extends string = never>(

@@ -1,4 +1,13 @@
-import { counter, gauge, ratios, seconds, sigmas, SHORT_SECONDS_BUCKETS, withExemplars } from './metric-definition.js';
+import {
+  counter,
+  gauge,
+  ratios,
+  seconds,
+  sigmas,
+  LONG_SECONDS_BUCKETS,
+  SHORT_SECONDS_BUCKETS,
+  withExemplars,
+} from './metric-definition.js';
 
 /** What each process says of its own scrapes. */
 const SCRAPES = {
@@ -69,10 +78,12 @@ export const WORKER_METRICS = {
   reindexesInHand: gauge('rerank_fleet_reindexes_in_hand', 'Reindexes that this worker works on.'),
   queueWait: seconds('rerank_fleet_queue_wait_seconds', 'From a task being queued to a worker taking it.', ['kind']),
   taskDuration: withExemplars(
-    seconds('rerank_fleet_task_duration_seconds', 'A task in the hand of a worker. `code` is ok or the code of its error.', [
-      'kind',
-      'code',
-    ]),
+    seconds(
+      'rerank_fleet_task_duration_seconds',
+      'A task in the hand of a worker. `code` is ok or the code of its error.',
+      ['kind', 'code'],
+      LONG_SECONDS_BUCKETS,
+    ),
   ),
   retrieve: seconds('rerank_fleet_retrieve_seconds', 'First-stage retrieval of a search, its query’s embedding included.', ['mode']),
   tokenize: seconds('rerank_fleet_tokenize_seconds', 'Tokenization of all pairs of a request.', ['kind'], SHORT_SECONDS_BUCKETS),
