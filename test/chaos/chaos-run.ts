@@ -5,6 +5,7 @@ import type { ChaosStack } from './chaos-stack.ts';
 import {
   checkDatabase,
   clearAway,
+  collectCollections,
   collectDocuments,
   collectFiles,
   collectJob,
@@ -17,13 +18,15 @@ import { drawFaults, type RunSize } from './fault-schedule.ts';
 import { findViolations, type Violation } from './find-violations.ts';
 import { inflict } from './inflict.ts';
 import type { Observation } from './observation.ts';
-import type { Oracle } from './oracle.ts';
+import { STABLE_CORPUS, type Ask, type Oracle } from './oracle.ts';
+import { LagWatch } from './lag-watch.ts';
 import { ReindexRun, type ReindexPlan } from './reindex-load.ts';
 import { Random } from './random.ts';
-import { drawAsk, syncCall, SyncLoad, type SyncCall } from './sync-load.ts';
+import { drawAsk, drawSearch, syncCall, SyncLoad, type SyncCall } from './sync-load.ts';
 import { watchRecovery, type Recovery } from './watch-recovery.ts';
 
 const PROBES = 4;
+const PROBE_TIMEOUT_MS = 12_000;
 /** A minute until the sweep finds an upload that was never queued, a lock's life and the look for stalled tasks, and some. */
 const RECOVERS_WITHIN_MS = 120_000;
 
@@ -121,7 +124,7 @@ async function observe({
   random,
 }: Finished): Promise<Observation> {
   const client = new RerankClient({ baseUrl: stack.url, timeoutMs: 30_000 });
-  const probes = await Promise.all(Array.from({ length: PROBES }, () => syncCall(stack.url, drawAsk(random, 12), 12_000)));
+  const probes = await probe(stack.url, random);
   const jobs = await Promise.all(batches.map((batch) => collectJob(client, batch)));
   const seenDocuments = await collectDocuments(client, documents);
   const reindexed = reindex === undefined ? undefined : await collectReindex(client, documents.corpus, reindex);
@@ -142,6 +145,16 @@ async function observe({
     keys: await collectKeys(redis),
     strangers: await collectStrangers(stack),
     files: await collectFiles(stack),
+    collections: collectCollections(stack, [STABLE_CORPUS]),
     integrity: checkDatabase(stack),
   };
+}
+
+/** Calls at once, one of them a search. */
+async function probe(url: string, random: Random): Promise<readonly SyncCall[]> {
+  const lag = new LagWatch(() => url);
+  const asks = [drawSearch(random), ...Array.from({ length: PROBES - 1 }, (): Ask => drawAsk(random, 12))];
+  const calls = await Promise.all(asks.map((ask) => syncCall(url, ask, { timeoutMs: PROBE_TIMEOUT_MS, lag })));
+  await lag.stop();
+  return calls;
 }

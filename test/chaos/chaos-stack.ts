@@ -9,8 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { isAlive, processesOf, testCacheDirectory, testEnvironment, until } from '../support/stack.ts';
 import { writeTinyModel } from '../support/tiny-models/index.ts';
-import { ROLES, type Role } from './fault-schedule.ts';
-import { RedisLink } from './redis-link.ts';
+import { ROLES, type Role, type StoreKind } from './fault-schedule.ts';
+import { MemoryQdrant } from './memory-qdrant.ts';
+import { TcpLink } from './tcp-link.ts';
 
 const program = (name: string): string => fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
 
@@ -20,6 +21,8 @@ const READY_WITHIN_MS = 60_000;
 /** As a service manager that always restarts. */
 const RESTART_PAUSE_MS = 200;
 const GONE_WITHIN_MS = 10_000;
+/** Shorter than the longest fault, so that it is met. */
+const QDRANT_TIMEOUT_MS = 1_500;
 
 interface Told {
   readonly url: string;
@@ -34,7 +37,9 @@ export class ChaosStack {
   /** Its mark in the environment of every process of the stack. */
   readonly root: string;
   readonly stateDirectory: string;
-  readonly links: ReadonlyMap<Role, RedisLink>;
+  readonly links: ReadonlyMap<Role, TcpLink>;
+  /** Undefined where corpora are in the embedded store. */
+  readonly qdrant: MemoryQdrant | undefined;
   url = '';
   #redisUrl = '';
   #supervisor: ChildProcess | undefined;
@@ -44,8 +49,9 @@ export class ChaosStack {
   /** Processes that outlived a supervisor, and starts after a kill that failed. */
   readonly outlived: string[] = [];
 
-  private constructor(root: string, links: ReadonlyMap<Role, RedisLink>) {
+  private constructor(root: string, links: ReadonlyMap<Role, TcpLink>, qdrant: MemoryQdrant | undefined) {
     this.root = root;
+    this.qdrant = qdrant;
     this.stateDirectory = join(root, 'state');
     this.links = links;
     process.once('exit', this.#removeFolder);
@@ -53,15 +59,15 @@ export class ChaosStack {
 
   readonly #removeFolder = (): void => rmSync(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 
-  static async start(): Promise<ChaosStack> {
+  static async start(store: StoreKind = 'embedded'): Promise<ChaosStack> {
     const root = await mkdtemp(join(tmpdir(), 'rerank-chaos-'));
     await mkdir(join(root, 'control'));
     await writeTinyModel(join(root, 'models', 'tiny-reranker'), { kind: 'cross-encoder', layout: 'bert' });
     await writeTinyModel(join(root, 'models', 'tiny-embedder'), { kind: 'embedder', layout: 'bert' });
     const redisPort = (): number => Number(readFileSync(join(root, 'state', 'redis', 'port'), 'utf8'));
-    const links = new Map<Role, RedisLink>();
-    for (const role of ROLES) links.set(role, await RedisLink.start(redisPort));
-    const stack = new ChaosStack(root, links);
+    const links = new Map<Role, TcpLink>();
+    for (const role of ROLES) links.set(role, await TcpLink.start(redisPort));
+    const stack = new ChaosStack(root, links, store === 'qdrant' ? await MemoryQdrant.start() : undefined);
     try {
       await stack.#launch();
     } catch (error) {
@@ -130,6 +136,7 @@ export class ChaosStack {
       CHAOS_FOLDER: join(this.root, 'control'),
       CHAOS_ROLES: JSON.stringify(ports),
       CHAOS_FIRST_OPS_PORT: String(FIRST_OPS_PORT),
+      ...(this.qdrant === undefined ? {} : { QDRANT_URL: this.qdrant.url, QDRANT_TIMEOUT_MS: String(QDRANT_TIMEOUT_MS) }),
     });
     const child = fork(program('supervisor'), [JSON.stringify(options)], {
       env,
@@ -192,6 +199,7 @@ export class ChaosStack {
     const left = await running();
     for (const pid of left) process.kill(pid, 'SIGKILL');
     for (const link of this.links.values()) await link.stop();
+    await this.qdrant?.stop();
     process.off('exit', this.#removeFolder);
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     return left;

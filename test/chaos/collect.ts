@@ -122,7 +122,16 @@ export async function collectFiles(stack: ChaosStack): Promise<string[]> {
   return [...faults, ...names.filter((name) => !STATE_FILES.test(name))];
 }
 
+/** Names of collections in Qdrant that are of no corpus in `corpora`. */
+export function collectCollections({ qdrant }: ChaosStack, corpora: readonly string[]): string[] {
+  const isOwn = (name: string): boolean =>
+    name === 'rf_corpora' ||
+    corpora.some((corpus) => [`rf_docs__default__${corpus}__`, `rf__default__${corpus}__`].some((start) => name.startsWith(start)));
+  return (qdrant?.collectionNames() ?? []).filter((name) => !isOwn(name));
+}
+
 export function checkDatabase(stack: ChaosStack): string {
+  if (stack.qdrant !== undefined) return 'ok';
   const database = new DatabaseSync(join(stack.stateDirectory, 'store', 'embedded.sqlite'), { readOnly: true, timeout: 10_000 });
   try {
     return String(database.prepare('PRAGMA integrity_check').get()?.['integrity_check']);

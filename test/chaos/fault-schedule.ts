@@ -4,6 +4,11 @@ export const ROLES = ['api', 'worker-1', 'worker-2'] as const;
 export type Role = (typeof ROLES)[number];
 const WORKERS = ['worker-1', 'worker-2'] as const;
 
+/** Where a run's corpora are. */
+export type StoreKind = 'embedded' | 'qdrant';
+
+export const storeOf = (seed: number): StoreKind => (seed % 4 === 0 ? 'qdrant' : 'embedded');
+
 interface Timed {
   /** Milliseconds from the start of the faults. */
   readonly atMs: number;
@@ -19,9 +24,13 @@ export type Fault =
   | (Lasting & { readonly kind: 'pause-redis' | 'lock-database' })
   | (Lasting & { readonly kind: 'cut' | 'blackhole' | 'half-open'; readonly role: Role })
   | (Lasting & { readonly kind: 'slow'; readonly role: Role; readonly latencyMs: number })
-  | (Lasting & { readonly kind: 'clock-jump'; readonly role: Role; readonly byMs: number });
+  | (Lasting & { readonly kind: 'clock-jump'; readonly role: Role; readonly byMs: number })
+  | (Lasting & { readonly kind: 'qdrant-away'; readonly how: (typeof WAYS_TO_GO)[number] })
+  | (Lasting & { readonly kind: 'qdrant-slow'; readonly latencyMs: number });
 
 export type FaultKind = Fault['kind'];
+
+const WAYS_TO_GO = ['cut', 'blackhole', 'half-open'] as const;
 
 /** How often each is drawn, against the others. */
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {
@@ -37,8 +46,16 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'half-open': 2,
   slow: 2,
   'clock-jump': 2,
+  'qdrant-away': 5,
+  'qdrant-slow': 2,
 };
 export const FAULT_KINDS = Object.keys(WEIGHTS) as readonly FaultKind[];
+
+const OF_QDRANT: readonly FaultKind[] = ['qdrant-away', 'qdrant-slow'];
+const KINDS_OF: Readonly<Record<StoreKind, readonly FaultKind[]>> = {
+  embedded: FAULT_KINDS.filter((kind) => !OF_QDRANT.includes(kind)),
+  qdrant: FAULT_KINDS.filter((kind) => kind !== 'lock-database'),
+};
 
 export interface RunSize {
   readonly name: 'short' | 'long';
@@ -83,17 +100,17 @@ export const SIZES: Readonly<Record<RunSize['name'], RunSize>> = {
   },
 };
 
-function drawKind(random: Random): FaultKind {
-  let left = random.next() * FAULT_KINDS.reduce((sum, kind) => sum + WEIGHTS[kind], 0);
-  for (const kind of FAULT_KINDS) {
+function drawKind(random: Random, kinds: readonly FaultKind[]): FaultKind {
+  let left = random.next() * kinds.reduce((sum, kind) => sum + WEIGHTS[kind], 0);
+  for (const kind of kinds) {
     left -= WEIGHTS[kind];
     if (left < 0) return kind;
   }
-  return FAULT_KINDS[0]!;
+  return kinds[0]!;
 }
 
-function drawFault(random: Random, { windowMs, longestMs }: RunSize): Fault {
-  const kind = drawKind(random);
+function drawFault(random: Random, { windowMs, longestMs }: RunSize, kinds: readonly FaultKind[]): Fault {
+  const kind = drawKind(random, kinds);
   const atMs = random.whole(100, windowMs);
   const durationMs = random.whole(100, longestMs);
   switch (kind) {
@@ -117,14 +134,20 @@ function drawFault(random: Random, { windowMs, longestMs }: RunSize): Fault {
       const byMs = random.pick([-1, 1]) * random.pick([1_000, 10_000, 60_000, 3_600_000]);
       return { kind, atMs, durationMs, role: random.pick(ROLES), byMs };
     }
+    case 'qdrant-away':
+      return { kind, atMs, durationMs, how: random.pick(WAYS_TO_GO) };
+    case 'qdrant-slow':
+      return { kind, atMs, durationMs, latencyMs: random.whole(5, 150) };
   }
 }
 
-/** The faults of a run, in order of time. The same seed and size draw the same. */
+/** The faults of a run, in order of time. The same seed and size draw the same. In each run on Qdrant it goes away at least once, or is slow. */
 export function drawFaults(seed: number, size: RunSize): readonly Fault[] {
   const random = new Random(seed);
   const count = random.whole(size.fewestFaults, size.mostFaults);
-  return Array.from({ length: count }, () => drawFault(random, size)).toSorted((a, b) => a.atMs - b.atMs);
+  const store = storeOf(seed);
+  const kinds = (number: number): readonly FaultKind[] => (store === 'qdrant' && number === 0 ? OF_QDRANT : KINDS_OF[store]);
+  return Array.from({ length: count }, (_, number) => drawFault(random, size, kinds(number))).toSorted((a, b) => a.atMs - b.atMs);
 }
 
 /** When the last of them is over. */
@@ -135,7 +158,8 @@ export function endOf(faults: readonly Fault[]): number {
 export function describeFault(fault: Fault): string {
   const role = 'role' in fault ? ` ${fault.role}` : '';
   const lasts = 'durationMs' in fault ? ` for ${fault.durationMs} ms` : '';
-  const latency = fault.kind === 'slow' ? `, ${fault.latencyMs} ms a packet` : '';
+  const latency = fault.kind === 'slow' || fault.kind === 'qdrant-slow' ? `, ${fault.latencyMs} ms a packet` : '';
   const jump = fault.kind === 'clock-jump' ? ` by ${fault.byMs} ms` : '';
-  return `+${fault.atMs} ms ${fault.kind}${role}${jump}${lasts}${latency}`;
+  const how = fault.kind === 'qdrant-away' ? ` (${fault.how})` : '';
+  return `+${fault.atMs} ms ${fault.kind}${how}${role}${jump}${lasts}${latency}`;
 }

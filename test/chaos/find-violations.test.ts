@@ -14,7 +14,7 @@ const KILLS = [
 
 const resultsOf = (ask: Ask) => ({ results: expectedOf(ORACLE, ask).map(([index, relevance_score]) => ({ index, relevance_score })) });
 
-const call = (outcome: SyncCall['outcome']): SyncCall => ({ ask: ASK, timeoutMs: 1_000, tookMs: 10, outcome });
+const call = (outcome: SyncCall['outcome']): SyncCall => ({ ask: ASK, timeoutMs: 1_000, tookMs: 10, lagMs: 0, outcome });
 const answered = (status: number, body: unknown): SyncCall => call({ kind: 'answered', status, body });
 const GOOD_CALL = answered(200, resultsOf(ASK));
 
@@ -65,6 +65,7 @@ function observation(changes: Partial<Observation> = {}): Observation {
     keys: [{ name: '{rf}:seq', size: 1 }],
     strangers: [],
     files: [],
+    collections: [],
     integrity: 'ok',
     ...changes,
   };
@@ -80,6 +81,8 @@ describe('findViolations', () => {
 
   it.each([
     ['silence', call({ kind: 'silent' }), 'a call is answered by its deadline'],
+    ['a late answer', { ...GOOD_CALL, tookMs: 1_260 }, 'a call is answered by its deadline'],
+    ['an answer that is later than the machine', { ...GOOD_CALL, tookMs: 1_760, lagMs: 500 }, 'a call is answered by its deadline'],
     ['a connection that broke though the API lived', call({ kind: 'broken', why: 'reset' }), 'a connection breaks only with the API'],
     ['an error without a code', answered(500, 'oops'), 'an error is clear and has its cause'],
     ['an error that nothing explains', answered(503, { code: 'queue_unavailable' }), 'an error is clear and has its cause'],
@@ -91,6 +94,10 @@ describe('findViolations', () => {
     ['another order', answered(200, { results: resultsOf(ASK).results.toReversed() }), 'outputs equal those without faults'],
   ])('finds %s', (_, planted, rule) => {
     expect(rulesOf({ calls: [GOOD_CALL, planted] })).toEqual([rule]);
+  });
+
+  it('takes an answer for timely that was no later than everything the machine did', () => {
+    expect(rulesOf({ calls: [{ ...GOOD_CALL, tookMs: 1_740, lagMs: 500 }] })).toEqual([]);
   });
 
   it('takes an error for clear where a fault explains it, and a task that lost two workers for given up', () => {
@@ -178,6 +185,7 @@ describe('findViolations', () => {
     ['a dead letter', { deadLetters: ['ingest 1'] }, 'no task is given up'],
     ['a process', { strangers: ['17: node'] }, 'no process is left'],
     ['a file', { files: ['blobs/x'] }, 'no file is left'],
+    ['a collection', { collections: ['rf__default__gone__v1'] }, 'no collection is left'],
     ['a damaged database', { integrity: 'row 3 missing from index' }, 'the database is whole'],
     [
       'a reindex that failed',

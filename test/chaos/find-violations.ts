@@ -13,6 +13,9 @@ export interface Violation {
   readonly detail: string;
 }
 
+/** Beyond a call's deadline, and beyond what the machine was late with everything. */
+const ANSWER_GRACE_MS = 250;
+
 const PASSING: ReadonlySet<string> = new Set([
   'queue_unavailable',
   'model_unavailable',
@@ -58,6 +61,7 @@ export function findViolations(seen: Observation): readonly Violation[] {
     ...of('no key is left', faultsOfKeys(seen.keys)),
     ...of('no process is left', seen.strangers),
     ...of('no file is left', seen.files),
+    ...of('no collection is left', seen.collections),
     ...of('the database is whole', seen.integrity === 'ok' ? [] : [seen.integrity]),
   ];
 }
@@ -66,9 +70,10 @@ function notServed({ outcome }: SyncCall): Violation {
   return { rule: 'calls are served after the recovery', detail: JSON.stringify(outcome) };
 }
 
-function faultsOfCall({ ask, outcome, timeoutMs, tookMs }: SyncCall, faults: readonly Fault[], oracle: Oracle): Violation[] {
-  const detail = `${ask.kind} with ${timeoutMs} ms, after ${Math.round(tookMs)} ms: ${JSON.stringify(outcome).slice(0, 300)}`;
-  if (outcome.kind === 'silent') return [{ rule: 'a call is answered by its deadline', detail }];
+function faultsOfCall({ ask, outcome, timeoutMs, tookMs, lagMs }: SyncCall, faults: readonly Fault[], oracle: Oracle): Violation[] {
+  const detail = `${ask.kind} with ${timeoutMs} ms, after ${Math.round(tookMs)} ms (${Math.round(lagMs)} ms lag): ${JSON.stringify(outcome).slice(0, 300)}`;
+  if (outcome.kind === 'silent' || (outcome.kind === 'answered' && tookMs > timeoutMs + ANSWER_GRACE_MS + lagMs))
+    return [{ rule: 'a call is answered by its deadline', detail }];
   if (outcome.kind === 'broken') return apiDied(faults) ? [] : [{ rule: 'a connection breaks only with the API', detail }];
   if (outcome.status === 200) {
     const expected = expectedOf(oracle, ask);

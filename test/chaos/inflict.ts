@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/stack.ts';
 import type { ChaosStack } from './chaos-stack.ts';
 import type { Fault } from './fault-schedule.ts';
+import type { LinkState, TcpLink } from './tcp-link.ts';
 
 /** Does harm to a stack as a fault says; resolves when the fault is over. */
 export async function inflict(stack: ChaosStack, fault: Fault): Promise<void> {
@@ -34,17 +35,28 @@ export async function inflict(stack: ChaosStack, fault: Fault): Promise<void> {
     case 'blackhole':
     case 'half-open':
     case 'slow': {
-      const link = stack.links.get(fault.role)!;
-      link.enter(fault.kind === 'slow' ? { kind: 'slow', latencyMs: fault.latencyMs } : { kind: fault.kind });
-      await sleep(fault.durationMs);
-      link.enter({ kind: 'open' });
+      const state: LinkState = fault.kind === 'slow' ? { kind: 'slow', latencyMs: fault.latencyMs } : { kind: fault.kind };
+      await harm(stack.links.get(fault.role), state, fault.durationMs);
       break;
     }
+    case 'qdrant-away':
+      await harm(stack.qdrant?.link, { kind: fault.how }, fault.durationMs);
+      break;
+    case 'qdrant-slow':
+      await harm(stack.qdrant?.link, { kind: 'slow', latencyMs: fault.latencyMs }, fault.durationMs);
+      break;
     case 'clock-jump':
       await setClock(stack, fault.role, fault.byMs);
       await sleep(fault.durationMs);
       await setClock(stack, fault.role, undefined);
   }
+}
+
+async function harm(link: TcpLink | undefined, state: LinkState, durationMs: number): Promise<void> {
+  if (link === undefined) throw new Error('The stack has no such line.');
+  link.enter(state);
+  await sleep(durationMs);
+  link.enter({ kind: 'open' });
 }
 
 /** What is not running, as it is being started again, cannot be killed. */

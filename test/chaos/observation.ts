@@ -67,6 +67,8 @@ export interface Observation {
   readonly strangers: readonly string[];
   /** Files that are left when all jobs have been deleted and all that crashes leave has been cleared away. */
   readonly files: readonly string[];
-  /** What SQLite says of the embedded database. */
+  /** Of Qdrant, that belong to no corpus of the stack. Empty on the embedded store. */
+  readonly collections: readonly string[];
+  /** What SQLite says of the embedded database; `ok` where there is none. */
   readonly integrity: string;
 }

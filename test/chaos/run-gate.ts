@@ -1,6 +1,6 @@
 import { ChaosStack } from './chaos-stack.ts';
 import { chaosRun, type RunResult } from './chaos-run.ts';
-import { describeFault, drawFaults, type RunSize } from './fault-schedule.ts';
+import { describeFault, drawFaults, storeOf, type RunSize, type StoreKind } from './fault-schedule.ts';
 import type { Violation } from './find-violations.ts';
 import { askOracle, type Oracle } from './oracle.ts';
 
@@ -34,7 +34,10 @@ export async function runGate(options: GateOptions): Promise<readonly GateRun[]>
   const left = [...options.seeds];
   const runs: GateRun[] = [];
   const endsAt = performance.now() + (options.withinMs ?? Infinity);
-  const take = (): number | undefined => (performance.now() < endsAt ? left.shift() : undefined);
+  const take = (store?: StoreKind): number | undefined => {
+    const next = left.findIndex((seed) => store === undefined || storeOf(seed) === store);
+    return next === -1 || performance.now() >= endsAt ? undefined : left.splice(next, 1)[0];
+  };
   const lane = async (): Promise<void> => {
     for (let seed = take(); seed !== undefined; seed = take()) runs.push(...(await runOnOneStack(seed, take, options)));
   };
@@ -42,13 +45,14 @@ export async function runGate(options: GateOptions): Promise<readonly GateRun[]>
   return runs.toSorted((a, b) => a.seed - b.seed);
 }
 
-async function runOnOneStack(first: number, take: () => number | undefined, options: GateOptions): Promise<GateRun[]> {
+async function runOnOneStack(first: number, take: (store: StoreKind) => number | undefined, options: GateOptions): Promise<GateRun[]> {
   const runs: GateRun[] = [];
-  const stack = await ChaosStack.start();
+  const store = storeOf(first);
+  const stack = await ChaosStack.start(store);
   let log = '';
   try {
     const oracle = await askOracle(stack.url);
-    for (let seed: number | undefined = first; seed !== undefined; seed = runs.length < options.runsPerStack ? take() : undefined) {
+    for (let seed: number | undefined = first; seed !== undefined; seed = runs.length < options.runsPerStack ? take(store) : undefined) {
       const run = await runOnce(stack, oracle, { seed, size: options.size, before: runs.map((done) => done.seed) });
       runs.push(run);
       options.onRun?.(run);

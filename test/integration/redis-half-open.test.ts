@@ -2,13 +2,13 @@ import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection
 import { Subscription } from '@rerank-fleet/core/adapters/redis/subscription';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RedisLink } from '../chaos/redis-link.ts';
+import { TcpLink } from '../chaos/tcp-link.ts';
 import { RedisServer } from '../support/redis-server.js';
 
 const WITHIN = { timeout: 20_000 };
 
 let server: RedisServer;
-let link: RedisLink;
+let link: TcpLink;
 let redis: Awaited<ReturnType<typeof connectRedis>>;
 let url: string;
 const closers: (() => unknown)[] = [];
@@ -16,7 +16,7 @@ const closers: (() => unknown)[] = [];
 beforeAll(async () => {
   server = await RedisServer.start();
   const { port } = new URL(server.url);
-  link = await RedisLink.start(() => Number(port));
+  link = await TcpLink.start(() => Number(port));
   url = `redis://127.0.0.1:${link.port}`;
   redis = await connectRedis(server.url, { role: 'consumer', name: 'test' });
 });

@@ -65,6 +65,10 @@ export class ReplayCollections {
   private readonly collections = new Map<string, Collection>();
   private readonly aliases = new Map<string, string>();
 
+  names(): readonly string[] {
+    return [...this.collections.keys()];
+  }
+
   answer(method: string, segments: readonly string[], body: unknown): Reply {
     const [, name = '', ...rest] = segments;
     if (name === 'aliases') return this.changeAliases((body as { actions: readonly Action[] }).actions);

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RedisLink } from './redis-link.ts';
+import { TcpLink } from './tcp-link.ts';
 
 let server: Server;
-let link: RedisLink;
+let link: TcpLink;
 let accepted: Socket[];
 const clients: Socket[] = [];
 
@@ -18,7 +18,7 @@ beforeEach(async () => {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  link = await RedisLink.start(() => port);
+  link = await TcpLink.start(() => port);
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
@@ -45,7 +45,7 @@ async function open(): Promise<Client> {
 
 const expectHeard = (client: Client, text: string): Promise<void> => expect.poll(client.text, { interval: 5 }).toBe(text);
 
-describe('RedisLink', () => {
+describe('TcpLink', () => {
   it('carries both ways, in order, also from slow to quick', async () => {
     const client = await open();
     link.enter({ kind: 'slow', latencyMs: 80 });

@@ -8,12 +8,12 @@ export type LinkState =
 interface Line {
   readonly near: Socket;
   far: Socket | undefined;
-  /** Redis has gone from it, and the process does not know. */
+  /** Its other end has gone, and the process does not know. */
   deaf: boolean;
 }
 
-/** A process' way to Redis: a TCP proxy on a port of its own that can be harmed. */
-export class RedisLink {
+/** The way to a server: a TCP proxy on a port of its own that can be harmed. */
+export class TcpLink {
   #state: LinkState = { kind: 'open' };
   readonly #lines = new Set<Line>();
   readonly #queue: { readonly work: () => void; readonly dueAt: number }[] = [];
@@ -26,9 +26,9 @@ export class RedisLink {
     this.#targetPort = targetPort;
   }
 
-  /** `targetPort` is asked at each new connection: a restarted Redis may have another. */
-  static async start(targetPort: () => number): Promise<RedisLink> {
-    const link = new RedisLink(targetPort);
+  /** `targetPort` is asked at each new connection: a restarted server may have another. */
+  static async start(targetPort: () => number): Promise<TcpLink> {
+    const link = new TcpLink(targetPort);
     link.#server.listen(0, '127.0.0.1');
     await once(link.#server, 'listening');
     return link;
