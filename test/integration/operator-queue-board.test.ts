@@ -50,7 +50,10 @@ describe('Bull Board', () => {
     expect(page.headers.get('x-frame-options')).toBe('DENY');
     const assets = [...html.matchAll(/(?:src|href)="(static\/[^"]+)"/g)].map((match) => match[1]!);
     expect(assets.length).toBeGreaterThan(3);
-    for (const asset of assets) expect((await visit(`/${asset}`)).status, asset).toBe(200);
+    const missing = (await Promise.all(assets.map(async (asset) => [asset, (await visit(`/${asset}`)).status]))).filter(
+      ([, status]) => status !== 200,
+    );
+    expect(missing).toEqual([]);
     expect((await visit('/queue/sync-default')).status).toBe(200);
   });
 
@@ -84,17 +87,17 @@ describe('Bull Board', () => {
     await start({ QUEUE_BOARD: 'read-write' });
     const isPaused = async () => (await queues()).find(({ name }) => name === 'sync-default')?.isPaused;
     for (const foreign of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'https://evil.com' }])
-      expect((await put('/api/queues/sync-default/pause', foreign)).status, JSON.stringify(foreign)).toBe(403);
+      expect((await put('/api/queues/sync-default/pause', foreign)).status).toBe(403);
     expect(await isPaused()).toBe(false);
     expect((await put('/api/queues/sync-default/pause', { 'sec-fetch-site': 'same-origin' })).status).toBe(200);
     expect(await isPaused()).toBe(true);
-    expect((await api.get('/v1/admin/queues')).body).toMatchObject({
-      data: expect.arrayContaining([expect.objectContaining({ paused: true })]),
-    });
+    expect(JSON.stringify((await api.get('/v1/admin/queues')).body)).toMatch(
+      /"name":"sync-default","kind":"sync","pool":"default","paused":true/,
+    );
     expect((await put('/api/queues/sync-default/resume', { origin: api.url })).status).toBe(200);
     expect(await isPaused()).toBe(false);
     for (const path of ['empty', 'obliterate', 'concurrency', 'clean/wait'])
-      expect((await put(`/api/queues/batch-default/${path}`)).status, path).toBe(403);
+      expect((await put(`/api/queues/batch-default/${path}`)).status).toBe(403);
     expect((await visit('/api/queues/batch-default/add', { authorization: basic(OPERATOR) }, 'POST')).status).toBe(403);
   });
 

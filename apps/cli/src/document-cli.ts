@@ -16,6 +16,7 @@ npx rerank batch queries.jsonl -o results.jsonl --corpus manuals   # thousands o
 npx rerank reindex start manuals --max-tokens 128 --watch           # a new index beside the old one, without downtime
 npx rerank corpora export manuals -o manuals.jsonl.gz       # and 'rerank corpora import' anywhere else
 npx rerank status
+npx rerank admin queues                                     # queues, dead letters and keys, for operators
 npx rerank bench --svg curve.svg                            # speed of the model on this machine, by batch size and split of the cores
 npx rerank exits fit --corpus manuals                       # what lets pairs leave the model early, on texts of your own
 \`\`\`

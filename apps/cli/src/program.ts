@@ -4,6 +4,7 @@ import { RerankClient } from '@rerank-fleet/client';
 import { Command, CommanderError } from 'commander';
 import { resolveConnection } from './cli-config.js';
 import { commonOptions } from './client-command.js';
+import { registerAdminCommand } from './commands/admin.js';
 import { registerBatchCommand } from './commands/batch.js';
 import { registerBenchCommand } from './commands/bench.js';
 import { registerCorporaCommand } from './commands/corpora.js';
@@ -60,6 +61,7 @@ export function buildProgram(): Command {
   registerReindexCommand(program);
   registerModelsCommand(program);
   registerStatusCommand(program);
+  registerAdminCommand(program);
   registerBenchCommand(program);
   registerExitsCommand(program);
   registerSetupCommand(program);

@@ -18,6 +18,7 @@ import type {
   WorkerBody,
 } from '@rerank-fleet/core/contracts';
 import type { z } from 'zod';
+import { AdminCalls } from './admin-calls.js';
 import { ANSWERS } from './answer-schemas.js';
 import { HttpTransport, type CallOptions, type RetryNotice } from './http-transport.js';
 import { JobCalls } from './job-calls.js';
@@ -98,6 +99,7 @@ const ANSWER_GRACE_MS = 5_000;
 export class RerankClient {
   readonly baseUrl: string;
   readonly reindexes: ReindexCalls;
+  readonly admin: AdminCalls;
   readonly #transport: HttpTransport;
   readonly #jobs: JobCalls;
 
@@ -108,6 +110,7 @@ export class RerankClient {
     this.#transport = new HttpTransport({ baseUrl: this.baseUrl, apiKey, fetch: call, timeoutMs, retries, onRetry });
     this.#jobs = new JobCalls(this.#transport);
     this.reindexes = new ReindexCalls(this.#transport);
+    this.admin = new AdminCalls(this.#transport);
   }
 
   /** Orders documents by their relevance to a query. */
