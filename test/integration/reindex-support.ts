@@ -175,8 +175,12 @@ export class ReindexRig {
     await this.#change(corpus, { op: 'delete', ...(corpusId === undefined ? {} : { corpus_id: corpusId }) }, keeper);
   }
 
-  /** Resolves when they are in the record and in every version. */
-  async upload(corpus: string, documents: readonly Document[]): Promise<void> {
+  /**
+   * Resolves when they are in the record and in every version.
+   *
+   * @param faulty ids of those that the embedder cannot take
+   */
+  async upload(corpus: string, documents: readonly Document[], faulty: readonly string[] = []): Promise<void> {
     const { corpusId } = await this.record(corpus);
     const upload = this.#jobs.begin({ ...this.ref(corpus), corpusId });
     for (const [index, document] of documents.entries()) await upload.add({ line: index + 1, document });
@@ -185,10 +189,12 @@ export class ReindexRig {
       return Promise.resolve(this.#seq - count);
     });
     const handler = ingestTask({ ...this.parts(), jobs: this.#jobs });
+    const errors: (string | undefined)[] = [];
     for (const slice of job.slices.keys()) {
       const outcome = await handler({ kind: 'ingest', job_id: job.id, slice }, this.#context());
-      expect(outcome).toMatchObject({ errors: [] });
+      errors.push(...outcome.errors.map(({ document_id: id }) => id));
     }
+    expect(errors).toEqual(faulty);
   }
 
   async deleteDocuments(corpus: string, ids: readonly string[]): Promise<void> {

@@ -24,6 +24,19 @@ async function promotedDump(corpus: string): Promise<DumpedPassage[]> {
   return unnumbered(rig.dump(versions.find(({ version }) => version === promotedVersion)!));
 }
 
+describe('an upload', () => {
+  it('of a text that cannot be embedded leaves the earlier text of its document in no search, and a better one comes', async () => {
+    await rig.makeCorpus('spoilt', documentsFor(3), another());
+    const spoilt = { ...documentsFor(1)[0]!, text: `A ${TINY_FAULTS.throws} tree.` };
+    await rig.upload('spoilt', [spoilt, ...documentsFor(2, 1)], ['d0000']);
+    const found = async () => (await rig.search('spoilt', 'apple 0')).results.map(({ document_id: id }) => id).sort();
+    expect(await found()).toEqual(['d0001', 'd0002']);
+    expect((await rig.documents.findDocument(await rig.record('spoilt'), 'd0000'))?.text).toBe(spoilt.text);
+    await rig.upload('spoilt', documentsFor(1));
+    expect(await found()).toEqual(['d0000', 'd0001', 'd0002']);
+  });
+});
+
 describe('a reindex', () => {
   it('builds with another embedder and other passages what a new corpus of these settings would be, and promotes it', async () => {
     await rig.makeCorpus('whole', documentsFor(60));

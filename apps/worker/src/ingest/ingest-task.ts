@@ -96,6 +96,9 @@ async function indexRows(
       await parts.candidates.writeDocuments(version, await alone(() => index([row.document])));
     } catch (error) {
       if (!isFaultOfText(error)) throw error;
+      const { id, seq } = row.document;
+      // Nothing is better than what an earlier text of the document left there; a later write still passes.
+      await parts.candidates.deleteDocuments(version, [id], seq - 1);
       errors.push(rowError(row, error));
     }
   }
