@@ -107,7 +107,10 @@ function parseBodies(instance: FastifyInstance, { http: { maxBodyBytes }, bodies
 }
 
 const notJson = (): RerankError =>
-  new RerankError('unsupported_media_type', 'Send JSON, with the header "Content-Type: application/json".');
+  new RerankError(
+    'unsupported_media_type',
+    'Send JSON, with the header "Content-Type: application/json"; documents and jobs may come as NDJSON, "application/x-ndjson", too.',
+  );
 
 /** A body is in hand until its request has been answered, or nobody waits for the answer. */
 function holdBodies(instance: FastifyInstance): (request: FastifyRequest, body: BodyInHand) => BodyInHand {
