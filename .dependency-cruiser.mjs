@@ -123,6 +123,7 @@ export default {
     ),
     only('prom-client-in-observability', ['^libs/core/src/observability/'], vendor('prom-client'), 'Metrics are defined in one place.'),
     only('nest-in-the-api', ['^apps/api/'], vendor('(@nestjs/[^/]+|fastify|@fastify/[^/]+)'), 'The worker and the CLI are plain programs.'),
+    only('bull-board-in-its-file', ['^apps/api/src/admin/queue-board'], vendor('@bull-board/[^/]+'), 'It is loaded where it is wanted.'),
     {
       name: 'adapters-wired-at-the-roots',
       severity: 'error',

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisServer } from '../support/redis-server.js';
+import { announce } from './jobs-support.js';
 import { OPERATOR, OperatedApi, SEARCHER } from './operator-support.js';
 
 let redis: RedisServer;
@@ -84,6 +85,24 @@ describe('POST /v1/admin/keys', () => {
     expect(kept.flat().join('\n')).toContain(id);
     expect(kept.flat().join('\n')).not.toContain(key);
     expect(names.filter((name) => !name.startsWith('{rf}'))).toEqual([]);
+  });
+});
+
+describe('a key with sync_tokens', () => {
+  it('lets a call in while the calls of its tenant have no more tokens than that', async () => {
+    await announce(redis);
+    const api = await start();
+    const { key } = await create(api, { tenant: 'default', sync_tokens: 1_000 });
+    const call = { query: 'q', documents: Array.from({ length: 20 }, () => 'x'.repeat(1_000)), timeout_ms: 300 };
+    const refused = await api.post('/v1/rerank', call, key);
+    expect(refused).toMatchObject({ status: 413, body: { code: 'payload_too_large' } });
+    expect(String(refused.body['detail'])).toContain('sync_tokens');
+    const small = await api.post('/v1/rerank', { ...call, documents: ['a'] }, key);
+    expect(small.headers.get('x-ratelimit-limit-tokens')).toBe('1000');
+    // With another key of the tenant it is let in, and nobody does it.
+    const admitted = await api.post('/v1/rerank', call, SEARCHER);
+    expect(admitted.status).toBe(504);
+    expect(admitted.headers.get('x-ratelimit-limit-tokens')).toBe('2000000');
   });
 });
 

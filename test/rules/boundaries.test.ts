@@ -79,6 +79,7 @@ const PLANTED: readonly (readonly [rule: string, what: string, files: PlantedFil
   ['opentelemetry-in-tracing', 'OpenTelemetry in a step of the pipeline', { 'apps/worker/src/ops/a.ts': importing('@opentelemetry/api') }],
   ['prom-client-in-observability', 'prom-client in the worker', { 'apps/worker/src/ops/a.ts': importing('prom-client') }],
   ['nest-in-the-api', 'Nest in the worker', { 'apps/worker/src/main.ts': importing('@nestjs/common') }],
+  ['bull-board-in-its-file', 'Bull Board in a service', { 'apps/api/src/admin/queues.service.ts': importing('@bull-board/api') }],
   [
     'adapters-wired-at-the-roots',
     'an adapter in a controller',

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryApiKeys } from '../../../../test/support/api-fakes.js';
+import { ApiKeyRing } from '../auth/api-key-ring.js';
+import { StoredKeys } from '../auth/stored-keys.js';
+import { KeysService } from './keys.service.js';
+
+const CONFIGURED = [{ key: 'a-key-of-sixteen-chars', tenant: 'globex', scopes: ['search' as const] }];
+
+async function start(configured: ConstructorParameters<typeof ApiKeyRing>[0] = CONFIGURED) {
+  const clock = { now: 1_000_000 };
+  const now = () => clock.now;
+  const store = new MemoryApiKeys();
+  const remembered = await StoredKeys.open({ store, now });
+  remembered.close();
+  const ring = new ApiKeyRing(configured, remembered);
+  return { clock, ring, service: new KeysService({ store, remembered, ring, now }) };
+}
+
+describe(KeysService, () => {
+  it('lists a key as expired when its time is over, and refuses it', async () => {
+    const { clock, ring, service } = await start();
+    const { key, id, expires_at } = await service.create({ tenant: 'acme', scopes: ['search', 'search'], expires_in_s: 60 });
+    expect(expires_at).toBe(1_060);
+    expect(ring.authenticate(`Bearer ${key}`)).toEqual({ tenant: 'acme', scopes: ['search'] });
+    clock.now += 60_000;
+    expect((await service.list()).data.at(-1)).toMatchObject({ id, expired: true });
+    expect(() => ring.authenticate(`Bearer ${key}`)).toThrow(/not known/);
+    await service.remove(id);
+    expect((await service.list()).data).toHaveLength(1);
+  });
+
+  it('does not count an expired key as one of an operator that is left', async () => {
+    const { clock, service } = await start();
+    const last = await service.create({ tenant: 'ops', scopes: ['operator'] });
+    const brief = await service.create({ tenant: 'ops', scopes: ['operator'], expires_in_s: 60 });
+    clock.now += 60_000;
+    await expect(service.remove(last.id)).rejects.toMatchObject({ code: 'key_not_removable' });
+    await expect(service.remove(brief.id)).resolves.toBeUndefined();
+  });
+
+  it('removes any key where none is needed', async () => {
+    const { service } = await start([]);
+    const { id } = await service.create({ tenant: 'ops', scopes: ['operator'] });
+    await service.remove(id);
+    expect(await service.list()).toEqual({ object: 'list', keys_required: false, data: [] });
+  });
+
+  it('names a key of the configuration the same after each start, and by nothing of it', async () => {
+    const [one, other] = [await start(), await start()];
+    const [listed] = (await one.service.list()).data;
+    expect(listed).toEqual({
+      object: 'api_key',
+      id: expect.stringMatching(/^cfg_[0-9a-f]{16}$/) as string,
+      source: 'configuration',
+      tenant: 'globex',
+      scopes: ['search'],
+      expired: false,
+    });
+    expect((await other.service.list()).data[0]?.id).toBe(listed!.id);
+  });
+});
