@@ -1,6 +1,6 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import { describe, expect, it } from 'vitest';
-import { answerBy } from './answer-by.js';
+import { answerBy, readBy } from './answer-by.js';
 
 const inMs = (ms: number): number => performance.now() + ms;
 const waiting = () => ({ signal: new AbortController().signal, tenant: 'acme' });
@@ -21,7 +21,7 @@ describe('answerBy', () => {
       signal = within.signal;
       return new Promise<never>(() => undefined);
     });
-    await expect(hanging).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await expect(hanging).rejects.toMatchObject({ code: 'queue_unavailable', retryAfterS: 2 });
     expect(signal?.aborted).toBe(true);
   });
 
@@ -30,7 +30,7 @@ describe('answerBy', () => {
     const note = (reason: unknown): void => void uncaught.push(reason);
     process.on('unhandledRejection', note);
     const { promise, reject } = Promise.withResolvers<never>();
-    await expect(answerBy(inMs(1), waiting(), () => promise)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await expect(answerBy(inMs(1), waiting(), () => promise)).rejects.toMatchObject({ code: 'queue_unavailable', retryAfterS: 2 });
     reject(new Error('late'));
     await new Promise((resolve) => setImmediate(resolve));
     process.off('unhandledRejection', note);
@@ -46,5 +46,17 @@ describe('answerBy', () => {
     );
     left.abort(new Error('gone'));
     await expect(work).rejects.toThrow('gone');
+  });
+});
+
+describe('readBy', () => {
+  it('gives what was read, and what the read throws', async () => {
+    await expect(readBy(inMs(60_000), Promise.resolve('corpus'))).resolves.toBe('corpus');
+    await expect(readBy(inMs(60_000), Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  });
+
+  it('waits for no store that hangs', async () => {
+    const hanging = new Promise<never>(() => undefined);
+    await expect(readBy(inMs(1), hanging)).rejects.toMatchObject({ code: 'candidate_store_unavailable', retryAfterS: 2 });
   });
 });

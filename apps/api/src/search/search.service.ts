@@ -12,7 +12,7 @@ import {
   type RequestRouter,
 } from '@rerank-fleet/core/requests';
 import type { SyncAdmission } from '../admission/sync-admission.js';
-import { answerBy } from '../dispatch/answer-by.js';
+import { answerBy, readBy } from '../dispatch/answer-by.js';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 import { millisecondsUntil, timeoutOf } from '../http/deadline.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -42,7 +42,7 @@ export class SearchService {
 
   async #search(request: SearchRequest, context: RequestContext & { readonly deadline: number }): Promise<SearchResponse> {
     const { deadline } = context;
-    const corpus = await this.#corpus(context.tenant, request.corpus);
+    const corpus = await readBy(deadline, this.#corpus(context.tenant, request.corpus));
     // The alias is resolved here, once: the request never sees another version.
     const version = promotedVersion(corpus);
     const choice = request.rerank ? chooseStages(request, corpus.settings.stages) : undefined;
