@@ -26,6 +26,7 @@ const DEFAULT_BACKOFF: RetryBackoff = { firstMs: 1_000, lastMs: 60_000 };
  * along; BullMQ would let the task wait five seconds beside idle consumers.
  */
 const LOOK_SHARE = 1 / 5;
+const LONGEST_LOOK_S = 5;
 /** Failed tasks that are kept as dead letters in each queue. */
 const DEAD_LETTERS_KEPT = 10_000;
 
@@ -81,7 +82,7 @@ export class BullmqJobQueue implements JobQueue {
       concurrency: options.concurrency,
       lockDuration: options.lockMs,
       stalledInterval: options.lockMs / 2,
-      drainDelay: Math.max(1, (options.lockMs * LOOK_SHARE) / 1_000),
+      drainDelay: Math.min(LONGEST_LOOK_S, Math.max(1, (options.lockMs * LOOK_SHARE) / 1_000)),
       maxStalledCount: STALLS_ALLOWED,
       settings: { backoffStrategy: (failures, _type, error, job) => backoffDelayMs(backoffOf(job), failures, error) },
     });
