@@ -161,7 +161,8 @@ function faultHandler(options: BullmqJobQueueOptions): { onFault?: (error: Error
 }
 
 function taken(job: Job): TakenTask {
-  return { id: job.id ?? '', payload: job.data as unknown, attempt: job.attemptsMade };
+  const isNew = job.attemptsStarted === 1 && job.stalledCounter === 0;
+  return { id: job.id ?? '', payload: job.data as unknown, attempt: job.attemptsMade, isNew };
 }
 
 /** Codes that the catalogue calls unrecoverable are not tried again; unknown faults are. */
