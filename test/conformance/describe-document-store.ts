@@ -132,6 +132,7 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
         ready: { reindexes: [reindexOf('ready')] },
         ended: { reindexes: [reindexOf('completed'), reindexOf('failed'), reindexOf('cancelled'), reindexOf('rolled_back')], dropping: [] },
         dropping: { dropping: [versionOf('other', 4)] },
+        deleting: { deleting: true },
       };
       const tenants = [freshTenant(), freshTenant()];
       const records = tenants.flatMap((tenant) => {
@@ -144,7 +145,7 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
           .filter(({ tenant }) => tenants.includes(tenant))
           .map(({ tenant, corpus }) => `${String(tenants.indexOf(tenant))} ${corpus}`)
           .sort();
-      const unsettled = ['building', 'dropping', 'ready', 'retired', 'validating'];
+      const unsettled = ['building', 'deleting', 'dropping', 'ready', 'retired', 'validating'];
       expect(await listed()).toEqual(['0', '1'].flatMap((tenant) => unsettled.map((corpus) => `${tenant} ${corpus}`)));
       for (const record of records.filter(({ tenant }) => tenant === tenants[0])) {
         await store().updateCorpus({ ...recordOf(versionOf(record.tenant)), corpus: record.corpus, revision: 2 });
@@ -152,7 +153,9 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
       await store().deleteCorpus(records.find(({ tenant, corpus }) => tenant === tenants[1] && corpus === 'ready')!);
       const beginning = records.find(({ tenant, corpus }) => tenant === tenants[1] && corpus === 'settled')!;
       await store().updateCorpus({ ...beginning, reindexes: [reindexOf('building')], revision: 2 });
-      expect(await listed()).toEqual(['building', 'dropping', 'retired', 'settled', 'validating'].map((corpus) => `1 ${corpus}`));
+      expect(await listed()).toEqual(
+        ['building', 'deleting', 'dropping', 'retired', 'settled', 'validating'].map((corpus) => `1 ${corpus}`),
+      );
     });
 
     test('deleting a corpus takes its record and documents', async () => {

@@ -43,6 +43,25 @@ describe('/v1/corpora/{name}', () => {
     expect((await api.inject({ method: 'DELETE', url: '/v1/corpora/manuals' })).statusCode).toBe(404);
   });
 
+  it('shows a corpus that has no index yet, as its maker died, and none whose deletion has begun', async () => {
+    const half = corpusRecord({ tenant: 'default', corpus: 'half' });
+    await api.fleet.documents.createCorpus(half);
+    await api.fleet.documents.createCorpus({ ...corpusRecord({ tenant: 'default', corpus: 'going' }), deleting: true });
+    api.fleet.countPassages = (version) =>
+      version.corpus === 'half' ? Promise.reject(new RerankError('corpus_not_found', 'Not made.')) : Promise.resolve(7);
+    const { data } = (await api.inject({ url: '/v1/corpora' })).json();
+    expect(data).toMatchObject([
+      { name: 'half', passages: 0 },
+      { name: 'manuals', passages: 7 },
+    ]);
+    expect((await api.inject({ url: '/v1/corpora/going' })).statusCode).toBe(404);
+    expect(
+      (await api.inject({ method: 'POST', url: '/v1/corpora/going/documents', payload: { documents: [{ text: 'x' }] } })).statusCode,
+    ).toBe(404);
+    api.fleet.countPassages = () => Promise.reject(new RerankError('candidate_store_unavailable', 'Away.'));
+    expect((await api.inject({ url: '/v1/corpora' })).statusCode).toBe(503);
+  });
+
   it.each(['Upper', 'with%20space', '-dash', 'a'.repeat(64), '%00'])(
     'refuses the name %s on PUT and knows none of it on GET',
     async (name) => {

@@ -20,6 +20,7 @@ import { REINDEX_LIMITS, type ReindexLimits } from '@rerank-fleet/worker/reindex
 import { searchTask } from '@rerank-fleet/worker/tasks/search-task';
 import { Bm25Encoders } from '@rerank-fleet/worker/tokenization/bm25-encoders';
 import { expect } from 'vitest';
+import type { Life } from '../support/life.js';
 import { writeTinyModel } from '../support/tiny-models/index.js';
 
 export const TENANT = 'acme';
@@ -171,8 +172,11 @@ export class ReindexRig {
   }
 
   /** @param corpusId of the one that is meant; any of the name without it */
-  async deleteCorpus(corpus: string, keeper?: ReindexKeeper, corpusId?: string): Promise<void> {
-    await this.#change(corpus, { op: 'delete', ...(corpusId === undefined ? {} : { corpus_id: corpusId }) }, keeper);
+  async deleteCorpus(corpus: string, { corpusId, life }: { readonly corpusId?: string; readonly life?: Life } = {}): Promise<void> {
+    const parts = this.parts();
+    const through =
+      life === undefined ? parts : { ...parts, documents: life.through(parts.documents), candidates: life.through(parts.candidates) };
+    await this.#change(corpus, { op: 'delete', ...(corpusId === undefined ? {} : { corpus_id: corpusId }) }, undefined, through);
   }
 
   /**
@@ -237,9 +241,14 @@ export class ReindexRig {
     }
   }
 
-  async #change(corpus: string, change: Parameters<ReturnType<typeof corpusTask>>[0]['change'], keeper?: ReindexKeeper): Promise<void> {
+  async #change(
+    corpus: string,
+    change: Parameters<ReturnType<typeof corpusTask>>[0]['change'],
+    keeper?: ReindexKeeper,
+    parts: ReindexKeeperParts = this.parts(),
+  ): Promise<void> {
     const handler = corpusTask({
-      ...this.parts(),
+      ...parts,
       external: { settle: () => expect.fail('no source') },
       onReindex: keeper?.poke ?? (() => undefined),
     });

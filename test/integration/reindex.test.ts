@@ -24,6 +24,42 @@ async function promotedDump(corpus: string): Promise<DumpedPassage[]> {
   return unnumbered(rig.dump(versions.find(({ version }) => version === promotedVersion)!));
 }
 
+describe('a deletion of a corpus', () => {
+  it.each(['before', 'after'] as const)('under which a process dies %s any of its calls is ended by the next that looks', async (when) => {
+    let calls = 1;
+    for (let whole = false; !whole; calls += 1) {
+      await rig.makeCorpus('halved', documentsFor(3));
+      await rig.start('halved', STANDSTILL);
+      const life = new Life(calls, when);
+      await Promise.race([rig.deleteCorpus('halved', { life }), life.death]);
+      const isMarked = (await rig.documents.findCorpus(rig.ref('halved')))?.deleting === true;
+      if (isMarked) await expect(rig.start('halved')).rejects.toMatchObject({ code: 'corpus_not_found' });
+      await rig.keeper().look();
+      const left = await rig.documents.findCorpus(rig.ref('halved'));
+      if (left === undefined) expect(rig.indexes('halved')).toEqual([]);
+      // It had not begun.
+      else expect({ isMarked, found: (await rig.search('halved', 'apple')).results.length }).toEqual({ isMarked: false, found: 3 });
+      if (left !== undefined) await rig.deleteCorpus('halved');
+      whole = !life.ended;
+    }
+    expect(calls).toBeGreaterThan(7);
+  });
+
+  it('that was cut short takes no upload any more, and leaves its name to another', async () => {
+    await rig.makeCorpus('renewed', documentsFor(3));
+    // Behind the mark, before the indexes.
+    const life = new Life(3, 'after');
+    await Promise.race([rig.deleteCorpus('renewed', { life }), life.death]);
+    const before = await rig.record('renewed');
+    expect(before.deleting).toBe(true);
+    await expect(rig.upload('renewed', documentsFor(1))).rejects.toThrow();
+    await rig.makeCorpus('renewed', documentsFor(1, 7));
+    expect((await rig.record('renewed')).corpusId).not.toBe(before.corpusId);
+    expect((await rig.search('renewed', 'apple')).results.map(({ document_id: id }) => id)).toEqual(['d0007']);
+    expect(rig.indexes('renewed')).toEqual([1]);
+  });
+});
+
 describe('an upload', () => {
   it('of a text that cannot be embedded leaves the earlier text of its document in no search, and a better one comes', async () => {
     await rig.makeCorpus('spoilt', documentsFor(3), another());
@@ -135,9 +171,9 @@ describe('a reindex under way', () => {
   it('and its corpus outlive a deletion of the one before of that name, which is delivered again', async () => {
     await rig.makeCorpus('redelivered', documentsFor(2));
     const { corpusId } = await rig.record('redelivered');
-    await rig.deleteCorpus('redelivered', undefined, corpusId);
+    await rig.deleteCorpus('redelivered', { corpusId });
     await rig.makeCorpus('redelivered', documentsFor(3));
-    await expect(rig.deleteCorpus('redelivered', undefined, corpusId)).rejects.toMatchObject({ code: 'corpus_not_found' });
+    await expect(rig.deleteCorpus('redelivered', { corpusId })).rejects.toMatchObject({ code: 'corpus_not_found' });
     expect(rig.indexes('redelivered')).toEqual([1]);
     expect(await rig.documents.countDocuments(await rig.record('redelivered'))).toBe(3);
   });

@@ -300,13 +300,14 @@ export class FakeFleet {
   answer: Answer | undefined;
   /** Slices are done as soon as they are submitted. */
   ingestsAtOnce = true;
+  countPassages = async (version: CorpusVersion): Promise<number> => (await this.documents.countDocuments(version)) * 2;
   submitFault: RerankError | undefined;
   pingFault: Error | undefined;
   #seq = 0;
 
   readonly adapters: Adapters = {
     documentStore: this.documents,
-    candidateStore: { countPassages: async (version) => (await this.documents.countDocuments(version)) * 2 },
+    candidateStore: { countPassages: (version) => this.countPassages(version) },
     fleet: {
       live: async () => this.workers,
       remembered: async () => this.pools,

@@ -30,7 +30,8 @@ export class CorporaService {
   async require(tenant: string, corpus: string): Promise<CorpusRecord> {
     const isName = corpusNameSchema.safeParse(corpus).success;
     const record = isName ? await this.#parts.documents.findCorpus({ tenant, corpus }) : undefined;
-    if (record === undefined) throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
+    if (record === undefined || record.deleting === true)
+      throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
     return record;
   }
 
@@ -52,7 +53,7 @@ export class CorporaService {
 
   /** By name, ascending. */
   async list(tenant: string): Promise<readonly CorpusBody[]> {
-    const records = await this.#parts.documents.listCorpora(tenant);
+    const records = (await this.#parts.documents.listCorpora(tenant)).filter(({ deleting }) => deleting !== true);
     return await Promise.all(records.map((record) => this.#describe(record)));
   }
 
@@ -108,7 +109,7 @@ export class CorporaService {
     if (record.settings.source !== undefined) return describeCorpus(record, { documents: 0, passages: 0 });
     const [documentCount, passageCount] = await Promise.all([
       documents.countDocuments(record),
-      candidates.countPassages(promotedVersion(record)),
+      candidates.countPassages(promotedVersion(record)).catch(noneIfNotMade),
     ]);
     return describeCorpus(record, { documents: documentCount, passages: passageCount });
   }
@@ -117,4 +118,10 @@ export class CorporaService {
 /** Stages that no pool could run are refused when they are set, not at the first search. */
 function rerankersOf({ stages = [] }: CorpusSettingsBody): RerankerNeeds {
   return stages.length === 0 ? { kind: 'none' } : { kind: 'stages', names: stages.map(({ model }) => model), of: 'request' };
+}
+
+/** The record comes before its index, and who makes both may die in between; the first write makes the index then. */
+function noneIfNotMade(error: unknown): number {
+  if (error instanceof RerankError && error.code === 'corpus_not_found') return 0;
+  throw error;
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { CorpusOutcome, CorpusSettingsBody, CorpusTask } from '@rerank-fleet/core/contracts';
-import { abandonReindex, openReindex, promotedVersion } from '@rerank-fleet/core/corpora';
+import { promotedVersion } from '@rerank-fleet/core/corpora';
 import type { CorpusRecord, CorpusRef, CorpusSettings, CorpusVersion, PendingDelete } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore, FirstStage } from '@rerank-fleet/core/ports';
-import { changeRecord } from '../reindex/change-record.js';
 import { changeReindexes, type ReindexChange } from '../reindex/change-reindexes.js';
 import type { TaskHandlers } from '../tasks/task-processor.js';
 import { INDEXED_SETTINGS, settleSettings, type SettingsParts } from './corpus-settings.js';
+import { deleteCorpus, endDeletion } from './delete-corpus.js';
 import { deleteDocuments } from './delete-documents.js';
 
 export interface CorpusParts extends SettingsParts {
@@ -28,7 +28,7 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
       case 'put':
         return await putCorpus(parts, ref, withSettledSource(parts, tenant, change.settings));
       case 'delete':
-        return await deleteCorpus(parts, ref, change.corpus_id);
+        return { kind: 'corpus', deleted: await deleted(parts, ref, change.corpus_id) };
       case 'delete_documents':
         return { kind: 'corpus', deleted: await deleteDocuments(parts, pendingDelete(parts, ref, change)) };
       case 'start_reindex':
@@ -48,7 +48,8 @@ function withSettledSource({ external }: CorpusParts, tenant: string, { source, 
 /** The record claims the name, so that of two at once one makes the corpus and the other finds it. Then comes the index; a repeat makes it if that was cut short. */
 async function putCorpus(parts: CorpusParts, ref: CorpusRef, body: CorpusSettingsBody): Promise<CorpusOutcome> {
   const known = await parts.documents.findCorpus(ref);
-  if (known !== undefined) return await changeCorpus(parts, known, body);
+  if (known?.deleting === true) await endDeletion(parts, known);
+  else if (known !== undefined) return await changeCorpus(parts, known, body);
   const record = newRecord(parts, ref, settleSettings(parts, body));
   if (!(await parts.documents.createCorpus(record))) return await putCorpus(parts, ref, body);
   if (record.settings.source === undefined) await parts.candidates.createVersion(promotedVersion(record));
@@ -79,29 +80,10 @@ async function changeCorpus(parts: CorpusParts, known: CorpusRecord, body: Corpu
   return await putCorpus(parts, known, body);
 }
 
-/**
- * An open reindex ends first, so that nobody builds on. Then the indexes go: a deletion that is cut short is found by its record and ended by a repeat. They go
- * once more when the record is gone, as a write that was under way may have made one anew.
- */
-async function deleteCorpus(parts: CorpusParts, ref: CorpusRef, corpusId: string | undefined): Promise<CorpusOutcome> {
-  const known = await parts.documents.findCorpus(ref);
-  // Delivered a second time, it finds the corpus gone, or another of the name that nobody asked to delete.
-  if (known === undefined || known.corpusId !== (corpusId ?? known.corpusId)) throw corpusNotFound(ref);
-  const documents = await parts.documents.countDocuments(known);
-  const record = await changeRecord(parts.documents, ref, (found) => {
-    if (found.corpusId !== known.corpusId) throw corpusNotFound(ref);
-    const open = openReindex(found);
-    return open === undefined ? found : abandonReindex(found, open.id, { now: parts.now() });
-  });
-  const dropAll = async ({ versions, dropping = [] }: CorpusRecord): Promise<void> => {
-    for (const version of [...versions, ...dropping]) await parts.candidates.dropVersion(version);
-  };
-  await dropAll(record);
-  const last = await parts.documents.findCorpus(ref);
-  await parts.documents.deleteCorpus(record);
-  await dropAll(last?.corpusId === record.corpusId ? last : record);
+async function deleted(parts: CorpusParts, ref: CorpusRef, corpusId: string | undefined): Promise<number> {
+  const documents = await deleteCorpus(parts, ref, corpusId);
   parts.onReindex(ref);
-  return { kind: 'corpus', deleted: documents };
+  return documents;
 }
 
 function pendingDelete(
@@ -136,8 +118,4 @@ function newRecord({ embedders, now }: CorpusParts, ref: CorpusRef, settings: Co
   };
   const { corpusId, createdAt } = version;
   return { ...ref, corpusId, settings, versions: [version], promotedVersion: 1, lastVersion: 1, revision: 1, createdAt };
-}
-
-function corpusNotFound(ref: CorpusRef): RerankError {
-  return new RerankError('corpus_not_found', `There is no corpus "${ref.corpus}".`);
 }

@@ -43,7 +43,7 @@ async function writeSlice(
   context: TaskContext,
 ): Promise<IngestOutcome> {
   const corpus = await parts.documents.findCorpus(record);
-  if (corpus?.corpusId !== record.corpus_id) {
+  if (corpus?.corpusId !== record.corpus_id || corpus.deleting === true) {
     const gone = new RerankError('corpus_not_found', `The corpus "${record.corpus}" was deleted before its documents were stored.`);
     return { kind: 'ingest', succeeded: 0, errors: slice.rows.map((row) => rowError(row, gone)) };
   }

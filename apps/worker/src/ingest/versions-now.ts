@@ -8,11 +8,11 @@ import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
  *
  * The promoted one comes last, so that who found a write in it finds it in whichever is promoted next as well.
  *
- * Empty if the corpus went meanwhile, or another of its name took its place.
+ * Empty if the corpus went meanwhile or is about to go, or another of its name took its place.
  */
 export async function versionsNow(documents: DocumentStore, corpus: CorpusRecord): Promise<readonly CorpusVersion[]> {
   const now = await documents.findCorpus(corpus);
-  if (now?.corpusId !== corpus.corpusId) return [];
+  if (now?.corpusId !== corpus.corpusId || now.deleting === true) return [];
   const isPromoted = ({ version }: CorpusVersion): boolean => version === now.promotedVersion;
   return [...now.versions.filter((version) => !isPromoted(version)), ...now.versions.filter(isPromoted)];
 }
@@ -39,5 +39,5 @@ export async function unlessDropped(
 
 async function isKept(documents: DocumentStore, { corpusId, version, ...ref }: CorpusVersion): Promise<boolean> {
   const record = await documents.findCorpus(ref);
-  return record?.corpusId === corpusId && record.versions.some((other) => other.version === version);
+  return record?.corpusId === corpusId && record.deleting !== true && record.versions.some((other) => other.version === version);
 }

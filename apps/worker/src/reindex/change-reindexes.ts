@@ -31,6 +31,7 @@ export async function changeReindexes(parts: ReindexChangeParts, ref: CorpusRef,
 }
 
 async function changed(parts: ReindexChangeParts, record: CorpusRecord, change: ReindexChange): Promise<CorpusRecord> {
+  if (record.deleting === true) throw new RerankError('corpus_not_found', `The corpus "${record.corpus}" is being deleted.`);
   if (change.op === 'start_reindex') return startReindex(record, await planOf(parts, record, change), parts.now());
   const { id, action } = change;
   switch (action.kind) {

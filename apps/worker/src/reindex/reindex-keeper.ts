@@ -1,6 +1,7 @@
 import { ClaimLostError, changeReindex, isUnattended, openReindex, versionNumbered } from '@rerank-fleet/core/corpora';
 import type { CorpusRecord, CorpusRef, ReindexRecord } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
+import { endDeletion } from '../ingest/delete-corpus.js';
 import { changeRecord } from './change-record.js';
 import { collectVersions } from './collect-versions.js';
 import { nameOf, type ReindexParts } from './reindex-parts.js';
@@ -15,7 +16,7 @@ export interface ReindexKeeperParts extends ReindexParts {
 }
 
 /**
- * A worker's share in reindexes: it takes those that nobody works on, and drops versions that nobody needs. What there is to do is in the records of the
+ * A worker's share in reindexes: it takes those that nobody works on, and drops versions that nobody needs, and corpora whose deletion was cut short. What there is to do is in the records of the
  * document store; being told of it only makes it prompt.
  */
 export class ReindexKeeper {
@@ -98,6 +99,10 @@ export class ReindexKeeper {
     await running?.session.look();
     const record = await this.#parts.documents.findCorpus(ref);
     if (record === undefined || this.#stopped) return;
+    if (record.deleting === true) {
+      await endDeletion(this.#parts, record);
+      return;
+    }
     const open = openReindex(record);
     if (running === undefined && open !== undefined && isUnattended(open, this.#parts.now())) await this.#take(record, open);
     await this.#collect(record);

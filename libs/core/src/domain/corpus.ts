@@ -95,6 +95,8 @@ export interface CorpusRecord extends CorpusIncarnation {
   readonly settings: CorpusSettings;
   /** The promoted one, one that is being built, and retired ones that are kept for a rollback. Every write goes to all of them. */
   readonly versions: readonly CorpusVersion[];
+  /** It is about to go, with all that it has. */
+  readonly deleting?: true;
   /** Versions that take neither requests nor writes any more; their indexes are about to go. */
   readonly dropping?: readonly CorpusVersion[];
   /** Highest version number ever given. */
@@ -109,7 +111,7 @@ export interface CorpusRecord extends CorpusIncarnation {
   readonly createdAt: number;
 }
 
-/** Whether a sweep has to look after it: a reindex is open, or versions wait to go. */
-export function isUnsettled({ versions, dropping = [], reindexes = [] }: CorpusRecord): boolean {
-  return dropping.length > 0 || reindexes.some(isOpen) || versions.some(({ retiredAt }) => retiredAt !== undefined);
+/** Whether a sweep has to look after it: a reindex is open, or versions or all of it wait to go. */
+export function isUnsettled({ versions, deleting, dropping = [], reindexes = [] }: CorpusRecord): boolean {
+  return deleting === true || dropping.length > 0 || reindexes.some(isOpen) || versions.some(({ retiredAt }) => retiredAt !== undefined);
 }
