@@ -56,6 +56,31 @@ describe(StoredKeys, () => {
     expect(lists()).toBe(3);
   });
 
+  it('sees what was changed while it was looking', async () => {
+    const store = new MemoryApiKeys();
+    await store.add(keyOf('rf_a'));
+    const gates: (() => void)[] = [];
+    const slow = async () => {
+      const version = await store.version();
+      await new Promise<void>((resolve) => gates.push(resolve));
+      return version;
+    };
+    let isSlow = false;
+    const version = () => (isSlow ? slow() : store.version());
+    const stored = await StoredKeys.open({ store: { version, list: () => store.list() }, now: () => 0 });
+    opened.push(stored);
+    stored.close();
+    isSlow = true;
+    const before = stored.look();
+    await expect.poll(() => gates.length).toBe(1);
+    await store.remove('key_rf_a');
+    isSlow = false;
+    const after = stored.look();
+    gates[0]!();
+    await Promise.all([before, after]);
+    expect(stored.find(digest('rf_a'))).toBeUndefined();
+  });
+
   it('keeps those it knows while the store is away', async () => {
     const store = new MemoryApiKeys();
     await store.add(keyOf('rf_a'));

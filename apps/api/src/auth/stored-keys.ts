@@ -81,8 +81,10 @@ export class StoredKeys {
     await this.look().catch((error: unknown) => this.#parts.onFault?.(error));
   }
 
-  /** Calls at the same time become one. */
+  /** Sees all that was changed before. Calls at the same time become one, or two. */
   async look(): Promise<void> {
+    // One that runs may have read what was there before.
+    await this.#looking?.catch(() => undefined);
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
     await this.#looking;
   }

@@ -75,7 +75,7 @@ export class BullmqQueueControl {
   async *withdraw(queue: string): AsyncGenerator<WithdrawnTask, void, undefined> {
     const handle = this.#handle(queue);
     const { waiting, prioritized, delayed } = await this.state(queue);
-    for (let left = waiting + prioritized + delayed; left > 0; left -= PAGE) {
+    for (let left = waiting + prioritized + delayed; left > 0;) {
       const jobs = await orQueueUnavailable(handle.getJobs([...WAITING], 0, PAGE - 1, true));
       let removed = 0;
       for (const job of jobs) {
@@ -86,6 +86,7 @@ export class BullmqQueueControl {
         yield { id: job.id ?? '', payload: job.data as unknown };
       }
       if (removed === 0) return;
+      left -= removed;
     }
   }
 

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Redis } from 'ioredis';
 import { scopeSchema, tenantSchema } from '../../contracts/index.js';
 import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
 
 const KEYS = `${KEY_PREFIX}:api-keys`;
-/** Grows with each change, so that who remembers the keys sees cheaply whether there are others. */
+/** Another text after each change, so that who remembers the keys sees cheaply whether there are others. A count would come round when Redis has lost it. */
 const VERSION = `${KEY_PREFIX}:api-keys:version`;
 
 const storedKeySchema = z.object({
@@ -38,12 +39,12 @@ export class ApiKeys {
   }
 
   async add(key: StoredKey): Promise<void> {
-    await orQueueUnavailable(this.#redis.multi().hset(KEYS, key.id, JSON.stringify(key)).incr(VERSION).exec());
+    await orQueueUnavailable(this.#redis.multi().hset(KEYS, key.id, JSON.stringify(key)).set(VERSION, randomUUID()).exec());
   }
 
   /** False if there is none of this id. */
   async remove(id: string): Promise<boolean> {
-    const [removed] = (await orQueueUnavailable(this.#redis.multi().hdel(KEYS, id).incr(VERSION).exec())) ?? [];
+    const [removed] = (await orQueueUnavailable(this.#redis.multi().hdel(KEYS, id).set(VERSION, randomUUID()).exec())) ?? [];
     return removed?.[1] === 1;
   }
 
