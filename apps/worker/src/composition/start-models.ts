@@ -89,7 +89,7 @@ export async function startModels(
   const scorers = rerankers.map((model) => {
     const exit = exits.get(model.sha256);
     const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf, observer: exitMeter });
-    return new PairScorer(model, { encoder: texts, scheduler, earlyExit });
+    return new PairScorer(model, { encoder: texts, scheduler, earlyExit, exitObserver: exitMeter });
   });
   const cache = openScoreCache(config, metrics.instruments, log);
   const encoders = await Promise.all(rerankers.map((model, at) => cache.wrap(scorers[at]!, model, variants.get(model.sha256))));

@@ -3,7 +3,7 @@ import type { PairRequest } from '@rerank-fleet/core/ports';
 import { describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner, type FixedLatencyOptions } from '../../../../test/support/fixed-latency-batch-runner.js';
 import { BatchScheduler } from './batch-scheduler.js';
-import { PairScorer } from './score-pairs.js';
+import { PairScorer, type PairScorerParts } from './score-pairs.js';
 import type { EncodedPairs, EncodePairsRequest, SequenceEncoder, TextWorkOptions } from './sequence-encoder.js';
 
 const MODEL = { name: 'fixed', sha256: 'a' };
@@ -27,12 +27,15 @@ function encode(passages: readonly string[]): EncodedPairs {
   return { ids, typeIds: new Uint8Array(ids.length), lengths, truncated: new Uint8Array(passages.length) };
 }
 
-function start(options: FixedLatencyOptions & { readonly budget?: number; readonly runners?: number } = {}) {
+function start(
+  options: FixedLatencyOptions & { readonly budget?: number; readonly runners?: number } = {},
+  more: Partial<PairScorerParts> = {},
+) {
   const { budget = 4, runners: count = 1 } = options;
   const runners = Array.from({ length: count }, () => new FixedLatencyBatchRunner(options));
   const scheduler = new BatchScheduler({ models: [{ sha256: 'a', maxBatchTokens: budget }], runners, maxBatchDelayMs: 3_600_000 });
   const encoder = new DigitEncoder();
-  const scorer = new PairScorer(MODEL, { encoder: encoder as unknown as SequenceEncoder, scheduler });
+  const scorer = new PairScorer(MODEL, { encoder: encoder as unknown as SequenceEncoder, scheduler, ...more });
   return { scorer, encoder, scheduler, ran: () => runners.flatMap(({ batches }) => batches).length };
 }
 
@@ -132,5 +135,26 @@ describe(PairScorer, () => {
     encoder.calls[1]!.answer();
     await Promise.all([first, second]);
     expect(order).toEqual(['first', 'second']);
+  });
+
+  it.each([
+    ['model_not_cut', false],
+    ['deterministic', true],
+  ])('tells of a request that would let pairs leave a model that is not cut: %s', async (reason, deterministic) => {
+    const ranFull = vi.fn();
+    const { scorer, encoder } = start({}, { exitObserver: { ranFull } });
+    const scored = scorer.score(request({ passages: ['1'], deterministic, exit: { effort: 'balanced', atLeast: 1 } }));
+    encoder.calls[0]!.answer();
+    expect((await scored).fullReason).toBe(reason);
+    expect(ranFull.mock.calls).toEqual([[{ model: 'a', reason }]]);
+  });
+
+  it('tells of no request that lets no pair leave', async () => {
+    const ranFull = vi.fn();
+    const { scorer, encoder } = start({}, { exitObserver: { ranFull } });
+    const scored = scorer.score(request({ passages: ['1'] }));
+    encoder.calls[0]!.answer();
+    expect((await scored).fullReason).toBeUndefined();
+    expect(ranFull).not.toHaveBeenCalled();
   });
 });

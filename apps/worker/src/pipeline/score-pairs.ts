@@ -1,7 +1,7 @@
 import type { CrossEncoder, ExitWish, FullReason, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 import type { BatchScheduler } from './batch-scheduler.js';
 import { pairsOf } from './encoded-pairs.js';
-import type { EarlyExit } from './early-exit.js';
+import type { EarlyExit, ExitObserver } from './early-exit.js';
 import type { EncodedPairs, SequenceEncoder } from './sequence-encoder.js';
 
 export interface ScoredModel {
@@ -16,6 +16,8 @@ export interface PairScorerParts {
   readonly scheduler: BatchScheduler;
   /** Absent: the model cannot run in segments. */
   readonly earlyExit?: EarlyExit | undefined;
+  /** Told of requests that would let pairs leave, where the model cannot run in segments. */
+  readonly exitObserver?: Pick<ExitObserver, 'ranFull'> | undefined;
 }
 
 /** Of most texts, for a guess before it is known. */
@@ -64,9 +66,11 @@ export class PairScorer implements CrossEncoder {
 
   #whyFull(request: PairRequest): FullReason | undefined {
     if (request.exit === undefined) return undefined;
-    const { earlyExit } = this.#parts;
+    const { earlyExit, exitObserver } = this.#parts;
     const reason = request.deterministic ? 'deterministic' : earlyExit === undefined ? 'model_not_cut' : earlyExit.whyFull(request);
-    if (reason !== undefined) earlyExit?.note(reason);
+    if (reason === undefined) return undefined;
+    if (earlyExit === undefined) exitObserver?.ranFull({ model: this.sha256, reason });
+    else earlyExit.note(reason);
     return reason;
   }
 
