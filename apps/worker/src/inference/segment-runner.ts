@@ -6,7 +6,7 @@ import { featureCount, poolFeatures, type HiddenRows } from '../exits/pool-featu
 import { HIDDEN_INPUT, type SegmentSet } from '../exits/segment-set.js';
 import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
 import type { InferenceThreadData } from './inference-messages.js';
-import { logitsOf, sessionOptions, toFloat32 } from './onnx-model.js';
+import { freeTensor, logitsOf, sessionOptions, toFloat32 } from './onnx-model.js';
 
 /** A cut model and how it runs. */
 export interface SegmentSource extends Pick<InferenceThreadData, 'device' | 'intraOpThreads'> {
@@ -47,12 +47,13 @@ export class SegmentRunner {
     ]);
     for (const [number, { inputs, output }] of set.segments.entries()) {
       const results = await this.#sessions[number]!.run(Object.fromEntries(inputs.map((name) => [name, feeds.get(name)!])));
-      feeds.get(HIDDEN_INPUT)?.dispose();
+      const before = feeds.get(HIDDEN_INPUT);
+      if (before !== undefined) freeTensor(before);
       const made = results[output];
       if (!(made instanceof Tensor)) throw new InvariantError('A segment gave no output tensor.');
       if (number === set.cuts.length) {
         const { values } = logitsOf(toFloat32(made), made.dims, labelIndex);
-        made.dispose();
+        freeTensor(made);
         return values;
       }
       onHidden(number, { values: toFloat32(made), sequence: batch.sequence, width: set.width });

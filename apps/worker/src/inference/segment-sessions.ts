@@ -5,7 +5,7 @@ import { featureCount, poolFeatures } from '../exits/pool-features.js';
 import { HIDDEN_INPUT, type Segment } from '../exits/segment-set.js';
 import { PAGE_TOKENS, pagesFor } from '../pipeline/state-pages.js';
 import type { BatchTensors, InferenceModel, InferenceThreadData, SegmentedModel } from './inference-messages.js';
-import { logitsOf, sessionOptions, toFloat32, type ModelOutput } from './onnx-model.js';
+import { freeTensor, logitsOf, sessionOptions, toFloat32, type ModelOutput } from './onnx-model.js';
 
 /**
  * A model on one thread, segment by segment. Between two segments the hidden states of pairs lie in pages of memory that all inference threads share, so that any
@@ -68,7 +68,7 @@ export class SegmentSessions {
       }
       return this.#keep(number, batch, toFloat32(output));
     } finally {
-      output.dispose();
+      freeTensor(output);
     }
   }
 
