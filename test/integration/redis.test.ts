@@ -33,6 +33,14 @@ async function openInbox(): Promise<ResultInbox> {
   return inbox;
 }
 
+/** What is published on a channel from now on. */
+async function listen(channel: string): Promise<string[]> {
+  const heard: string[] = [];
+  const subscription = await Subscription.open(await connect('consumer', 'listener'), channel, (message) => heard.push(message));
+  closers.push(() => subscription.close());
+  return heard;
+}
+
 /** Cuts the connection of that name, as a network or a proxy does. */
 async function cut(name: string): Promise<void> {
   const clients = String(await redis.client('LIST')).split('\n');
@@ -109,19 +117,43 @@ describe('ResultBoard', () => {
   it('lets only the latest holder publish', async () => {
     const board = new ResultBoard(redis);
     const [first, second] = [await board.takeFence('a'), await board.takeFence('a')];
-    expect(await board.publish('a', first, 'early', HOUR_MS)).toBe(false);
+    expect(await board.publish('a', first, 'early', { ttlMs: HOUR_MS })).toBe(false);
     expect(await board.hasResult('a')).toBe(false);
-    expect(await board.publish('a', second, 'right', HOUR_MS)).toBe(true);
+    expect(await board.publish('a', second, 'right', { ttlMs: HOUR_MS })).toBe(true);
+  });
+
+  it('sends a small result whole to the inbox that waits, and tells no other', async () => {
+    const [board, inbox] = [new ResultBoard(redis), await openInbox()];
+    const [whole, told] = [await listen(`{rf}:results:${inbox.address}`), await listen('{rf}:results')];
+    const answer = inbox.wait('a', never);
+    const result = 'of a,\nin lines';
+    await board.publish('a', await board.takeFence('a'), result, { ttlMs: HOUR_MS, replyTo: inbox.address });
+    expect(await answer).toBe(result);
+    await expect.poll(() => whole).toEqual([`a\n${result}`]);
+    expect(await redis.get('{rf}:result:a')).toBe(result);
+    await expect.poll(() => redis.pttl('{rf}:result:a')).toBeLessThanOrEqual(10_000);
+    await board.publish('b', await board.takeFence('b'), 'of b', { ttlMs: HOUR_MS });
+    await expect.poll(() => told).toEqual(['b']);
+  });
+
+  it('sends a large result by its id, to be read', async () => {
+    const [board, inbox] = [new ResultBoard(redis), await openInbox()];
+    const told = await listen(`{rf}:results:${inbox.address}`);
+    const large = 'x'.repeat(65_537);
+    const answer = inbox.wait('a', never);
+    await board.publish('a', await board.takeFence('a'), large, { ttlMs: HOUR_MS, replyTo: inbox.address });
+    expect(await answer).toBe(large);
+    await expect.poll(() => told).toEqual(['a']);
   });
 
   it('is written once', async () => {
     const [board, inbox] = [new ResultBoard(redis), await openInbox()];
     const fence = await board.takeFence('a');
     const answer = inbox.wait('a', never);
-    expect(await board.publish('a', fence, 'first', HOUR_MS)).toBe(true);
-    expect(await board.publish('a', fence, 'second', HOUR_MS)).toBe(false);
+    expect(await board.publish('a', fence, 'first', { ttlMs: HOUR_MS })).toBe(true);
+    expect(await board.publish('a', fence, 'second', { ttlMs: HOUR_MS })).toBe(false);
     expect(await answer).toBe('first');
-    expect(await board.publish('never-taken', 1, 'x', HOUR_MS)).toBe(false);
+    expect(await board.publish('never-taken', 1, 'x', { ttlMs: HOUR_MS })).toBe(false);
   });
 
   it('says so when Redis gives no fence', async () => {
@@ -134,7 +166,7 @@ describe('ResultInbox', () => {
   it('gives each waiter its own result', async () => {
     const [board, inbox] = [new ResultBoard(redis), await openInbox()];
     const answers = ['a', 'b'].map((id) => inbox.wait(id, never));
-    for (const id of ['b', 'a']) await board.publish(id, await board.takeFence(id), `of ${id}`, HOUR_MS);
+    for (const id of ['b', 'a']) await board.publish(id, await board.takeFence(id), `of ${id}`, { ttlMs: HOUR_MS });
     expect(await Promise.all(answers)).toEqual(['of a', 'of b']);
   });
 
@@ -157,10 +189,14 @@ describe('ResultInbox', () => {
   it('hears of results again after its subscription was cut', async () => {
     const [board, inbox] = [new ResultBoard(redis), await openInbox()];
     await cut('inbox');
-    await expect.poll(() => redis.pubsub('NUMSUB', '{rf}:results'), { timeout: 5_000 }).toEqual(['{rf}:results', 1]);
-    const answer = inbox.wait('a', never);
-    await board.publish('a', await board.takeFence('a'), 'heard', HOUR_MS);
-    expect(await answer).toBe('heard');
+    for (const channel of ['{rf}:results', `{rf}:results:${inbox.address}`])
+      await expect.poll(() => redis.pubsub('NUMSUB', channel), { timeout: 5_000 }).toEqual([channel, 1]);
+    for (const replyTo of [undefined, inbox.address]) {
+      const id = `for ${replyTo ?? 'all'}`;
+      const answer = inbox.wait(id, never);
+      await board.publish(id, await board.takeFence(id), 'heard', { ttlMs: HOUR_MS, replyTo });
+      expect(await answer).toBe('heard');
+    }
   });
 
   it('gives a result that was published before Redis was restarted', async () => {
@@ -174,7 +210,7 @@ describe('ResultInbox', () => {
       const fence = await board.takeFence('a');
       const answer = inbox.wait('a', never);
       await lasting.kill();
-      const written = board.publish('a', fence, 'kept', HOUR_MS);
+      const written = board.publish('a', fence, 'kept', { ttlMs: HOUR_MS });
       await lasting.resume();
       expect(await written).toBe(true);
       expect(await answer).toBe('kept');

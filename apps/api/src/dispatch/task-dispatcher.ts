@@ -17,6 +17,8 @@ import { PausedQueues, queuePaused } from './paused-queues.js';
 
 /** Ways to wait for one task that was queued. */
 export interface ResultWaiter {
+  /** Where results of tasks that carry it are sent. */
+  readonly address: string;
   wait(taskId: string, signal: AbortSignal): Promise<string>;
   cancel(taskId: string, ttlMs: number): Promise<void>;
 }
@@ -90,18 +92,22 @@ export class TaskDispatcher {
    * @throws RerankError `deadline_exceeded`; `model_unavailable` if the pool has no worker by then; `queue_paused`; `queue_unavailable`; the worker's own error
    */
   async call<Body extends TaskBody>(call: TaskCall<Body>): Promise<OutcomeOf<Body>> {
-    await this.#paused.assertRunning(nameOf(call));
-    call.signal.throwIfAborted();
+    if (this.#paused.remembers(nameOf(call))) throw queuePaused(nameOf(call));
+    // Asked beside the queueing, which it would delay: what a paused queue takes in is handed to nobody, and withdrawn.
+    const running = this.#paused.assertRunning(nameOf(call));
+    running.catch(() => undefined);
     const id = randomUUID();
     const deadline = AbortSignal.timeout(call.timeoutMs);
     const notQueued = new AbortController();
     const abandoned = AbortSignal.any([deadline, call.signal, notQueued.signal]);
     const answer = this.#parts.inbox.wait(id, abandoned);
     answer.catch(() => undefined);
-    await this.#enqueue(id, call).catch((error: unknown) => {
+    const queued = this.#enqueue(id, call).then(() => running);
+    await queued.catch(async (error: unknown) => {
       notQueued.abort();
-      // A Redis that only hung takes it yet.
-      void this.#withdraw(id, call);
+      const withdrawn = this.#withdraw(id, call);
+      // A Redis that only hung takes it yet, and keeps nobody waiting.
+      if (this.#paused.remembers(nameOf(call))) await withdrawn;
       throw error;
     });
     const unanswered = setTimeout(() => void this.#markDemandIfAlone(call.pool), Math.min(LOOK_FOR_WORKERS_MS, call.timeoutMs / 2));
@@ -165,6 +171,7 @@ export class TaskDispatcher {
       pool: call.pool,
       deadline_ms: now + call.timeoutMs,
       enqueued_ms: now,
+      reply_to: this.#parts.inbox.address,
       ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
       ...(await this.#parts.bodies.pack(id, call.body, call.timeoutMs + BODY_GRACE_MS)),
     };

@@ -11,6 +11,7 @@ describe('the priority of a call', () => {
     const dispatcher = new TaskDispatcher({
       queue,
       inbox: {
+        address: 'here',
         wait: () => Promise.resolve(JSON.stringify({ status: 'succeeded', outcome: { kind: 'corpus' } })),
         cancel: () => Promise.resolve(),
       },

@@ -45,7 +45,12 @@ export interface TaskProcessorParts {
   readonly board: {
     takeFence(taskId: string, ttlMs?: number, attempt?: number): Promise<number>;
     forget(taskId: string): Promise<void>;
-    publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean>;
+    publish(
+      taskId: string,
+      fence: number,
+      result: string,
+      options: { readonly ttlMs: number; readonly replyTo?: string | undefined },
+    ): Promise<boolean>;
     hasResult(taskId: string): Promise<boolean>;
     giveBack(taskId: string): Promise<void>;
     timesGivenBack(taskId: string): Promise<number>;
@@ -132,7 +137,7 @@ export class TaskProcessor {
       retryAfterS: 2,
     });
     const fence = await this.#parts.board.takeFence(taskId, RESULT_GRACE_MS);
-    await this.#parts.board.publish(taskId, fence, JSON.stringify(failedResult(error)), RESULT_GRACE_MS);
+    await this.#parts.board.publish(taskId, fence, JSON.stringify(failedResult(error)), { ttlMs: RESULT_GRACE_MS });
     return error;
   }
 
@@ -248,7 +253,8 @@ export class TaskProcessor {
       return;
     }
     const ttlMs = payload.deadline_ms === undefined ? RESULT_TTL_MS : payload.deadline_ms - this.#parts.clock.now() + RESULT_GRACE_MS;
-    const written = await inSpan('publish', () => this.#parts.board.publish(payload.id, fence, JSON.stringify(result), ttlMs));
+    const options = { ttlMs, replyTo: payload.reply_to };
+    const written = await inSpan('publish', () => this.#parts.board.publish(payload.id, fence, JSON.stringify(result), options));
     if (!written) this.#parts.log.warn({ task: payload.id }, 'A result was not published: another worker holds the task.');
     // Who holds the task now may still need the body.
     else if (payload.body_ref !== undefined) await this.#parts.bodies.drop(payload.body_ref);

@@ -163,6 +163,8 @@ export const taskPayloadSchema = z
     /** Epoch milliseconds of Redis TIME. */
     enqueued_ms: z.number(),
     traceparent: z.string().optional(),
+    /** Inbox of the process that waits, to which a small result goes whole. */
+    reply_to: z.string().optional(),
     body: taskBodySchema.optional(),
     body_ref: z.string().optional(),
   })

@@ -2,6 +2,8 @@ import type { Redis } from 'ioredis';
 import { KEY_PREFIX } from './redis-connection.js';
 
 export const RESULT_CHANNEL = `${KEY_PREFIX}:results`;
+/** Where one process hears of the results that it alone waits for, the small ones with what they are: "{task id}\n{result}". */
+export const replyChannel = (inbox: string): string => `${RESULT_CHANNEL}:${inbox}`;
 export const CANCEL_CHANNEL = `${KEY_PREFIX}:cancels`;
 export const resultKey = (taskId: string): string => `${KEY_PREFIX}:result:${taskId}`;
 export const cancelKey = (taskId: string): string => `${KEY_PREFIX}:cancelled:${taskId}`;
@@ -12,14 +14,15 @@ const givenBackKey = (taskId: string): string => `${KEY_PREFIX}:given-back:${tas
 const FENCE_TTL_MS = 7 * 24 * 3_600_000;
 
 /**
- * KEYS[1] fence, KEYS[2] result. ARGV[1] the caller's fence, ARGV[2] result, ARGV[3] its TTL in ms, ARGV[4] channel, ARGV[5] task id.
+ * KEYS[1] fence, KEYS[2] result. ARGV[1] the caller's fence, ARGV[2] result, ARGV[3] its TTL in ms, ARGV[4] channel, ARGV[5] task id, ARGV[6] 1 if the result is
+ * to be in the message.
  * Returns 1 if the result is now the caller's, 0 if the task has another holder or has its result already.
  */
 const PUBLISH = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-redis.call('PUBLISH', ARGV[4], ARGV[5])
+redis.call('PUBLISH', ARGV[4], ARGV[6] == '1' and ARGV[5] .. '\\n' .. ARGV[2] or ARGV[5])
 return 1
 `;
 
@@ -32,6 +35,16 @@ const TAKE = `
     redis.call('PEXPIRE', KEYS[2], ARGV[3])
   end
   return fence`;
+
+/** A larger result is read by who waits for it: a message is copied for each connection that hears it. In UTF-16 units. */
+const INLINE_LENGTH = 65_536;
+
+export interface PublishOptions {
+  /** How long the result is kept. */
+  readonly ttlMs: number;
+  /** Inbox of the process that waits. @defaultValue all are told that the result is there */
+  readonly replyTo?: string | undefined;
+}
 
 /** The worker's side of results: a fence at pick-up, one write under it. */
 export class ResultBoard {
@@ -80,7 +93,7 @@ export class ResultBoard {
   }
 
   /** Write-once, under the fence. Returns false if another holder took the task since, or the result is there. */
-  async publish(taskId: string, fence: number, result: string, ttlMs: number): Promise<boolean> {
+  async publish(taskId: string, fence: number, result: string, { ttlMs, replyTo }: PublishOptions): Promise<boolean> {
     const written = await this.#redis.eval(
       PUBLISH,
       2,
@@ -89,8 +102,9 @@ export class ResultBoard {
       String(fence),
       result,
       String(Math.max(1, Math.ceil(ttlMs))),
-      RESULT_CHANNEL,
+      replyTo === undefined ? RESULT_CHANNEL : replyChannel(replyTo),
       taskId,
+      replyTo !== undefined && result.length <= INLINE_LENGTH ? '1' : '0',
     );
     return written === 1;
   }

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { CANCEL_CHANNEL, cancelKey, RESULT_CHANNEL, resultKey } from './result-board.js';
+import { CANCEL_CHANNEL, cancelKey, replyChannel, RESULT_CHANNEL, resultKey } from './result-board.js';
 import { orQueueUnavailable } from './redis-connection.js';
 import { Subscription } from './subscription.js';
 
@@ -10,6 +11,8 @@ const READ_RESULT_TTL_MS = 10_000;
 
 /** The API's side of results: one subscription a process, polling as the net. */
 export class ResultInbox {
+  /** What a task carries so that its result comes here, and to no other process. */
+  readonly address = randomUUID();
   readonly #redis: Redis;
   readonly #waiting = new Map<string, (result: string) => void>();
   readonly #timer: NodeJS.Timeout;
@@ -24,9 +27,8 @@ export class ResultInbox {
   /** `subscriber` becomes the inbox's own. */
   static async start(redis: Redis, subscriber: Redis): Promise<ResultInbox> {
     const inbox = new ResultInbox(redis);
-    inbox.#subscription = await Subscription.open(subscriber, RESULT_CHANNEL, (taskId) => {
-      if (inbox.#waiting.has(taskId)) void inbox.#collect([taskId]);
-    });
+    const channels = [replyChannel(inbox.address), RESULT_CHANNEL];
+    inbox.#subscription = await Subscription.open(subscriber, channels, (message) => inbox.#hear(message));
     return inbox;
   }
 
@@ -68,17 +70,27 @@ export class ResultInbox {
     this.#subscription?.close();
   }
 
+  /** Of a task's id alone, or of its result as well. */
+  #hear(message: string): void {
+    const end = message.indexOf('\n');
+    if (end >= 0) this.#deliver(message.slice(0, end), message.slice(end + 1));
+    else if (this.#waiting.has(message)) void this.#collect([message]);
+  }
+
   /** A fault here is mended by the next poll. */
   async #collect(taskIds: readonly string[]): Promise<void> {
     if (taskIds.length === 0) return;
     const results = await this.#redis.mget(...taskIds.map(resultKey)).catch(() => []);
     results.forEach((result, position) => {
-      const taskId = taskIds[position] as string;
-      const deliver = this.#waiting.get(taskId);
-      if (result === null || deliver === undefined) return;
-      deliver(result);
-      // It stays a little, so that a worker that takes the task again sees that it is answered.
-      this.#redis.pexpire(resultKey(taskId), READ_RESULT_TTL_MS).catch(() => undefined);
+      if (result !== null) this.#deliver(taskIds[position] as string, result);
     });
+  }
+
+  #deliver(taskId: string, result: string): void {
+    const deliver = this.#waiting.get(taskId);
+    if (deliver === undefined) return;
+    deliver(result);
+    // It stays a little, so that a worker that takes the task again sees that it is answered.
+    this.#redis.pexpire(resultKey(taskId), READ_RESULT_TTL_MS).catch(() => undefined);
   }
 }

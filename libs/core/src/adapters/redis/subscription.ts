@@ -4,7 +4,7 @@ import { Cluster, type Redis } from 'ioredis';
 const PING_MS = 5_000;
 
 /**
- * The messages of one channel, over a connection of its own: a subscribed one serves nothing else. What is published while the connection is lost is
+ * The messages of some channels, over a connection of its own: a subscribed one serves nothing else. What is published while the connection is lost is
  * lost too, so listeners look for themselves now and then.
  */
 export class Subscription {
@@ -23,12 +23,18 @@ export class Subscription {
    * @param pingMs a connection that leaves a ping unanswered for so long is made anew
    * @throws when Redis refuses the first SUBSCRIBE
    */
-  static async open(redis: Redis, channel: string, listener: (message: string) => void, pingMs = PING_MS): Promise<Subscription> {
+  static async open(
+    redis: Redis,
+    channels: string | readonly string[],
+    listener: (message: string) => void,
+    pingMs = PING_MS,
+  ): Promise<Subscription> {
+    const all = [channels].flat();
     redis.on('message', (_channel: string, message: string) => listener(message));
-    await redis.subscribe(channel);
+    await redis.subscribe(...all);
     // ioredis renews subscriptions itself unless told not to, but nobody catches what that rejects with when the connection is lost again or closed
     // (redis/ioredis pull request 2187), and the process dies of it. The next connection is ready again, and renews again.
-    redis.on('ready', () => void redis.subscribe(channel).catch(() => undefined));
+    redis.on('ready', () => void redis.subscribe(...all).catch(() => undefined));
     return new Subscription(redis, pingMs);
   }
 
