@@ -52,7 +52,8 @@ describe(MetricSet, () => {
     const { depth } = metrics.instruments;
     let read = (): Promise<() => void> => Promise.resolve(() => depth.set(3));
     metrics.addCollector({ name: 'queue', gauges: [depth], read: () => read() });
-    await metrics.text();
+    const before = await metrics.text();
+    expect(line(before, 'rerank_fleet_scrape_failures_total{')).toBe('rerank_fleet_scrape_failures_total{collector="queue"} 0');
     read = fail;
     const text = await metrics.text();
     expect(line(text, 'rerank_fleet_depth ')).toBeUndefined();

@@ -81,6 +81,8 @@ export class MetricSet<Definitions extends MetricDefinitions> {
 
   addCollector(collector: Collector): void {
     this.#collectors.push(collector);
+    // A counter that begins with its first failure hides it: Prometheus sees no increase.
+    this.#failures?.add(0, { collector: collector.name });
   }
 
   /** Takes little longer than `collectTimeoutMs`, whatever collectors do. Calls at the same time share one answer. */
