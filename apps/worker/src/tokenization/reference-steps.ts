@@ -2,6 +2,7 @@ import * as library from '@huggingface/tokenizers';
 import { bertNormalizer, bertPreTokenize, type BertNormalizerConfig } from './bert-steps.js';
 import { PrecompiledMap } from './precompiled-map.js';
 import { BYTE_LEVEL_WORD } from './reference-characters.js';
+import { wordPiece, type WordPieceModel } from './word-piece.js';
 
 /** What we use of the library's steps. Its own declarations import without extensions, which this module resolution does not follow. */
 type Step<T> = abstract new () => T;
@@ -13,17 +14,21 @@ interface Steps {
   readonly ByteLevelPreTokenizer: Step<{ pattern: RegExp }>;
   readonly WhitespaceSplitPreTokenizer: Step<{ pre_tokenize_text: (text: string) => string[] }>;
   readonly SequencePreTokenizer: Step<{ readonly tokenizers: readonly unknown[] }>;
+  readonly WordPiece: Step<WordPieceModel & { encode: (words: readonly string[]) => string[] }>;
 }
 const steps = library as unknown as Steps;
 
 /**
  * Puts steps that answer as the reference implementation does in the place of the library's that do not: its BERT normalizer misses ideographs beyond U+FFFF and
- * gives the last sigma of a word another form, its `Precompiled` is an approximation, and its classes of characters are of another Unicode.
+ * gives the last sigma of a word another form, its `Precompiled` is an approximation, and its classes of characters are of another Unicode. Its WordPiece is
+ * right, but takes half of the time of all steps.
  */
 export function followReference(tokenizer: object): void {
-  const { normalizer, pre_tokenizer } = tokenizer as { readonly normalizer: unknown; readonly pre_tokenizer: unknown };
+  const { normalizer, pre_tokenizer, model } = tokenizer as Record<'normalizer' | 'pre_tokenizer' | 'model', unknown>;
   followNormalizer(normalizer);
   followPreTokenizer(pre_tokenizer);
+  // Added tokens are in the vocabulary by now.
+  if (model instanceof steps.WordPiece) model.encode = wordPiece(model);
 }
 
 function followNormalizer(step: unknown): void {
