@@ -4,7 +4,11 @@ import { rerankOverHttp, type LatencyBench, type TimedCall } from './rerank-over
 
 /** Of the ways to cut, so many run against the worker. */
 const FINALISTS = 3;
-const WARM_UPS = 3;
+/** A worker that idles has worked before: until some hundred requests went through, V8 runs much of the way uncompiled. Of short documents, so that it takes seconds. */
+const WARM_UPS = 300;
+const WARM_UP_CHARACTERS = 40;
+/** Of whole documents, so that the worker knows how long batches take. */
+const WHOLE_WARM_UPS = 3;
 /** A turn in which others took more of the cores is left out. */
 const FOREIGN_SHARE = 0.05;
 /** A median of fewer says little. */
@@ -20,8 +24,8 @@ interface Turn {
 
 /** One request at a time; the p50 of the whole request against the p50 of the bare call. Returns whether the goal is met. */
 export async function measureIdle(bench: LatencyBench, turns: number): Promise<boolean> {
-  const { url, calls, requests } = bench;
-  for (let turn = 0; turn < WARM_UPS; turn += 1) await rerankOverHttp(url, requests[turn]!, 0);
+  const { calls, requests } = bench;
+  await warmUp(bench);
   const cuts = (await calls.rankCuts(requests)).slice(0, FINALISTS);
   const all: Turn[] = [];
   for (let turn = 0; turn < turns; turn += 1) all.push(await takeTurn(bench, cuts, turn));
@@ -32,6 +36,14 @@ export async function measureIdle(bench: LatencyBench, turns: number): Promise<b
   );
   const wasQuiet = quiet.length >= LEAST_TURNS;
   return report(wasQuiet ? quiet : all, cuts, wasQuiet);
+}
+
+async function warmUp({ url, requests }: LatencyBench): Promise<void> {
+  for (let turn = 0; turn < WARM_UPS; turn += 1) {
+    const { query, documents } = requests[turn % requests.length]!;
+    await rerankOverHttp(url, { query, documents: documents.map((text) => text.slice(0, WARM_UP_CHARACTERS)) }, turn);
+  }
+  for (const request of requests.slice(0, WHOLE_WARM_UPS)) await rerankOverHttp(url, request, 0);
 }
 
 async function takeTurn({ url, calls, load, requests }: LatencyBench, cuts: readonly string[], turn: number): Promise<Turn> {
