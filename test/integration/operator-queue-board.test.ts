@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OPERATOR, OperatedApi, SEARCHER } from './operator-support.js';
 import { WorkerStack } from './worker-support.js';
@@ -24,6 +26,14 @@ const visit = (path: string, headers: Readonly<Record<string, string>> = { autho
   fetch(`${api.url}${BOARD}${path}`, { method, headers });
 const queues = async (): Promise<readonly { readonly name: string; readonly isPaused: boolean; readonly readOnlyMode: boolean }[]> =>
   ((await (await visit('/api/queues')).json()) as { queues: [] }).queues;
+/** The address as it is written, which `fetch` would mend. */
+const putRaw = async (path: string): Promise<number | undefined> => {
+  const { hostname, port } = new URL(api.url);
+  const sent = request({ hostname, port, method: 'PUT', path: `${BOARD}${path}`, headers: { authorization: basic(OPERATOR) } }).end();
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
+};
 const put = (path: string, headers: Readonly<Record<string, string>> = {}) =>
   visit(path, { authorization: basic(OPERATOR), ...headers }, 'PUT');
 
@@ -99,6 +109,10 @@ describe('Bull Board', () => {
     for (const path of ['empty', 'obliterate', 'concurrency', 'clean/wait'])
       expect((await put(`/api/queues/batch-default/${path}`)).status).toBe(403);
     expect((await visit('/api/queues/batch-default/add', { authorization: basic(OPERATOR) }, 'POST')).status).toBe(403);
+    // Clients that are no browsers send what they like: routers cut an address at a `#`.
+    for (const path of ['empty#/retry', 'em%70ty', 'clean/wait#/retry', 'clean/%77ait', 'empty?/retry'])
+      expect(await putRaw(`/api/queues/batch-default/${path}`)).toBe(403);
+    expect(await putRaw('/api/queues/batch-default/clean/failed')).toBe(200);
   });
 
   it('is not there with QUEUE_BOARD=off', async () => {

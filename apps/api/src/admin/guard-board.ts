@@ -14,9 +14,22 @@ export interface BoardGuardParts {
 const BASIC = /^Basic +([A-Za-z0-9+/]+=*) *$/i;
 const READS = new Set(['GET', 'HEAD']);
 /** What the board may change. It must not add or rewrite tasks, nor empty queues: calls and jobs would wait for what is gone. */
-const WRITES = new RegExp(
-  `^${BOARD_PATH}/api/queues/(pause|resume|[^/]+/(pause|resume|promote|retry/[^/]+|clean/(failed|completed))|[^/]+/[^/]+/(retry|clean|promote))$`,
+const WRITES: ReadonlySet<string | undefined> = new Set(
+  [
+    'pause',
+    'resume',
+    ':queueName/pause',
+    ':queueName/resume',
+    ':queueName/promote',
+    ':queueName/retry/:queueStatus',
+    ':queueName/clean/:queueStatus',
+    ':queueName/:jobId/retry',
+    ':queueName/:jobId/clean',
+    ':queueName/:jobId/promote',
+  ].map((route) => `${BOARD_PATH}/api/queues/${route}`),
 );
+/** Undefined where the route has no state. Somebody waits for tasks in any other. */
+const CLEANED: ReadonlySet<string | undefined> = new Set([undefined, 'failed', 'completed']);
 
 /** A page that is framed or that loads from elsewhere could make an operator's browser do what he does not see. */
 const HEADERS = {
@@ -56,14 +69,17 @@ function bearerOf(authorization = ''): string | undefined {
 }
 
 /** @throws RerankError `forbidden` */
-function assertWrite({ url, headers }: FastifyRequest, mode: BoardGuardParts['mode']): void {
+function assertWrite({ routeOptions, params, headers }: FastifyRequest, mode: BoardGuardParts['mode']): void {
   if (mode === 'read-only')
     throw new RerankError('forbidden', 'The board is read-only (QUEUE_BOARD). /v1/admin pauses, drains and retries.');
   const site = headers['sec-fetch-site'];
   const isOwn =
     site === undefined ? headers.origin === undefined || URL.parse(headers.origin)?.host === headers.host : site === 'same-origin';
   if (!isOwn) throw new RerankError('forbidden', 'This must come from the board itself, not from another site.');
-  if (!WRITES.test(url.split('?', 1)[0] ?? ''))
+  const { url = '' } = routeOptions;
+  const { queueStatus } = params as { readonly queueStatus?: string };
+  // By the route that was found, not by the address: the router decodes it, and cuts it at a `#`.
+  if (!WRITES.has(url) || (url.includes('/clean/') && !CLEANED.has(queueStatus)))
     throw new RerankError('forbidden', 'The board may not do this: calls and jobs would wait for ever. /v1/admin/queues can drain.');
 }
 
