@@ -144,6 +144,25 @@ describe('DELETE /v1/admin/keys/{id}', () => {
   });
 });
 
+describe('two operators who each remove the key of the other at the same time', () => {
+  it('do not lock everybody out', async () => {
+    const env = { API_KEYS: JSON.stringify([{ key: SEARCHER, tenant: 'default', scopes: ['search'] }]) };
+    const maker = await start();
+    const processes = [await start(env), await start(env)] as const;
+    for (let round = 0; round < 5; round += 1) {
+      const [a, b] = [await create(maker, { scopes: ['operator'] }), await create(maker, { scopes: ['operator'] })];
+      const answers = await Promise.all([
+        processes[0].delete(`/v1/admin/keys/${a.id}`, b.key),
+        processes[1].delete(`/v1/admin/keys/${b.id}`, a.key),
+      ]);
+      const left = (await list(maker)).data.filter(({ source }) => source === 'api');
+      expect(left).toHaveLength(1);
+      expect(answers.map(({ status }) => status)).toContain(204);
+      expect((await maker.delete(`/v1/admin/keys/${left[0]!.id}`)).status).toBe(204);
+    }
+  });
+});
+
 describe('keys that were made', () => {
   it('survive restarts of the API and of Redis', async () => {
     const before = await start();

@@ -259,9 +259,11 @@ export class MemoryApiKeys implements KeyStore {
     this.keys.set(key.id, key);
   }
 
-  async remove(id: string): Promise<boolean> {
+  async remove(id: string, seen: string): Promise<boolean> {
+    if (seen !== String(this.#version)) return false;
     this.#version += 1;
-    return this.keys.delete(id);
+    this.keys.delete(id);
+    return true;
   }
 
   async list(): Promise<readonly StoredKey[]> {

@@ -38,6 +38,18 @@ describe(KeysService, () => {
     await expect(service.remove(brief.id)).resolves.toBeUndefined();
   });
 
+  it('leaves one key of an operator where two are removed at the same time', async () => {
+    const { service } = await start();
+    const [one, other] = [
+      await service.create({ tenant: 'ops', scopes: ['operator'] }),
+      await service.create({ tenant: 'ops', scopes: ['operator'] }),
+    ];
+    const outcomes = await Promise.allSettled([service.remove(one.id), service.remove(other.id)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'key_not_removable' } });
+    expect((await service.list()).data.map(({ id }) => id)).toContain(other.id);
+  });
+
   it('removes any key where none is needed', async () => {
     const { service } = await start([]);
     const { id } = await service.create({ tenant: 'ops', scopes: ['operator'] });

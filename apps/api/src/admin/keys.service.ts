@@ -71,10 +71,19 @@ export class KeysService {
    * @throws RerankError `key_not_found`; `key_not_removable` for a key of the configuration and for the last one of an operator; `queue_unavailable`
    */
   async remove(id: string): Promise<void> {
-    const { store, remembered, ring } = this.#parts;
+    const { store, remembered } = this.#parts;
+    // Two operators who each remove the other's key would leave none: the second looks again.
+    for (let seen: string | undefined; seen === undefined || !(await store.remove(id, seen));) {
+      seen = await store.version();
+      this.#assertRemovable(id, await store.list());
+    }
+    await remembered.look();
+  }
+
+  #assertRemovable(id: string, stored: readonly StoredKey[]): void {
+    const { ring } = this.#parts;
     if (ring.configured.some((entry) => configuredId(entry) === id))
       throw new RerankError('key_not_removable', 'This key stands in API_KEYS: take it out there, and restart the API.');
-    const stored = await store.list();
     const key = stored.find((each) => each.id === id);
     if (key === undefined) throw new RerankError('key_not_found', 'There is no API key of this id; GET /v1/admin/keys lists them.');
     const others = [
@@ -86,8 +95,6 @@ export class KeysService {
         'key_not_removable',
         'It is the last key with the scope "operator": nobody could make another. Make one first.',
       );
-    await store.remove(id);
-    await remembered.look();
   }
 
   #hasExpired({ expiresMs = Infinity }: StoredKey): boolean {

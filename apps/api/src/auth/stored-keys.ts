@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Scope } from '@rerank-fleet/core/config';
 import type { Principal } from '../http/request-context.js';
 
@@ -19,7 +20,8 @@ export interface StoredKey {
 
 export interface KeyStore {
   add(key: StoredKey): Promise<void>;
-  remove(id: string): Promise<boolean>;
+  /** False, changing nothing, if the version is another one than `seen`: what was decided by the keys of then may be wrong now. */
+  remove(id: string, seen: string): Promise<boolean>;
   list(): Promise<readonly StoredKey[]>;
   /** Another one than before: there may be other keys. */
   version(): Promise<string>;
@@ -44,6 +46,7 @@ export class StoredKeys {
   #version: string | undefined;
   #lookedAt = -Infinity;
   #looking: Promise<void> | undefined;
+  #soon: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(parts: StoredKeysParts) {
@@ -75,9 +78,20 @@ export class StoredKeys {
     return this.#byDigest.has(digest.toString('hex'));
   }
 
-  /** Another process may have made the key a moment ago. */
+  /**
+   * Another process may have made the key a moment ago: sees all that was changed before. However many ask, the store is asked every {@link LOOK_AGAIN_MS} at most, and they wait
+   * for that.
+   */
   async lookSoon(): Promise<void> {
-    if (performance.now() - this.#lookedAt < LOOK_AGAIN_MS) return;
+    this.#soon ??= this.#lookAgain();
+    await this.#soon;
+  }
+
+  async #lookAgain(): Promise<void> {
+    const waitMs = this.#lookedAt + LOOK_AGAIN_MS - performance.now();
+    if (waitMs > 0) await pause(Math.ceil(waitMs));
+    // Who comes from now on may have a key that is newer than what is read now.
+    this.#soon = undefined;
     await this.look().catch((error: unknown) => this.#parts.onFault?.(error));
   }
 

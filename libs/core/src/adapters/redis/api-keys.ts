@@ -8,6 +8,14 @@ const KEYS = `${KEY_PREFIX}:api-keys`;
 /** Another text after each change, so that who remembers the keys sees cheaply whether there are others. A count would come round when Redis has lost it. */
 const VERSION = `${KEY_PREFIX}:api-keys:version`;
 
+/** KEYS[1] keys, KEYS[2] version. ARGV[1] id, ARGV[2] the version that was seen, ARGV[3] the next one. Returns 1, or 0 if it is another version. */
+const REMOVE = `
+if (redis.call('GET', KEYS[2]) or '') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], ARGV[3])
+return 1
+`;
+
 const storedKeySchema = z.object({
   id: z.string(),
   /** Of the key, in lower-case hexadecimal digits. The key itself is nowhere. */
@@ -42,10 +50,9 @@ export class ApiKeys {
     await orQueueUnavailable(this.#redis.multi().hset(KEYS, key.id, JSON.stringify(key)).set(VERSION, randomUUID()).exec());
   }
 
-  /** False if there is none of this id. */
-  async remove(id: string): Promise<boolean> {
-    const [removed] = (await orQueueUnavailable(this.#redis.multi().hdel(KEYS, id).set(VERSION, randomUUID()).exec())) ?? [];
-    return removed?.[1] === 1;
+  /** False, changing nothing, if the version is another one than `seen`: what was decided by the keys of then may be wrong now. */
+  async remove(id: string, seen: string): Promise<boolean> {
+    return (await orQueueUnavailable(this.#redis.eval(REMOVE, 2, KEYS, VERSION, id, seen, randomUUID()))) === 1;
   }
 
   /** Oldest first. One of another release's form is left out: it opens nothing. */
