@@ -6,7 +6,7 @@
  * What they are fitted on: the model's own logits of 15,163 pairs, no judgement of anybody. Three quarters are passages of MS MARCO (those of the pool of TREC DL 2019)
  * with 1,078 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
  * and the queries of Cranfield with passages of their own sets. Each query has the best four of BM25's first 100, and others evenly from further down. Figures alone are
- * kept, no texts.
+ * kept, no texts. From kept samples (`--samples`) it takes some four minutes of CPU.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -16,7 +16,8 @@ import { collectFromModel, cutForFit } from '@rerank-fleet/worker/exits/collect-
 import type { FitSamples } from '@rerank-fleet/worker/exits/collect-samples';
 import { encodeLists } from '@rerank-fleet/worker/exits/encode-lists';
 import { shippedHeadsPath } from '@rerank-fleet/worker/exits/find-exit-heads';
-import { fitHeads } from '@rerank-fleet/worker/exits/fit-heads';
+import type { FittedHead } from '@rerank-fleet/worker/exits/fit-heads';
+import { fitHeadsOnThreads } from '@rerank-fleet/worker/exits/fit-heads-on-threads';
 import { writeFit } from '@rerank-fleet/worker/exits/write-fit';
 import { TextPool } from '@rerank-fleet/worker/tokenization/text-pool';
 import { graphOf, resolveDefaultModel } from '../bench/support/default-model.ts';
@@ -83,13 +84,16 @@ async function collect(): Promise<FitSamples> {
   }
 }
 
+const describe = ({ kind, sigma, correlation, within }: FittedHead['other']): string =>
+  `${kind} with σ ${sigma.toFixed(3)}, r ${correlation.toFixed(3)} (within a query ${within.toFixed(3)})`;
+
 const kept = flags.samples === undefined ? undefined : await readSamples({ folder: flags.samples, cuts, width: WIDTH });
 const samples = kept ?? (await collect());
 if (kept === undefined && flags.samples !== undefined) await writeSamples(flags.samples, samples);
-const heads = fitHeads(samples, {
-  onHead: ({ figures: { layer, sigma, correlation }, penalty, within }) =>
+const heads = await fitHeadsOnThreads(samples, {
+  onHead: ({ kind, figures: { layer, sigma, correlation }, within, other, penalty }) =>
     console.log(
-      `after layer ${layer}: r ${correlation.toFixed(3)} (within a query ${within.toFixed(3)}), σ ${sigma.toFixed(2)}, λ ${penalty} · pairs`,
+      `after layer ${layer}: ${describe({ kind, sigma, correlation, within })}; not kept: ${describe(other)}; λ of the ridge ${penalty} · pairs`,
     ),
 });
 const target = flags.target ?? shippedHeadsPath(model.sha256);

@@ -14,7 +14,12 @@ const featuresPath = (folder: string, cut: number): string => join(folder, `cut$
 /** Samples of an earlier run: collecting them takes minutes. Undefined where a cut is missing. */
 export async function readSamples({ folder, cuts, width }: Folder): Promise<FitSamples | undefined> {
   if (![join(folder, 'logits.f32'), ...cuts.map((cut) => featuresPath(folder, cut))].every(existsSync)) return undefined;
-  const bytes = async (path: string): Promise<ArrayBuffer> => new Uint8Array(await readFile(path)).buffer;
+  const bytes = async (path: string): Promise<SharedArrayBuffer> => {
+    const read = await readFile(path);
+    const shared = new SharedArrayBuffer(read.length);
+    new Uint8Array(shared).set(read);
+    return shared;
+  };
   const features: Float32Array[] = [];
   for (const cut of cuts) features.push(new Float32Array(await bytes(featuresPath(folder, cut))));
   const [logits, queries] = [await bytes(join(folder, 'logits.f32')), await bytes(join(folder, 'queries.i32'))];

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitFitReportSchema, exitShowSchema } from '@rerank-fleet/core/contracts';
 import type { CorpusRef } from '@rerank-fleet/core/domain';
 import { readExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { EXIT_MARGINS } from '@rerank-fleet/worker/exits/exit-margins';
+import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
 import { featureCount } from '@rerank-fleet/worker/exits/pool-features';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { corpusRecord } from '../support/api-fakes.js';
@@ -52,7 +53,13 @@ describe('rerank exits fit', () => {
     expect(report).toMatchObject({ layers: LAYERS, pairs: 13 * TEXTS, queries: 13, model: { name: 'layered' } });
     const predictor = await readExitHeads(report.path);
     expect(predictor).toMatchObject({ model: report.model.sha256, width: BERT.width, layers: [1, 2, 3] });
-    for (const { layer, sigma, correlation } of report.heads) {
+    for (const { layer, kind, sigma, correlation, correlation_within_query: within, other } of report.heads) {
+      expect([kind, other.kind].toSorted()).toEqual(['hinges', 'ridge']);
+      // Hinges are kept where they are better by both figures, and nowhere else.
+      const kept = { sigma, correlation_within_query: within };
+      const [hinges, ridge] = kind === 'hinges' ? [kept, other] : [other, kept];
+      const isBetter = hinges.sigma < ridge.sigma && hinges.correlation_within_query >= ridge.correlation_within_query;
+      expect(isBetter).toBe(kind === 'hinges');
       expect(predictor.at(layer)).toMatchObject({ sigma, correlation });
       expect(predictor.at(layer).predict(new Float32Array(featureCount(BERT.width)).fill(0.1))).toSatisfy(Number.isFinite);
     }
@@ -74,13 +81,30 @@ describe('rerank exits fit', () => {
     expect(none.stdout).toBe('layered: no heads, so all layers run. `rerank exits fit` makes some.\n');
     const fit = await run('shows', ['fit', '--model', model, '--pairs', pairs, '--cuts', '1,3']);
     expect(fit.stdout).toMatch(
-      /^layered, 4 layers; 390 pairs of 13 queries.*\n\nafter layer +σ +correlation +within a query\n +1 .*\n +3 .*\n\neffort/,
+      /^layered, 4 layers; 390 pairs of 13 queries.*\n\nafter layer +head +σ +correlation +within a query +not kept\n +1 +(ridge|hinges) .*\n +3 +(ridge|hinges) .*\n\neffort/,
     );
     const { stdout } = await run('shows', ['show', '--model', model, '--json']);
     const { models } = exitShowSchema.parse(JSON.parse(stdout));
     expect(models[0]!.heads).toMatchObject({ source: 'fitted', pairs: 390, queries: 13, heads: [{ layer: 1 }, { layer: 3 }] });
     expect(Date.parse(models[0]!.heads!.fitted_at!)).toBeGreaterThan(0);
     expect((await run('shows', ['show', '--model', model])).stdout).toMatch(/^layered: fitted on this machine, 2.*\n.*\.json\n390 pairs/);
+  });
+
+  it('goes on with heads that an earlier version fitted here, until others are fitted', async () => {
+    const { sha256 } = exitShowSchema.parse(JSON.parse((await run('earlier', ['show', '--model', model, '--json'])).stdout)).models[0]!
+      .model;
+    const folder = join(root, 'earlier', '.cache', 'rerank-fleet', 'exits');
+    await mkdir(folder, { recursive: true });
+    const weights = encodeHalves(new Float32Array(featureCount(BERT.width)).fill(0.5));
+    const head = { layer: 2, sigma: 1.5, correlation: 0.75, bias: 0, weights };
+    const file = { v: 1, model: sha256, width: BERT.width, fitted_on: 'old texts', pairs: 7, queries: 5, heads: [head] };
+    await writeFile(join(folder, `${sha256.slice(0, 32)}-1.json`), JSON.stringify(file));
+    const shown = await run('earlier', ['show', '--model', model]);
+    expect(shown.stdout).toMatch(
+      /^layered: fitted on this machine\n.*-1\.json\n7 pairs of 5 queries: old texts\n\n.*\n +2 +ridge +1\.500 +0\.750\n$/,
+    );
+    await run('earlier', ['fit', '--model', model, '--pairs', pairs, '--cuts', '3']);
+    expect((await run('earlier', ['show', '--model', model])).stdout).toMatch(/-2\.json\n390 pairs/);
   });
 
   it('takes no more pairs than --limit, and writes to --out alone where that is given', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { PairRequest } from '@rerank-fleet/core/ports';
 import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
+import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
 import { pairSpans } from '@rerank-fleet/worker/exits/pair-spans';
 import { featureCount } from '@rerank-fleet/worker/exits/pool-features';
 import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
@@ -83,7 +84,15 @@ async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOK
   weights[0] = weigh;
   const headsPath = join(root, `${name}-${String(weigh)}-heads.json`);
   const head = { layer: CUT, sigma: 0.01, correlation: 0.5, bias: 0, weights: encodeHalves(weights) };
-  await writeExitHeads(headsPath, { v: 1, model: sha256, width: set.width, fitted_on: 'nothing', pairs: 1, queries: 1, heads: [head] });
+  await writeExitHeads(headsPath, {
+    v: HEADS_VERSION,
+    model: sha256,
+    width: set.width,
+    fitted_on: 'nothing',
+    pairs: 1,
+    queries: 1,
+    heads: [head],
+  });
   const capacity = Math.ceil(tokens / PAGE_TOKENS);
   const memory = new SharedArrayBuffer(capacity * PAGE_TOKENS * set.width * 4);
   const pool = await InferencePool.start({

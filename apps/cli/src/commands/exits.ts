@@ -117,13 +117,17 @@ function renderFit({ model, layers, pairs, queries, path, heads, simulation }: E
   const fitted = renderTable(
     [
       { title: 'after layer', align: 'right' },
+      { title: 'head' },
       { title: 'σ', align: 'right' },
       { title: 'correlation', align: 'right' },
       { title: 'within a query', align: 'right' },
+      { title: 'not kept' },
     ],
-    heads.map((head) => [
-      String(head.layer),
+    heads.map(({ layer, kind, other, ...head }) => [
+      String(layer),
+      kind,
       ...[head.sigma, head.correlation, head.correlation_within_query].map((figure) => figure.toFixed(3)),
+      `${other.kind}: σ ${other.sigma.toFixed(3)}, within ${other.correlation_within_query.toFixed(3)}`,
     ]),
     columns,
   );
@@ -165,12 +169,8 @@ function renderShown({ model, heads }: ExitShowBody['models'][number], { columns
   if (heads === null) return `${model.name}: no heads, so all layers run. \`rerank exits fit\` makes some.`;
   const { source, path, fitted_on: texts, fitted_at: at, pairs, queries } = heads;
   const table = renderTable(
-    [
-      { title: 'after layer', align: 'right' },
-      { title: 'σ', align: 'right' },
-      { title: 'correlation', align: 'right' },
-    ],
-    heads.heads.map(({ layer, sigma, correlation }) => [String(layer), sigma.toFixed(3), correlation.toFixed(3)]),
+    [{ title: 'after layer', align: 'right' }, { title: 'head' }, { title: 'σ', align: 'right' }, { title: 'correlation', align: 'right' }],
+    heads.heads.map(({ layer, kind, sigma, correlation }) => [String(layer), kind, sigma.toFixed(3), correlation.toFixed(3)]),
     columns,
   );
   const origin = source === 'fitted' ? `fitted on this machine${at === undefined ? '' : `, ${at}`}` : 'came with the worker';

@@ -11,7 +11,8 @@ import type { FitSamples } from '../exits/collect-samples.js';
 import { corpusLists, type UnlabelledList } from '../exits/corpus-lists.js';
 import { encodeLists } from '../exits/encode-lists.js';
 import { fittedHeadsPath } from '../exits/find-exit-heads.js';
-import { fitHeads, LEAST_QUERIES, type FittedHead } from '../exits/fit-heads.js';
+import { LEAST_QUERIES, type FittedHead } from '../exits/fit-heads.js';
+import { fitHeadsOnThreads } from '../exits/fit-heads-on-threads.js';
 import { featureCount } from '../exits/pool-features.js';
 import { simulateExit } from '../exits/simulate-exit.js';
 import { writeFit } from '../exits/write-fit.js';
@@ -65,7 +66,9 @@ async function fit(model: ResolvedModel, encoder: TextPool, options: FitExitsOpt
   assertQueries(samples.queries);
   let fitted = 0;
   onProgress({ stage: 'fit', done: 0, total: set.cuts.length });
-  const heads = fitHeads(samples, { onHead: () => onProgress({ stage: 'fit', done: (fitted += 1), total: set.cuts.length }) });
+  const heads = await fitHeadsOnThreads(samples, {
+    onHead: () => onProgress({ stage: 'fit', done: (fitted += 1), total: set.cuts.length }),
+  });
   const path = job.out === undefined ? fittedHeadsPath(model.sha256, graph.cacheDirectory) : resolve(job.out);
   const file = await writeFit(path, { model: model.sha256, samples, heads, fittedOn: job.fitted_on, fittedAt: new Date() });
   const { fitted_on, fitted_at, queries } = file;
@@ -129,11 +132,13 @@ function assertQueries(queries: ArrayLike<number>): void {
 function figuresOf(samples: FitSamples, heads: readonly FittedHead[], layers: number): Pick<ExitFitReport, 'heads' | 'simulation'> {
   const simulation = simulateExit(samples, heads, layers);
   return {
-    heads: heads.map(({ figures: { layer, sigma, correlation }, within }) => ({
+    heads: heads.map(({ kind, figures: { layer, sigma, correlation }, within, other }) => ({
       layer,
+      kind,
       sigma,
       correlation,
       correlation_within_query: within,
+      other: { kind: other.kind, sigma: other.sigma, correlation: other.correlation, correlation_within_query: other.within },
     })),
     simulation:
       simulation === undefined

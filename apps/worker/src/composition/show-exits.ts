@@ -2,7 +2,8 @@ import type { Config } from '@rerank-fleet/core/config';
 import type { ExitShowBody } from '@rerank-fleet/core/contracts';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import { readHeadsFile } from '../exits/exit-heads-file.js';
-import { findExitHeads, fittedHeadsPath } from '../exits/find-exit-heads.js';
+import { findExitHeads, shippedHeadsPath } from '../exits/find-exit-heads.js';
+import { kindOf } from '../exits/heads-schema.js';
 import { exitRemarks } from './exit-remarks.js';
 import { resolveReranker } from './resolve-reranker.js';
 
@@ -30,12 +31,12 @@ async function showExit(config: Config, name: string): Promise<ExitShowBody['mod
     model,
     heads: {
       path,
-      source: path === fittedHeadsPath(sha256, cacheDirectory) ? 'fitted' : 'shipped',
+      source: path === shippedHeadsPath(sha256) ? 'shipped' : 'fitted',
       fitted_on,
       ...(fitted_at === undefined ? {} : { fitted_at }),
       pairs,
       queries,
-      heads: file.heads.map(({ layer, sigma, correlation }) => ({ layer, sigma, correlation })),
+      heads: file.heads.map((head) => ({ layer: head.layer, kind: kindOf(head), sigma: head.sigma, correlation: head.correlation })),
     },
   };
 }

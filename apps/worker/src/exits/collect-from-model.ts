@@ -7,6 +7,7 @@ import { SESSION_PER_FILE } from '../tuning/engine-shape.js';
 import { collectSamples, type CollectOptions, type FitPair, type FitSamples } from './collect-samples.js';
 import { countLayers } from './cut-model.js';
 import { defaultCuts } from './default-cuts.js';
+import { fitBytes } from './fit-heads.js';
 import { openSegmentsInProcess } from './open-segments-in-process.js';
 import { featureCount } from './pool-features.js';
 import type { SegmentSet } from './segment-set.js';
@@ -60,14 +61,9 @@ export async function collectFromModel(
   }
 }
 
-const FOLDS = 4;
-const FLOAT = 4;
-const DOUBLE = 8;
-
-/** Features of all cuts, those of one once more as the fit takes them, and its normal equations. */
+/** Features of all cuts, and what the fit of one takes beside them. */
 function assertRoom(pairs: number, { cuts, width }: SegmentSet): void {
-  const size = featureCount(width);
-  const bytes = pairs * size * FLOAT * (cuts.length + 1) + size * size * DOUBLE * (FOLDS + 2);
+  const bytes = pairs * featureCount(width) * Float32Array.BYTES_PER_ELEMENT * cuts.length + fitBytes(pairs, width);
   const free = availableMemory();
   if (bytes <= free) return;
   const megabytes = (count: number): string => `${Math.ceil(count / 1e6).toLocaleString('en')} MB`;

@@ -34,7 +34,7 @@ export interface FitSamples {
   readonly width: number;
   readonly queries: Int32Array;
   readonly logits: Float32Array;
-  /** By cut: `[pairs, features]` in row-major order. */
+  /** By cut: `[pairs, features]` in row-major order. Those of `collectSamples` are in shared memory, so that threads can fit heads without copies. */
   readonly features: readonly Float32Array[];
 }
 
@@ -54,7 +54,7 @@ export async function collectSamples(
   { maxBatchTokens = 1024, onProgress }: CollectOptions = {},
 ): Promise<FitSamples> {
   const count = featureCount(width);
-  const features = cuts.map(() => new Float32Array(pairs.length * count));
+  const features = cuts.map(() => new Float32Array(new SharedArrayBuffer(pairs.length * count * Float32Array.BYTES_PER_ELEMENT)));
   const logits = new Float32Array(pairs.length);
   const batches = batchesOf(pairs, maxBatchTokens).values();
   let done = 0;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FitSamples } from './collect-samples.js';
+import { correlationOf, deviationOf } from './correlation.js';
 import { ExitHeads } from './exit-heads.js';
 import { fitHeads } from './fit-heads.js';
 import { HEADS_VERSION, headsFileSchema } from './heads-schema.js';
@@ -31,6 +32,21 @@ function samples(noise: number): FitSamples {
   return { cuts: [3], width: WIDTH, queries, logits, features: [features] };
 }
 
+/** Each feature has one of two hidden numbers in it, and noise; logits are hinges of those. */
+function bentSamples(): FitSamples {
+  const random = randomNumbers(9);
+  const [width, queries, documents] = [8, 50, 30];
+  const size = featureCount(width);
+  const pairs = queries * documents;
+  const features = new Float32Array(pairs * size);
+  const logits = Float32Array.from({ length: pairs }, (_, pair) => {
+    const hidden = [random(), random()];
+    for (let at = 0; at < size; at += 1) features[pair * size + at] = (at + 1) * (at + hidden[at % 2]! + 0.3 * random());
+    return 4 * Math.max(0, hidden[0]!) - 5 * Math.max(0, hidden[1]!);
+  });
+  return { cuts: [3], width, queries: Int32Array.from({ length: pairs }, (_, pair) => pair % queries), logits, features: [features] };
+}
+
 describe(fitHeads, () => {
   it('finds a line again, and how far the truth is from it', () => {
     const given = samples(1.5);
@@ -45,7 +61,8 @@ describe(fitHeads, () => {
       heads: [head!.figures],
     };
     const heads = new ExitHeads(headsFileSchema.parse(JSON.parse(JSON.stringify(file))));
-    expect(head!.penalty).toBe(1e-6);
+    expect(head).toMatchObject({ kind: 'ridge', penalty: 1e-6, other: { kind: 'hinges' } });
+    expect(head!.other.sigma).toBeGreaterThan(head!.figures.sigma);
     expect(heads.layers).toEqual([3]);
     expect(heads.at(3).sigma).toBeGreaterThan(1.2);
     expect(heads.at(3).sigma).toBeLessThan(1.9);
@@ -65,21 +82,22 @@ describe(fitHeads, () => {
     expect(head!.figures.correlation).toBeLessThan(0.4);
   });
 
+  it('keeps hinges where logits bend, with what they are off by on queries held out', () => {
+    const given = bentSamples();
+    const [head] = fitHeads(given);
+    expect(head).toMatchObject({ kind: 'hinges', other: { kind: 'ridge' } });
+    expect(head!.figures.sigma).toBeLessThan(0.7 * head!.other.sigma);
+    expect(head!.within).toBeGreaterThan(head!.other.within);
+    expect(head!.figures.sigma).toBeCloseTo(deviationOf(head!.heldOut, given.logits), 10);
+    expect(head!.figures.correlation).toBeCloseTo(correlationOf(head!.heldOut, given.logits), 10);
+  });
+
+  it('gives the same heads again', () => {
+    expect(fitHeads(bentSamples())).toEqual(fitHeads(bentSamples()));
+  });
+
   it('refuses pairs of fewer queries than folds', () => {
     const given = samples(0);
     expect(() => fitHeads({ ...given, queries: given.queries.map((query) => query % 2) })).toThrow(/at least 4 queries/);
-  });
-});
-
-describe(ExitHeads, () => {
-  const [head] = fitHeads(samples(1));
-  const figures = { model: 'a'.repeat(64), width: WIDTH, heads: [head!.figures] };
-
-  it('has no head after other layers', () => {
-    expect(() => new ExitHeads(figures).at(4)).toThrow(/after layer 4/);
-  });
-
-  it('refuses weights that do not fit the width', () => {
-    expect(() => new ExitHeads({ ...figures, width: WIDTH + 1 })).toThrow(/too many or too few/);
   });
 });

@@ -21,8 +21,10 @@ function samples(queries: number, candidates = CANDIDATES): FitSamples {
 
 const head = (layer: number, sigma: number, heldOut: Float32Array): FittedHead => ({
   figures: { layer, sigma, correlation: 0.9, bias: 0, weights: '' },
+  kind: 'ridge',
   penalty: 1,
   within: 0.9,
+  other: { kind: 'hinges', sigma, correlation: 0.9, within: 0.9 },
   heldOut,
 });
 

@@ -36,9 +36,12 @@ export const exitFitProgressSchema = z.object({ stage: z.enum(['score', 'fit']),
 export type ExitFitProgress = z.infer<typeof exitFitProgressSchema>;
 
 const modelSchema = z.object({ name: z.string(), sha256: z.string() });
+/** Linear in the features of a pair, or a few hinges of them. */
+const kindSchema = z.enum(['ridge', 'hinges']);
 const headSchema = z.object({
   /** Layers run before it. */
   layer: z.int(),
+  kind: kindSchema,
   /** Standard deviation of what it is off by, in logits, on queries that it was not fitted on. */
   sigma: z.number(),
   /** Of predicted and full logits of those queries. */
@@ -57,7 +60,13 @@ export const exitFitReportSchema = fitSchema.extend({
   model: modelSchema,
   /** Layers of the model. */
   layers: z.int(),
-  heads: z.array(headSchema.extend({ correlation_within_query: z.number() })),
+  heads: z.array(
+    headSchema.extend({
+      correlation_within_query: z.number(),
+      /** The same of the kind that was fitted too and not kept. */
+      other: z.object({ kind: kindSchema, sigma: z.number(), correlation: z.number(), correlation_within_query: z.number() }),
+    }),
+  ),
   /** Null where no query has 20 candidates: below that all layers run. */
   simulation: z
     .object({
