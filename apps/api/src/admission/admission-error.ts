@@ -1,8 +1,17 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 
-/** The bound that a call met; label of the metric that counts refusals. */
-export type RefusalReason =
-  'tenant_tokens' | 'call_tokens' | 'deadline' | 'tenant_job_rows' | 'tenant_job_bytes' | 'job_rows' | 'job_bytes' | 'bodies_in_hand';
+/** Bounds that a call can meet; labels of the metric that counts refusals. */
+export const REFUSAL_REASONS = [
+  'tenant_tokens',
+  'call_tokens',
+  'deadline',
+  'tenant_job_rows',
+  'tenant_job_bytes',
+  'job_rows',
+  'job_bytes',
+  'bodies_in_hand',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** A call that is turned away before any work: it would fit later, or never. */
 export class AdmissionError extends RerankError {

@@ -1,5 +1,6 @@
 import { API_METRICS, inFrame, MetricSet } from '@rerank-fleet/core/observability';
 import type { FastifyInstance } from 'fastify';
+import { REFUSAL_REASONS } from '../admission/admission-error.js';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
 
 export type ApiMetrics = MetricSet<typeof API_METRICS>;
@@ -11,6 +12,8 @@ export function createApiMetrics(): ApiMetrics {
 /** Counts every answer, by the route's pattern: a path may hold a document id. */
 export function meterRequests(instance: FastifyInstance, { instruments }: ApiMetrics): void {
   const { httpRequests, httpDuration, errors, refused } = instruments;
+  // A counter that begins with its first refusal hides it: Prometheus sees no increase.
+  for (const reason of REFUSAL_REASONS) refused.add(0, { reason });
   instance.addHook('onResponse', async (request, reply) => {
     const labels = { route: request.routeOptions.url ?? 'unknown', method: request.method };
     httpRequests.add(1, { ...labels, status: String(reply.statusCode) });
