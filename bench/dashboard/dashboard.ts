@@ -60,7 +60,7 @@ async function measureOwnFleet(): Promise<void> {
         await draw(
           new PrometheusClient(server.url),
           start,
-          `an API and ${WORKERS} workers with the default models, under a light load of calls, searches, a batch job, an upload, mistakes and a burst that is turned away`,
+          `an API and ${WORKERS} workers with the default models, under a light load of calls, searches, a batch job, an upload, mistakes, and bursts that are partly turned away`,
         );
       } finally {
         await server.stop();
