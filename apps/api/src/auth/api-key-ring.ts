@@ -46,11 +46,12 @@ export class ApiKeyRing {
   expect(authorization: string | undefined): Promise<void> | undefined {
     const token = tokenOf(authorization);
     if (token === undefined || !token.startsWith(KEY_MARK) || this.#stored === undefined) return undefined;
-    return this.#stored.has(digestOf(token)) ? undefined : this.#stored.lookSoon();
+    const digest = digestOf(token);
+    return this.#ofConfiguration(digest) !== undefined || this.#stored.has(digest) ? undefined : this.#stored.lookSoon();
   }
 
   /**
-   * Whose key this is. Every entry of the configuration is compared, in constant time, so that timing tells nothing about the keys.
+   * Whose key this is.
    *
    * @throws RerankError `unauthorized`
    */
@@ -61,10 +62,15 @@ export class ApiKeyRing {
       throw new RerankError('unauthorized', 'Send an API key: "Authorization: Bearer <key>".');
     }
     const digest = digestOf(token);
-    const found = this.#entries.filter((entry) => timingSafeEqual(entry.digest, digest))[0]?.principal ?? this.#stored?.find(digest);
+    const found = this.#ofConfiguration(digest) ?? this.#stored?.find(digest);
     if (found !== undefined) return found;
     // Clients of other services always send some key. One of ours that was removed, or is over its time, opens nothing anywhere.
     if (this.isOpen && !token.startsWith(KEY_MARK)) return LOCAL_PRINCIPAL;
     throw new RerankError('unauthorized', 'This API key is not known here.');
+  }
+
+  /** Every entry is compared, in constant time, so that timing tells nothing about the keys. */
+  #ofConfiguration(digest: Buffer): Principal | undefined {
+    return this.#entries.filter((entry) => timingSafeEqual(entry.digest, digest))[0]?.principal;
   }
 }

@@ -128,6 +128,13 @@ describe('a ring with keys that were made', () => {
     expect(ring.expect('Bearer rf_new')).toBeUndefined();
   });
 
+  it('looks for no key of the configuration, whatever that begins with', async () => {
+    const { stored } = await open();
+    const ring = new ApiKeyRing([{ key: 'rf_of_the_configuration', tenant: 'globex', scopes: ['jobs'] }], stored);
+    expect(ring.expect('Bearer rf_of_the_configuration')).toBeUndefined();
+    expect(ring.authenticate('Bearer rf_of_the_configuration').tenant).toBe('globex');
+  });
+
   it('has the store asked once for all who send keys that are not known at the same time', async () => {
     const { stored, versions } = await open();
     stored.close();
