@@ -157,10 +157,7 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
         },
       );
       await died.opened;
-      expect(inbox.taken.map(({ attempt, isNew }) => [attempt, isNew])).toEqual([
-        [0, true],
-        [1, false],
-      ]);
+      expect(inbox.taken.map(({ attempt }) => attempt)).toEqual([0, 1]);
       expect(dead).toEqual([[expect.objectContaining({ id: 'stubborn' }), expect.objectContaining({ code: 'model_unavailable' })]]);
     });
 
@@ -323,7 +320,7 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
       await consumer.close(50);
       const other = await collect();
       expect(await other.first(1)).toEqual(['endless']);
-      expect(other.taken[0]).toMatchObject({ attempt: 0, isNew: false });
+      expect(other.taken[0]?.attempt).toBe(0);
       held.open();
     });
   });

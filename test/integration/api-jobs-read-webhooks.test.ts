@@ -157,7 +157,7 @@ describe('the webhook of a job', () => {
       sender: { deliver: async () => ({ kind: 'delivered', status: 200 }) },
       log: { warn: (_fields, message) => void told.push(message) },
     });
-    await task({ id: record.id, payload: { v: 1, tenant: 'default', job_id: record.id }, attempt: 0, isNew: true });
+    await task({ id: record.id, payload: { v: 1, tenant: 'default', job_id: record.id }, attempt: 0 });
     expect(told).toEqual(['How a webhook fared could not be noted.']);
   });
 

@@ -17,7 +17,7 @@ interface TestContext {
   readonly beside?: (part: () => Promise<void>) => Promise<void>;
 }
 
-function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () => DONE, fenceDelay: Promise<unknown> = Promise.resolve()) {
+function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () => DONE) {
   const fences = new Map<string, number>();
   const givenBack = new Map<string, number>();
   const results = new Map<string, TaskResult>();
@@ -29,7 +29,6 @@ function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () 
   const processor = new TaskProcessor({
     board: {
       takeFence: async (id, _ttl, taskAttempt) => {
-        await fenceDelay;
         const fence = add(fences, id);
         if (taskAttempt !== undefined && fence - 1 - taskAttempt > 0) add(givenBack, id);
         return fence;
@@ -62,8 +61,7 @@ function start(handle: (signal: AbortSignal) => Promise<TaskOutcome> = async () 
       deadline_ms: NOW + 60_000,
       body: CORPUS,
     };
-    const full = { ...payload, ...overrides };
-    return processor.handle({ id: full.id, payload: full, attempt, isNew: !fences.has(full.id) });
+    return processor.handle({ id: 'task', payload: { ...payload, ...overrides }, attempt });
   };
   return { processor, take, handler, giveUpIngest, fences, givenBack, results, bodies, followed };
 }
@@ -127,49 +125,6 @@ describe('TaskProcessor', () => {
     await taken;
     expect(results.get('task')?.status).toBe('failed');
     expect(followed.size).toBe(0);
-  });
-
-  describe('a call that nobody had before', () => {
-    it('is begun while its fence is on the way, and answered only under it', async () => {
-      const fence = Promise.withResolvers<undefined>();
-      const { take, handler, results } = start(async () => DONE, fence.promise);
-      const taken = take();
-      await vi.waitFor(() => expect(handler).toHaveBeenCalledOnce());
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(results.size).toBe(0);
-      fence.resolve(undefined);
-      await taken;
-      expect(results.get('task')?.status).toBe('succeeded');
-    });
-
-    it('is stopped and not answered where there is no fence to be had', async () => {
-      const fence = Promise.withResolvers<undefined>();
-      const stopped = vi.fn();
-      const untilStopped = (signal: AbortSignal): Promise<TaskOutcome> =>
-        new Promise((_, reject) => {
-          signal.addEventListener('abort', () => {
-            stopped();
-            reject(signal.reason as Error);
-          });
-        });
-      const { take, handler, results } = start(untilStopped, fence.promise);
-      const taken = take();
-      await vi.waitFor(() => expect(handler).toHaveBeenCalledOnce());
-      fence.reject(new Error('no fence'));
-      await expect(taken).rejects.toThrow('no fence');
-      expect([stopped.mock.calls.length, results.size]).toEqual([1, 0]);
-    });
-
-    it('has its fence before it is begun where it has no deadline', async () => {
-      const fence = Promise.withResolvers<undefined>();
-      const { take, handler } = start(async () => DONE, fence.promise);
-      const taken = take({ deadline_ms: undefined, body: INGEST });
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(handler).not.toHaveBeenCalled();
-      fence.resolve(undefined);
-      await taken;
-      expect(handler).toHaveBeenCalledOnce();
-    });
   });
 
   describe('a task that is taken again', () => {

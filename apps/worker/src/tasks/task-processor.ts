@@ -79,13 +79,9 @@ export class GivenBackError extends Error {
   override readonly name = 'GivenBackError';
 }
 
-/** What the queue says of those who had a task before. */
-type Redelivery = Pick<TakenTask, 'attempt' | 'isNew'>;
-
 /** A task in this worker's hand. */
 interface Holding {
-  /** Settles before anything is published. */
-  readonly fence: number | Promise<number>;
+  readonly fence: number;
   readonly controller: AbortController;
   /** Workers that died under it before. */
   readonly deaths: number;
@@ -111,16 +107,16 @@ export class TaskProcessor {
       this.#parts.log.error({ task: task.id }, 'A task has an unknown form; is another version of the API running?');
       throw await this.#refuse(task.id);
     }
-    await inTask(parsed.data, { attempt: task.attempt, queueMs: this.#queueMs(parsed.data) }, () => this.#hold(parsed.data, task));
+    await inTask(parsed.data, { attempt: task.attempt, queueMs: this.#queueMs(parsed.data) }, () => this.#hold(parsed.data, task.attempt));
   };
 
-  async #hold(payload: TaskPayload, task: Redelivery): Promise<void> {
+  async #hold(payload: TaskPayload, attempt: number): Promise<void> {
     // Its lock expired, as while a laptop sleeps or Redis is away, and this worker lives: nobody died.
     if (this.#inHand.has(payload.id)) await this.#parts.board.giveBack(payload.id);
     const controller = new AbortController();
     this.#inHand.set(payload.id, controller);
     try {
-      await this.#take(payload, task, controller);
+      await this.#take(payload, attempt, controller);
     } finally {
       this.#parts.cancels.release(payload.id, controller);
       if (this.#inHand.get(payload.id) === controller) this.#inHand.delete(payload.id);
@@ -154,18 +150,10 @@ export class TaskProcessor {
     for (const [, controller] of left) controller.abort(new GivenBackError('The worker stops; another takes the task.'));
   }
 
-  async #take(payload: TaskPayload, { attempt, isNew }: Redelivery, controller: AbortController): Promise<void> {
+  async #take(payload: TaskPayload, attempt: number, controller: AbortController): Promise<void> {
     const { board, cancels, clock } = this.#parts;
     const fenceTtlMs = payload.deadline_ms === undefined ? undefined : Math.max(0, payload.deadline_ms - clock.now()) + RESULT_GRACE_MS;
-    const taking = Promise.all([board.takeFence(payload.id, fenceTtlMs, attempt), cancels.follow(payload.id, controller)]);
-    // Under a call that nobody had before no worker died, and its fence is needed only when there is something to publish.
-    if (isNew && payload.deadline_ms !== undefined) {
-      const first = taking.then(([fence]) => fence);
-      first.catch((error: unknown) => controller.abort(error));
-      await this.#gate.pass(false, () => this.#run(payload, { fence: first, controller, deaths: 0 }));
-      return;
-    }
-    const [fence] = await taking;
+    const [fence] = await Promise.all([board.takeFence(payload.id, fenceTtlMs, attempt), cancels.follow(payload.id, controller)]);
     const takenAgain = fence - 1 - attempt;
     // The worker before this one may have ended between its answer and its farewell to the queue.
     if (takenAgain > 0 && payload.deadline_ms !== undefined && (await board.hasResult(payload.id))) return;
@@ -192,7 +180,7 @@ export class TaskProcessor {
     const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
     try {
       const result = await this.#outcome(payload, controller.signal, deaths);
-      await this.#publish(payload, await fence, result);
+      await this.#publish(payload, fence, result);
     } finally {
       clearTimeout(timer);
     }

@@ -21,8 +21,6 @@ export interface QueuedTask {
 export interface TakenTask extends QueuedTask {
   /** Failed attempts before this one. Deaths of a worker do not count here. */
   readonly attempt: number;
-  /** Nobody had it before: no consumer that failed, gave it back or died. */
-  readonly isNew: boolean;
 }
 
 export interface ConsumeOptions {

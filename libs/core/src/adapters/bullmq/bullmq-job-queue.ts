@@ -161,8 +161,7 @@ function faultHandler(options: BullmqJobQueueOptions): { onFault?: (error: Error
 }
 
 function taken(job: Job): TakenTask {
-  const isNew = job.attemptsStarted === 1 && job.stalledCounter === 0;
-  return { id: job.id ?? '', payload: job.data as unknown, attempt: job.attemptsMade, isNew };
+  return { id: job.id ?? '', payload: job.data as unknown, attempt: job.attemptsMade };
 }
 
 /** Codes that the catalogue calls unrecoverable are not tried again; unknown faults are. */

@@ -5,7 +5,6 @@ import { backoffDelayMs } from '../backoff-delay.js';
 interface Entry extends QueuedTask {
   readonly arrival: number;
   attempt: number;
-  isNew: boolean;
 }
 
 interface Lane {
@@ -34,7 +33,7 @@ export class MemoryJobQueue implements JobQueue {
     const lane = this.#lane(queue);
     if (!lane.ids.has(task.id)) {
       lane.ids.add(task.id);
-      this.#push(lane, { ...task, arrival: this.#arrivals++, attempt: 0, isNew: true });
+      this.#push(lane, { ...task, arrival: this.#arrivals++, attempt: 0 });
     }
     return Promise.resolve();
   }
@@ -114,8 +113,7 @@ export class MemoryJobQueue implements JobQueue {
   }
 
   async #run(lane: Lane, entry: Entry, { handler, options, isMine }: Running): Promise<void> {
-    const task: TakenTask = { id: entry.id, payload: structuredClone(entry.payload), attempt: entry.attempt, isNew: entry.isNew };
-    entry.isNew = false;
+    const task: TakenTask = { id: entry.id, payload: structuredClone(entry.payload), attempt: entry.attempt };
     lane.active += 1;
     try {
       await handler(task);
