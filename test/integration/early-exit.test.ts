@@ -187,7 +187,8 @@ describe('early exit on inference threads', () => {
     expect(reasons).toEqual(['fault']);
     const others = request({ passages: passages(40), exit: { effort: 'fast', atLeast: 10 } });
     expect((await scorer.score(others)).fullReason).toBeUndefined();
-    expect(pages.used).toBe(0);
+    // Batches of the request that failed may still be in a thread.
+    await expect.poll(() => pages.used).toBe(0);
   });
 
   it('runs all layers for a request that needs more memory than there is, and says so', async () => {
