@@ -1,4 +1,5 @@
 import type { Effort } from '@rerank-fleet/core/ports';
+import { SeededRandom } from '@rerank-fleet/worker/exits/seeded-random';
 import type { CandidateList, Judgements } from '../support/evaluation-data.ts';
 import { isQuiet, type ForeignLoad } from '../support/foreign-load.ts';
 import { meanNdcg } from '../support/ndcg.ts';
@@ -23,7 +24,11 @@ export interface EffortFigures {
   readonly pairsPerS: number;
   /** Pairs per second ÷ those of `full`, round by round. */
   readonly ratio: number;
+  /** Mean over the rounds: int8 answers depend on batch mates, and each round has others. */
   readonly ndcg: number;
+  /** Less that of `full`, mean over the rounds, and its standard error. */
+  readonly loss: number;
+  readonly lossError: number;
   /** Requests that ran all layers although less was asked for. */
   readonly ranFull: number;
 }
@@ -34,7 +39,7 @@ interface Pass {
   readonly ranFull: number;
 }
 
-/** Every effort in turn, `rounds` times. */
+/** Every effort in turn, `rounds` times, each round with the queries in an order of its own. */
 export async function measureEfforts(
   bench: EffortBench,
   rounds: number,
@@ -45,7 +50,8 @@ export async function measureEfforts(
   for (let round = 0; round < rounds; round += 1) {
     load.begin();
     const byEffort = new Map<Effort, Pass>();
-    for (const effort of EFFORTS) byEffort.set(effort, await runAll(bench, effort));
+    const lists = shuffled(bench.lists, round);
+    for (const effort of EFFORTS) byEffort.set(effort, await runAll({ ...bench, lists }, effort));
     passes.push({ byEffort, isQuiet: isQuiet(load.share(), FOREIGN_SHARE) });
   }
   const quiet = passes.filter((pass) => pass.isQuiet);
@@ -53,15 +59,39 @@ export async function measureEfforts(
   const pairs = lists.reduce((sum, { documents }) => sum + documents.length, 0);
   const figures = EFFORTS.map((effort): EffortFigures => {
     const own = counted.map(({ byEffort }) => byEffort.get(effort)!);
+    // Quality does not depend on who else had the cores.
+    const [quality, whole] = [effort, 'full' as const].map((of) =>
+      passes.map(({ byEffort }) => meanNdcg(byEffort.get(of)!.rankings, judgements, TOP_N)),
+    ) as [number[], number[]];
+    const losses = quality.map((ndcg, round) => whole[round]! - ndcg);
     return {
       effort,
       pairsPerS: pairs / median(own.map(({ seconds }) => seconds)),
       ratio: median(counted.map(({ byEffort }) => byEffort.get('full')!.seconds / byEffort.get(effort)!.seconds)),
-      ndcg: median(own.map(({ rankings }) => meanNdcg(rankings, judgements, TOP_N))),
+      ndcg: mean(quality),
+      loss: mean(losses),
+      lossError: standardError(losses),
       ranFull: own[0]!.ranFull,
     };
   });
   return { figures, quiet: quiet.length };
+}
+
+/** The same for every effort of a round, and every run of the bench. */
+function shuffled<T>(items: readonly T[], round: number): T[] {
+  const order = Int32Array.from(items.keys());
+  new SeededRandom(round).shuffle(order);
+  return Array.from(order, (at) => items[at]!);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Of the mean. */
+function standardError(values: readonly number[]): number {
+  const centre = mean(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / Math.max(1, values.length - 1) / values.length);
 }
 
 async function runAll({ url, lists }: EffortBench, effort: Effort): Promise<Pass> {

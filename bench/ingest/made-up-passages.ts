@@ -1,4 +1,5 @@
 import type { CorpusVersion, Filter, IndexedDocument, SparseVector } from '@rerank-fleet/core/domain';
+import { SeededRandom } from '@rerank-fleet/worker/exits/seeded-random';
 
 export const DIMENSIONS = 384;
 const VOCABULARY = 200_000;
@@ -30,11 +31,11 @@ export const VERSION: CorpusVersion = {
 
 /** The same passages and queries for the same seed: vectors of unit length in random directions, terms as frequent as words are. */
 export class MadeUpPassages {
-  readonly #random: () => number;
+  readonly #random: SeededRandom;
   #documents = 0;
 
   constructor(seed: number) {
-    this.#random = mulberry32(seed);
+    this.#random = new SeededRandom(seed);
   }
 
   /** One passage a document. */
@@ -45,17 +46,14 @@ export class MadeUpPassages {
       documentId: `document-${number}`,
       seq: 1,
       contentHash: `${number}`,
-      metadata: { lang: this.#pick(LANGUAGES), year: FIRST_YEAR + Math.floor(this.#random() * YEARS) },
+      metadata: { lang: this.#pick(LANGUAGES), year: FIRST_YEAR + Math.floor(this.#random.uniform() * YEARS) },
       passages: [{ index: 0, start: 0, end: text.length, text, dense: this.vector(), bm25: this.#terms() }],
     };
   }
 
   /** Of normal deviates (Box and Muller 1958): no direction is favoured. */
   vector(): Float32Array {
-    const vector = Float32Array.from(
-      { length: DIMENSIONS },
-      () => Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random()),
-    );
+    const vector = Float32Array.from({ length: DIMENSIONS }, () => this.#random.normal());
     const length = Math.hypot(...vector);
     return vector.map((value) => value / length);
   }
@@ -81,25 +79,14 @@ export class MadeUpPassages {
 
   /** By the inverse of the distribution's integral. */
   #term(): number {
-    return Math.floor(SHIFT * (((VOCABULARY + SHIFT) / SHIFT) ** this.#random() - 1));
+    return Math.floor(SHIFT * (((VOCABULARY + SHIFT) / SHIFT) ** this.#random.uniform() - 1));
   }
 
   #between({ least, most }: { readonly least: number; readonly most: number }): number {
-    return least + Math.floor(this.#random() * (most - least + 1));
+    return least + Math.floor(this.#random.uniform() * (most - least + 1));
   }
 
   #pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.#random() * values.length)]!;
+    return values[Math.floor(this.#random.uniform() * values.length)]!;
   }
-}
-
-/** A small generator of 32 bits of state, by Tommy Ettinger; uniform in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

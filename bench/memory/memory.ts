@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { TaskDispatcher } from '@rerank-fleet/api/dispatch/task-dispatcher';
 import { DEFAULT_RERANKER, defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
+import { SeededRandom } from '@rerank-fleet/worker/exits/seeded-random';
 import { chosen } from '../../test/support/environment.ts';
 import { openDispatcher } from '../support/open-dispatcher.ts';
 import { describeMachine, printTable } from '../support/report.ts';
@@ -31,21 +32,14 @@ const { values: flags } = parseArgs({ options: { real: { type: 'boolean', defaul
 const pairs = Number(flags.pairs ?? (flags.real ? 20_000 : 200_000));
 const { TINY_WORDS } = (await import('../../test/support/tiny-models/tiny-tokenizers.ts')) as { TINY_WORDS: readonly string[] };
 
-/** The same texts in every run (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const random = randomNumbers(1);
+/** The same texts in every run. */
+const random = new SeededRandom(1);
 /** Short ones are more frequent, as in passages: the square of an even number. */
 const passage = (): string =>
-  Array.from({ length: 1 + Math.floor(random() ** 2 * MOST_WORDS) }, () => TINY_WORDS[Math.floor(random() * TINY_WORDS.length)]).join(' ');
+  Array.from(
+    { length: 1 + Math.floor(random.uniform() ** 2 * MOST_WORDS) },
+    () => TINY_WORDS[Math.floor(random.uniform() * TINY_WORDS.length)],
+  ).join(' ');
 
 async function rssMib(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
