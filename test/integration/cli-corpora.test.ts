@@ -227,6 +227,20 @@ describe('rerank corpora export', () => {
       expect(await readdir(folder)).toEqual(['manuals.jsonl']);
     });
 
+    it('is not gone on with once the corpus was deleted, and made again as it was', async () => {
+      await manuals(1_500);
+      const path = join(folder, 'manuals.jsonl');
+      const restore = cutAfter(1, refused);
+      await exportTo(path);
+      restore();
+      const record = (await api.fleet.documents.findCorpus(MANUALS))!;
+      await api.fleet.documents.deleteCorpus(record);
+      await api.fleet.documents.createCorpus({ ...record, corpusId: 'another', createdAt: record.createdAt + 60_000 });
+      const run = await exportTo(path, '--resume');
+      expect(run.stderr).toContain('was begun of an earlier corpus of this name. Without --resume the export begins anew.');
+      expect(run.status).toBe(1);
+    });
+
     it('is not gone on with once the settings have changed, or for another corpus; nor to stdout', async () => {
       await manuals(1_500);
       const path = join(folder, 'manuals.jsonl');

@@ -56,8 +56,8 @@ async function toFile(
   corpus: CorpusBody,
   { output, resume }: { readonly output: string; readonly resume: boolean },
 ): Promise<number> {
-  const head = headOf(corpus);
-  const draft = (resume ? await ExportDraft.resume(output, head) : undefined) ?? (await ExportDraft.begin(output, head));
+  const source = { head: headOf(corpus), createdAt: corpus.created_at };
+  const draft = (resume ? await ExportDraft.resume(output, source) : undefined) ?? (await ExportDraft.begin(output, source));
   if (draft.documents > 0) context.terminal.note(`Going on behind ${plural(draft.documents, 'document')}.`);
   try {
     for await (const { text, documents, next } of pagesOf(context, corpus, draft)) await draft.add(text, documents, next);

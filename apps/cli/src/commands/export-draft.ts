@@ -10,6 +10,8 @@ import type { CorpusFileHead } from '../sources/corpus-file.js';
 const draftStateSchema = z.object({
   v: z.literal(1),
   corpus: z.string(),
+  /** Epoch seconds: another corpus of the name has others. */
+  created_at: z.int(),
   settings: z.unknown(),
   /** `next` of the last page that is in the draft. */
   after: z.string(),
@@ -20,6 +22,13 @@ const draftStateSchema = z.object({
 
 type DraftState = z.infer<typeof draftStateSchema>;
 
+/** What is exported. */
+export interface DraftSource {
+  readonly head: CorpusFileHead;
+  /** Epoch seconds. */
+  readonly createdAt: number;
+}
+
 const packed = promisify(gzip);
 
 /**
@@ -29,41 +38,38 @@ const packed = promisify(gzip);
 export class ExportDraft {
   readonly #path: string;
   readonly #file: FileHandle;
-  readonly #head: CorpusFileHead;
+  readonly #source: DraftSource;
   #bytes: number;
   documents: number;
   /** Where to go on; absent at the beginning. */
   after: string | undefined;
 
-  private constructor(path: string, file: FileHandle, head: CorpusFileHead, state?: DraftState) {
+  private constructor(path: string, file: FileHandle, source: DraftSource, state?: DraftState) {
     this.#path = path;
     this.#file = file;
-    this.#head = head;
+    this.#source = source;
     this.#bytes = state?.bytes ?? 0;
     this.documents = state?.documents ?? 0;
     this.after = state?.after;
   }
 
   /** @throws CliError */
-  static async begin(path: string, head: CorpusFileHead): Promise<ExportDraft> {
+  static async begin(path: string, source: DraftSource): Promise<ExportDraft> {
     await rm(stateOf(path), { force: true });
     const file = await open(draftOf(path), 'w').catch((error: unknown) => {
       throw cannotWrite(path, error);
     });
-    const draft = new ExportDraft(path, file, head);
-    await draft.#append(`${JSON.stringify(head)}\n`);
+    const draft = new ExportDraft(path, file, source);
+    await draft.#append(`${JSON.stringify(source.head)}\n`);
     return draft;
   }
 
   /** Undefined if there is nothing to go on with. @throws CliError for what was begun of another corpus, or before its settings changed */
-  static async resume(path: string, head: CorpusFileHead): Promise<ExportDraft | undefined> {
+  static async resume(path: string, source: DraftSource): Promise<ExportDraft | undefined> {
     const state = await readState(path);
     if (state === undefined) return undefined;
-    const settings: unknown = JSON.parse(JSON.stringify(head.settings));
-    if (state.corpus !== head.name || !isDeepStrictEqual(state.settings, settings))
-      throw new CliError(
-        `${draftOf(path)} was begun of ${state.corpus === head.name ? 'this corpus with other settings' : `the corpus ${state.corpus}`}. Without --resume the export begins anew.`,
-      );
+    const begunOf = otherSource(state, source);
+    if (begunOf !== undefined) throw new CliError(`${draftOf(path)} was begun of ${begunOf}. Without --resume the export begins anew.`);
     const file = await open(draftOf(path), constants.O_WRONLY | constants.O_APPEND).catch(() => undefined);
     if (file === undefined) return undefined;
     if ((await file.stat()).size < state.bytes) {
@@ -71,7 +77,7 @@ export class ExportDraft {
       throw new CliError(`${draftOf(path)} is shorter than it was. Without --resume the export begins anew.`);
     }
     await file.truncate(state.bytes);
-    return new ExportDraft(path, file, head, state);
+    return new ExportDraft(path, file, source, state);
   }
 
   /** A page, as lines. @throws CliError */
@@ -80,8 +86,9 @@ export class ExportDraft {
     this.documents += documents;
     this.after = next;
     if (next === undefined) return;
-    const { name: corpus, settings } = this.#head;
-    const state: DraftState = { v: 1, corpus, settings, after: next, bytes: this.#bytes, documents: this.documents };
+    const { head, createdAt } = this.#source;
+    const about = { corpus: head.name, created_at: createdAt, settings: head.settings };
+    const state: DraftState = { v: 1, ...about, after: next, bytes: this.#bytes, documents: this.documents };
     await writeDurably(stateOf(this.#path), JSON.stringify(state));
   }
 
@@ -112,6 +119,14 @@ export class ExportDraft {
       throw cannotWrite(this.#path, error);
     }
   }
+}
+
+/** What the draft was begun of; undefined if it is what is exported now. */
+function otherSource(state: DraftState, { head, createdAt }: DraftSource): string | undefined {
+  if (state.corpus !== head.name) return `the corpus ${state.corpus}`;
+  if (state.created_at !== createdAt) return 'an earlier corpus of this name';
+  const settings: unknown = JSON.parse(JSON.stringify(head.settings));
+  return isDeepStrictEqual(state.settings, settings) ? undefined : 'this corpus with other settings';
 }
 
 function draftOf(path: string): string {
