@@ -20,6 +20,7 @@ describe(hideTexts, () => {
     { ...TASK, body: { kind: 'corpus', corpus: 'manuals', change: { op: 'delete_documents', corpus_id: 'c', seq: 1, ids: [SECRET] } } },
     { ...TASK, body: { kind: 'of another release', text: SECRET } },
     { text: SECRET },
+    { v: 1, tenant: 'acme', job_id: 'job_1', text: SECRET },
     SECRET,
   ])('shows no text of a tenant', (task) => {
     expect(JSON.stringify(hideTexts(task))).not.toContain(SECRET);

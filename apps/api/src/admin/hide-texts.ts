@@ -1,10 +1,10 @@
-import { taskPayloadSchema, type TaskBody } from '@rerank-fleet/core/contracts';
+import { taskPayloadSchema, webhookTaskSchema, type TaskBody } from '@rerank-fleet/core/contracts';
 
 /** A task as operators may see it: whose it is and what it is about, without the texts of tenants. */
 export function hideTexts(data: unknown): unknown {
   const task = taskPayloadSchema.safeParse(data).data;
   // Webhooks name a job and nothing else; of an unknown form nothing is shown.
-  if (task === undefined) return typeof data === 'object' && data !== null && 'job_id' in data && !('body' in data) ? data : {};
+  if (task === undefined) return webhookTaskSchema.safeParse(data).data ?? {};
   const { body, ...rest } = task;
   return body === undefined ? rest : { ...rest, body: describe(body) };
 }
