@@ -58,10 +58,7 @@ describe(PairScorer, () => {
   it('begins with the longest passages while the others are tokenized, and answers in the order of the request', async () => {
     const { scorer, encoder, ran } = start();
     const scored = logits(scorer.score(request()));
-    expect(encoder.calls.map(({ passages }) => passages)).toEqual([
-      ['33333333', '4444'],
-      ['22', '66', '1', '5'],
-    ]);
+    expect(encoder.calls.map(({ passages }) => passages)).toEqual([['33333333'], ['4444', '22', '66', '1', '5']]);
     encoder.calls[0]!.answer();
     await vi.waitFor(() => expect(ran()).toBeGreaterThan(0));
     encoder.calls[1]!.answer();
@@ -82,6 +79,7 @@ describe(PairScorer, () => {
     ['may cut one of them into windows', { longDocument: 'chunk' as const }],
     ['runs each alone', { deterministic: true }],
     ['has few of them', { passages: ['33333333'] }],
+    ['has no more of them than idle threads take at once', { passages: ['33333333', '1'] }],
   ])('tokenizes passages at once where it %s', async (_, overrides) => {
     const { scorer, encoder } = start();
     const scored = scorer.score(request(overrides));
