@@ -13,16 +13,6 @@ describe(PausedQueues, () => {
     await expect(paused.assertRunning('sync-gpu')).resolves.toBeUndefined();
   });
 
-  it('remembers a pause for half a second, so that calls need not even ask', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] });
-    const paused = new PausedQueues({ isPaused: () => Promise.resolve(true) });
-    expect(paused.remembers('sync-default')).toBe(false);
-    await paused.has('sync-default');
-    expect([paused.remembers('sync-default'), paused.remembers('sync-gpu')]).toEqual([true, false]);
-    vi.advanceTimersByTime(500);
-    expect(paused.remembers('sync-default')).toBe(false);
-  });
-
   it('asks once in half a second, whatever number of calls comes', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const isPaused = vi.fn(() => Promise.resolve(false));

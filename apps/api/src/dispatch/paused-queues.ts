@@ -6,23 +6,13 @@ const REMEMBERED_MS = 500;
 /** Operators do not pause for less. */
 const RETRY_AFTER_S = 30;
 
-interface Seen {
-  readonly paused: boolean;
-  readonly at: number;
-}
-
 /** Queues that operators have paused, as this process remembers them: it costs a call nothing but once in a while a look. */
 export class PausedQueues {
   readonly #queue: Pick<JobQueue, 'isPaused'>;
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new Map<string, { readonly paused: boolean; readonly at: number }>();
 
   constructor(queue: Pick<JobQueue, 'isPaused'>) {
     this.#queue = queue;
-  }
-
-  /** Whether it was found paused a moment ago. */
-  remembers(queue: string): boolean {
-    return this.#fresh(queue)?.paused === true;
   }
 
   /** @throws RerankError `queue_paused`, `queue_unavailable` */
@@ -32,16 +22,11 @@ export class PausedQueues {
 
   /** @throws RerankError `queue_unavailable` */
   async has(queue: string): Promise<boolean> {
-    const seen = this.#fresh(queue);
-    if (seen !== undefined) return seen.paused;
+    const seen = this.#seen.get(queue);
+    if (seen !== undefined && performance.now() - seen.at < REMEMBERED_MS) return seen.paused;
     const paused = await this.#queue.isPaused(queue);
     this.#seen.set(queue, { paused, at: performance.now() });
     return paused;
-  }
-
-  #fresh(queue: string): Seen | undefined {
-    const seen = this.#seen.get(queue);
-    return seen !== undefined && performance.now() - seen.at < REMEMBERED_MS ? seen : undefined;
   }
 }
 

@@ -92,22 +92,18 @@ export class TaskDispatcher {
    * @throws RerankError `deadline_exceeded`; `model_unavailable` if the pool has no worker by then; `queue_paused`; `queue_unavailable`; the worker's own error
    */
   async call<Body extends TaskBody>(call: TaskCall<Body>): Promise<OutcomeOf<Body>> {
-    if (this.#paused.remembers(nameOf(call))) throw queuePaused(nameOf(call));
-    // Asked beside the queueing, which it would delay: what a paused queue takes in is handed to nobody, and withdrawn.
-    const running = this.#paused.assertRunning(nameOf(call));
-    running.catch(() => undefined);
+    await this.#paused.assertRunning(nameOf(call));
+    call.signal.throwIfAborted();
     const id = randomUUID();
     const deadline = AbortSignal.timeout(call.timeoutMs);
     const notQueued = new AbortController();
     const abandoned = AbortSignal.any([deadline, call.signal, notQueued.signal]);
     const answer = this.#parts.inbox.wait(id, abandoned);
     answer.catch(() => undefined);
-    const queued = this.#enqueue(id, call).then(() => running);
-    await queued.catch(async (error: unknown) => {
+    await this.#enqueue(id, call).catch((error: unknown) => {
       notQueued.abort();
-      const withdrawn = this.#withdraw(id, call);
-      // A Redis that only hung takes it yet, and keeps nobody waiting.
-      if (this.#paused.remembers(nameOf(call))) await withdrawn;
+      // A Redis that only hung takes it yet.
+      void this.#withdraw(id, call);
       throw error;
     });
     const unanswered = setTimeout(() => void this.#markDemandIfAlone(call.pool), Math.min(LOOK_FOR_WORKERS_MS, call.timeoutMs / 2));
