@@ -58,6 +58,8 @@ describe('/v1/corpora/{name}', () => {
     expect(
       (await api.inject({ method: 'POST', url: '/v1/corpora/going/documents', payload: { documents: [{ text: 'x' }] } })).statusCode,
     ).toBe(404);
+    const search = { corpus: 'going', query: 'x' };
+    expect((await api.inject({ method: 'POST', url: '/v1/search', payload: search })).json().code).toBe('corpus_not_found');
     api.fleet.countPassages = () => Promise.reject(new RerankError('candidate_store_unavailable', 'Away.'));
     expect((await api.inject({ url: '/v1/corpora' })).statusCode).toBe(503);
   });

@@ -97,6 +97,7 @@ describe('a bad request', () => {
     ['an incoherent search', search('x', { top_k: 3, top_n: 4 }), { errors: [{ pointer: '/top_n', detail: 'must not be above top_k' }] }],
     ['too deep a search', search('x', { top_k: 5_000 }), { code: 'too_many_candidates' }],
     ['no such corpus', search('x', { corpus: 'nowhere' }), { code: 'corpus_not_found' }],
+    ['a corpus whose deletion has begun', search('x', { corpus: 'going' }), { code: 'corpus_not_found' }],
     [
       'no such model',
       search('x', { model: 'nobody' }),

@@ -176,5 +176,6 @@ export async function announce(server: RedisServer, worker: Partial<WorkerAnnoun
 async function corpora(): Promise<MemoryDocumentStore> {
   const store = new MemoryDocumentStore();
   for (const tenant of ['default', 'acme', 'other']) await store.createCorpus(corpusRecord({ tenant, corpus: 'manuals' }));
+  await store.createCorpus({ ...corpusRecord({ tenant: 'default', corpus: 'going' }), deleting: true });
   return store;
 }

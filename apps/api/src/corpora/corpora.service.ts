@@ -1,5 +1,5 @@
 import { corpusNameSchema, type CorpusBody, type CorpusSettingsBody, type CorpusTask } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord, CorpusRef } from '@rerank-fleet/core/domain';
+import { standingCorpus, type CorpusRecord, type CorpusRef } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import { answerBy } from '../dispatch/answer-by.js';
@@ -29,9 +29,8 @@ export class CorporaService {
   /** @throws RerankError `corpus_not_found` */
   async require(tenant: string, corpus: string): Promise<CorpusRecord> {
     const isName = corpusNameSchema.safeParse(corpus).success;
-    const record = isName ? await this.#parts.documents.findCorpus({ tenant, corpus }) : undefined;
-    if (record === undefined || record.deleting === true)
-      throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
+    const record = isName ? standingCorpus(await this.#parts.documents.findCorpus({ tenant, corpus })) : undefined;
+    if (record === undefined) throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
     return record;
   }
 
@@ -100,7 +99,7 @@ export class CorporaService {
   /** Settings are checked against the embedder, by a worker that holds it; a new corpus that names none gets the worker's own. */
   async #embedderOf(ref: CorpusRef, { embedding_model: asked }: CorpusSettingsBody): Promise<Pick<RouteNeeds, 'embedder'>> {
     if (asked !== undefined) return { embedder: { name: asked, of: 'request' } };
-    const known = await this.#parts.documents.findCorpus(ref);
+    const known = standingCorpus(await this.#parts.documents.findCorpus(ref));
     return known === undefined ? {} : { embedder: { name: known.settings.embeddingModel, of: 'corpus' } };
   }
 

@@ -1,4 +1,5 @@
 import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { standingCorpus } from '@rerank-fleet/core/domain';
 import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import {
@@ -72,7 +73,7 @@ export class RowRoutes {
     const { tenant, documents } = this.#parts;
     if (row.kind === 'rerank') return { pool: await this.#route({ reranker: chooseStages(row.request).reranker }) };
     const { request } = row;
-    const corpus = await documents.findCorpus({ tenant, corpus: request.corpus });
+    const corpus = standingCorpus(await documents.findCorpus({ tenant, corpus: request.corpus }));
     if (corpus === undefined)
       throw new RerankError('corpus_not_found', `There is no corpus "${request.corpus}"; GET /v1/corpora lists yours.`, {
         errors: [{ pointer: '/corpus', detail: 'is no corpus of yours' }],

@@ -1,6 +1,6 @@
 import { promotedVersion } from '@rerank-fleet/core/corpora';
 import type { SearchRequest, SearchResponse } from '@rerank-fleet/core/contracts';
-import type { CorpusRecord } from '@rerank-fleet/core/domain';
+import { standingCorpus, type CorpusRecord } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import {
@@ -67,7 +67,7 @@ export class SearchService {
   }
 
   async #corpus(tenant: string, corpus: string): Promise<CorpusRecord> {
-    const record = await this.#parts.documents.findCorpus({ tenant, corpus });
+    const record = standingCorpus(await this.#parts.documents.findCorpus({ tenant, corpus }));
     if (record === undefined) throw new RerankError('corpus_not_found', 'There is no corpus of this name; GET /v1/corpora lists yours.');
     return record;
   }

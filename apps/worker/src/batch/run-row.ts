@@ -1,5 +1,6 @@
 import type { StoredResultLine } from '@rerank-fleet/core/contracts';
 import { promotedVersion } from '@rerank-fleet/core/corpora';
+import { standingCorpus } from '@rerank-fleet/core/domain';
 import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
 import type { BatchRecord, BatchRow } from '@rerank-fleet/core/jobs';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
@@ -73,7 +74,7 @@ async function answer(parts: RowParts, row: JobRequest, context: TaskContext): P
   }
   const { request } = row;
   assertCoherentSearch(request);
-  const corpus = await parts.documents.findCorpus({ tenant: context.tenant, corpus: request.corpus });
+  const corpus = standingCorpus(await parts.documents.findCorpus({ tenant: context.tenant, corpus: request.corpus }));
   if (corpus === undefined) throw new RerankError('corpus_not_found', `There is no corpus "${request.corpus}".`);
   const version = promotedVersion(corpus);
   const choice = request.rerank ? chooseStages(request, corpus.settings.stages) : undefined;

@@ -111,6 +111,11 @@ export interface CorpusRecord extends CorpusIncarnation {
   readonly createdAt: number;
 }
 
+/** The corpus as requests see it: one that is about to go is not there any more. */
+export function standingCorpus(record: CorpusRecord | undefined): CorpusRecord | undefined {
+  return record?.deleting === true ? undefined : record;
+}
+
 /** Whether a sweep has to look after it: a reindex is open, or versions or all of it wait to go. */
 export function isUnsettled({ versions, deleting, dropping = [], reindexes = [] }: CorpusRecord): boolean {
   return deleting === true || dropping.length > 0 || reindexes.some(isOpen) || versions.some(({ retiredAt }) => retiredAt !== undefined);
