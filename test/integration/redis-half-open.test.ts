@@ -60,6 +60,21 @@ describe('when Redis has gone from a connection without a word', () => {
     await expect.poll(() => producer.ping().catch(() => 'failed'), WITHIN).toBe('PONG');
   });
 
+  it('a subscription that heard nothing because this process was busy stays as it is', async () => {
+    // Not through the link, which is in this process, too.
+    const connection = await connectRedis(server.url, { role: 'consumer', name: 'direct' });
+    let closes = 0;
+    connection.on('close', () => (closes += 1));
+    const subscription = await Subscription.open(connection, 'news', () => undefined, 200);
+    closers.push(() => subscription.close());
+    for (let round = 0; round < 5; round += 1) {
+      const until = performance.now() + 500;
+      while (performance.now() < until);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(closes).toBe(0);
+  });
+
   it('connections that are idle stay as they are', async () => {
     const consumer = await connect('consumer', 100);
     const ended = new Promise<string>((resolve) => consumer.once('close', () => resolve('closed')));

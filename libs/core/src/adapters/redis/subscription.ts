@@ -48,8 +48,8 @@ export class Subscription {
     const client: unknown = this.#redis;
     if (client instanceof Cluster || this.#redis.status !== 'ready') return;
     if (this.#isAsked) {
-      this.#isAsked = false;
-      this.#redis.disconnect(true);
+      // Where this process was busy all the while, the answer is there and not yet read: it is before this comes.
+      setImmediate(() => this.#renewIfAsked());
       return;
     }
     this.#isAsked = true;
@@ -57,5 +57,11 @@ export class Subscription {
       .ping()
       .catch(() => undefined)
       .finally(() => (this.#isAsked = false));
+  }
+
+  #renewIfAsked(): void {
+    if (!this.#isAsked || this.#redis.status !== 'ready') return;
+    this.#isAsked = false;
+    this.#redis.disconnect(true);
   }
 }
