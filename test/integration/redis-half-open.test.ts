@@ -65,13 +65,21 @@ describe('when Redis has gone from a connection without a word', () => {
     const connection = await connectRedis(server.url, { role: 'consumer', name: 'direct' });
     let closes = 0;
     connection.on('close', () => (closes += 1));
-    const subscription = await Subscription.open(connection, 'news', () => undefined, 200);
+    let pings = 0;
+    const ping = connection.ping.bind(connection);
+    // The answer comes while this process is busy, until after the next ping is due.
+    const pingAndBeBusy = (): Promise<string> => {
+      pings += 1;
+      void redis.client('PAUSE', 100);
+      setImmediate(() => {
+        const until = performance.now() + 1_000;
+        while (performance.now() < until);
+      });
+      return ping();
+    };
+    const subscription = await Subscription.open(Object.assign(connection, { ping: pingAndBeBusy }), 'news', () => undefined, 200);
     closers.push(() => subscription.close());
-    for (let round = 0; round < 5; round += 1) {
-      const until = performance.now() + 500;
-      while (performance.now() < until);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await expect.poll(() => pings, WITHIN).toBeGreaterThan(1);
     expect(closes).toBe(0);
   });
 
