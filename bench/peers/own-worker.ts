@@ -2,6 +2,7 @@ import { TaskDispatcher } from '@rerank-fleet/api/dispatch/task-dispatcher';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { RedisClock } from '@rerank-fleet/core/adapters/redis/redis-clock';
+import type { Effort } from '@rerank-fleet/core/ports';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { ResultInbox } from '@rerank-fleet/core/adapters/redis/result-inbox';
 import { TaskBodies } from '@rerank-fleet/core/adapters/redis/task-bodies';
@@ -9,6 +10,8 @@ import { cpuTimeMs } from './cpu-time.ts';
 import type { Scored, TextList } from './peer-process.ts';
 
 const TIMEOUT_MS = 600_000;
+/** Results that are compared by nDCG. */
+export const TOP_N = 10;
 
 interface ModelPin {
   readonly name: string;
@@ -49,11 +52,12 @@ export class OwnWorker {
     });
   }
 
-  async score(lists: readonly TextList[]): Promise<Scored> {
+  /** With an effort below `full` only the best ten of a list need their full logit; others may have a predicted one. */
+  async score(lists: readonly TextList[], effort: Effort = 'full'): Promise<Scored> {
     this.#turns += 1;
     const before = cpuTimeMs(this.#pid);
     const started = performance.now();
-    const logits = await Promise.all(lists.map((list) => this.#scoreList(list)));
+    const logits = await Promise.all(lists.map((list) => this.#scoreList(list, effort)));
     return { seconds: (performance.now() - started) / 1_000, cpuMs: cpuTimeMs(this.#pid) - before, logits };
   }
 
@@ -61,7 +65,7 @@ export class OwnWorker {
     await this.#stop();
   }
 
-  async #scoreList({ query, documents }: TextList): Promise<number[]> {
+  async #scoreList({ query, documents }: TextList, effort: Effort): Promise<number[]> {
     const { results } = await this.#dispatcher.call({
       queue: 'sync',
       tenant: 'bench',
@@ -75,7 +79,8 @@ export class OwnWorker {
         query,
         // The worker keeps the tokens of passages that it has seen, the peers do not. Spaces change no token, and make a text that no turn has sent before.
         documents: documents.map((text) => text + ' '.repeat(this.#turns)),
-        top_n: documents.length,
+        top_n: effort === 'full' ? documents.length : Math.min(TOP_N, documents.length),
+        effort,
         long_document: 'truncate',
         deterministic: false,
       },

@@ -6,12 +6,15 @@ interface PeerPlan {
   readonly name: string;
   /** What the worker's speed over the peer's, with its own batch, is meant to be. */
   readonly defaultGoal?: number;
+  /** And with `effort: balanced`. */
+  readonly effortGoal?: number;
   readonly command: () => Promise<Omit<PeerCommand, 'name'>>;
 }
 
 export interface StartedPeer {
   readonly process: PeerProcess;
   readonly defaultGoal: number | undefined;
+  readonly effortGoal: number | undefined;
 }
 
 export interface StartedPeers {
@@ -38,11 +41,12 @@ function plans(root: string, model: PeerOptions['model']): PeerPlan[] {
     args: script('sentence_transformers_peer.py', backend, (await folders()).huggingFace),
   });
   return [
-    { name: 'sentence-transformers, ONNX', defaultGoal: 2, command: () => sentenceTransformers('onnx') },
+    { name: 'sentence-transformers, ONNX', defaultGoal: 2, effortGoal: 4, command: () => sentenceTransformers('onnx') },
     { name: 'sentence-transformers, torch fp32', command: () => sentenceTransformers('torch') },
     {
       name: 'FlashRank',
       defaultGoal: 3.5,
+      effortGoal: 8,
       command: async () => ({ command: await python(), args: script('flashrank_peer.py', (await folders()).flashrank) }),
     },
     {
@@ -74,9 +78,9 @@ function plans(root: string, model: PeerOptions['model']): PeerPlan[] {
 export async function startPeers({ root, model, lists, only }: PeerOptions): Promise<StartedPeers> {
   const peers: StartedPeer[] = [];
   const missing: string[] = [];
-  for (const { name, defaultGoal, command } of plans(root, model).filter((plan) => plan.name.includes(only))) {
+  for (const { name, defaultGoal, effortGoal, command } of plans(root, model).filter((plan) => plan.name.includes(only))) {
     try {
-      peers.push({ process: await PeerProcess.start({ name, ...(await command()) }, lists), defaultGoal });
+      peers.push({ process: await PeerProcess.start({ name, ...(await command()) }, lists), defaultGoal, effortGoal });
     } catch (error) {
       missing.push(`${name}: ${String(error)}`);
     }

@@ -3,6 +3,7 @@
  * library as it comes, and at its best batch with pairs sorted by length.
  *
  *   npm run bench:peers [-- --pairs 600 --rounds 3 --search 200 --only fastembed --patience 20]
+ *   npm run bench:peers -- --effort   the worker with less than all layers beside those that it has goals against, as they come; all queries unless --pairs says
  *
  * A turn waits up to `--patience` seconds for other programs to come to rest. The first run makes virtual environments in `<cache>/rerank-fleet/bench-peers`: some 12 GB, because torch brings CUDA from PyPI.
  */
@@ -10,15 +11,17 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULT_RERANKER, defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import { chosen } from '../../test/support/environment.ts';
-import { readCandidateLists } from '../support/evaluation-data.ts';
+import { readCandidateLists, readJudgements, type CandidateList } from '../support/evaluation-data.ts';
 import { describeMachine, median, printTable } from '../support/report.ts';
 import { withOwnStack } from '../support/with-stack.ts';
 import { agreementOf, type Agreement } from './agreement.ts';
+import { EFFORTS, effortRoundsOf, effortRow, takeEffortTurn } from './effort-rounds.ts';
 import { OwnWorker } from './own-worker.ts';
 import { startPeers, type StartedPeer } from './peer-list.ts';
 import type { Scored, Setting, TextList } from './peer-process.ts';
 import { settle } from './settle.ts';
 
+const PAIRS = 600;
 const BATCHES = [1, 4, 8, 16, 32];
 const DEFAULT: Setting = { batch: null, sorted: false };
 const BEST_GOAL = 1.4;
@@ -30,7 +33,8 @@ const disturbance: number[] = [];
 
 const { values: flags } = parseArgs({
   options: {
-    pairs: { type: 'string', default: '600' },
+    pairs: { type: 'string' },
+    effort: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '3' },
     search: { type: 'string', default: '200' },
     only: { type: 'string', default: '' },
@@ -54,17 +58,18 @@ type Own = Pick<Measured, 'rates' | 'cpuMs'>;
 const pairsOf = (lists: readonly TextList[]): number => lists.reduce((sum, { documents }) => sum + documents.length, 0);
 
 /** Whole lists, and as much of one more as the number asks for. */
-function firstPairs(lists: readonly TextList[], pairs: number): TextList[] {
-  const taken: TextList[] = [];
-  for (const { query, documents } of lists) {
+function firstPairs(lists: readonly CandidateList[], pairs: number): CandidateList[] {
+  const taken: CandidateList[] = [];
+  for (const list of lists) {
     const left = pairs - pairsOf(taken);
-    if (left > 0) taken.push({ query, documents: documents.slice(0, left) });
+    const { documents, documentIds } = list;
+    if (left > 0) taken.push({ ...list, documents: documents.slice(0, left), documentIds: documentIds.slice(0, left) });
   }
   return taken;
 }
 
 /** The fastest batch by a short run each; the library's own choice is run too, so that every process is warm. */
-async function findBest(peer: StartedPeer, lists: readonly TextList[], missing: string[]): Promise<Setting[]> {
+async function findBest(peer: StartedPeer, lists: readonly CandidateList[], missing: string[]): Promise<Setting[]> {
   const queries = firstPairs(lists, Number(flags.search)).length;
   const pairs = pairsOf(lists.slice(0, queries));
   const rates = new Map<Setting, number>();
@@ -129,25 +134,27 @@ function rowOf({ peer, setting, rates, ratios, cpuMs, agreement }: Measured): st
 
 const root = join(defaultCacheDirectory(chosen('XDG_CACHE_HOME')), 'bench-peers');
 const model = await resolveModel(DEFAULT_RERANKER, { cacheDirectory: defaultCacheDirectory(chosen('XDG_CACHE_HOME')) });
-const lists = firstPairs(await readCandidateLists('trec-dl19', 'bm25-top100.tsv'), Number(flags.pairs));
+const lists = firstPairs(
+  await readCandidateLists('trec-dl19', 'bm25-top100.tsv'),
+  Number(flags.pairs ?? (flags.effort ? Infinity : PAIRS)),
+);
 const { peers, missing: unable } = await startPeers({ root, model, lists, only: flags.only });
 const missing = [...unable];
 const stopPeers = (): void => peers.forEach(({ process }) => process.stop());
 process.once('exit', stopPeers);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-await withOwnStack(async (stack) => {
-  const worker = await OwnWorker.connect(stack.redisUrl, { model, pid: stack.pids().get('worker')! });
-  await worker.score(lists.slice(0, 1));
+const describeRun = (): string =>
+  `${describeMachine()}\n${model.name} (${model.precision}), ${pairsOf(lists)} pairs of trec-dl19, ${flags.rounds} rounds in turn, medians; ` +
+  `other programs took ${percent(median(disturbance))} of the machine as a turn began, ${percent(Math.max(...disturbance))} at most\n`;
+
+async function compare(worker: OwnWorker): Promise<void> {
   console.log(`looking for the best batch of each, pairs/s over ${pairsOf(firstPairs(lists, Number(flags.search)))} pairs:`);
   const measured: Measured[] = [];
   for (const peer of peers)
     for (const setting of await findBest(peer, lists, missing)) measured.push({ peer, setting, rates: [], ratios: [], cpuMs: [] });
   const own = await takeTurns(worker, measured, lists);
-  console.log(
-    `\n${describeMachine()}\n${model.name} (${model.precision}), ${pairsOf(lists)} pairs of trec-dl19, ${flags.rounds} rounds in turn, medians; ` +
-      `other programs took ${percent(median(disturbance))} of the machine as a turn began, ${percent(Math.max(...disturbance))} at most\n`,
-  );
+  console.log(`\n${describeRun()}`);
   printTable(
     ['library', 'setting', 'pairs/s', 'CPU ms a pair', 'worker ÷ it', 'goal', '', 'r of logits', 'Δ mean / worst', 'tau'],
     [
@@ -155,6 +162,30 @@ await withOwnStack(async (stack) => {
       ...measured.map((each) => rowOf(each)),
     ],
   );
+}
+
+async function compareEfforts(worker: OwnWorker): Promise<void> {
+  const data = { lists, judgements: await readJudgements('trec-dl19', 'test.tsv') };
+  const compared = effortRoundsOf(peers);
+  for (const effort of EFFORTS) await worker.score(lists.slice(0, 1), effort);
+  for (const { peer } of compared) await peer.process.score(1, DEFAULT);
+  for (let round = 0; round < Number(flags.rounds); round += 1) {
+    for (const each of compared) {
+      await atRest();
+      await takeEffortTurn(worker, each, data);
+    }
+  }
+  console.log(describeRun());
+  printTable(
+    ['library, as it comes', 'effort', 'worker ÷ it', 'goal', 'nDCG@10 of the worker', 'of the library', ''],
+    compared.flatMap((each) => EFFORTS.map((effort) => effortRow(each, effort))),
+  );
+}
+
+await withOwnStack(async (stack) => {
+  const worker = await OwnWorker.connect(stack.redisUrl, { model, pid: stack.pids().get('worker')! });
+  await worker.score(lists.slice(0, 1));
+  await (flags.effort ? compareEfforts(worker) : compare(worker));
   for (const line of missing) console.log(`\nnot measured: ${line}`);
   await worker.stop();
 });
