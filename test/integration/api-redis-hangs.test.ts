@@ -126,3 +126,17 @@ describe('a call while Redis hangs', () => {
     await expectNothingLeft();
   });
 });
+
+describe('an API whose tasks cannot be queued, though the rest of Redis is there', () => {
+  it('is not ready until they can', async () => {
+    const status = async (): Promise<number> => (await fetch(`${url}/health/ready`)).status;
+    const cutQueue = async (): Promise<void> => {
+      const clients = String(await redis.client('LIST')).split('\n');
+      const id = clients.find((line) => line.includes('name=rerank-fleet-queue '))?.match(/id=(\d+)/)?.[1];
+      if (id !== undefined) await redis.client('KILL', 'ID', id);
+    };
+    expect(await status()).toBe(200);
+    await expect.poll(() => cutQueue().then(status), { timeout: 20_000 }).toBe(503);
+    await expect.poll(status, { timeout: 20_000 }).toBe(200);
+  });
+});

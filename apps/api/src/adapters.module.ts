@@ -123,7 +123,8 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       apiKeys: new ApiKeys(redis),
       now: () => clock.now(),
       sequence: new Sequence(redis),
-      pingQueue: () => redis.ping(),
+      // Each by its own connection, and a call needs both.
+      pingQueue: () => Promise.all([redis.ping(), queue.ping()]),
       close: () => closeAll(closers),
     };
   } catch (error) {

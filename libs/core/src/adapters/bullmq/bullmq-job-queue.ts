@@ -50,6 +50,11 @@ export class BullmqJobQueue implements JobQueue {
     return new BullmqJobQueue(options, await connectRedis(options.url, { role: 'producer', name: 'queue', ...faultHandler(options) }));
   }
 
+  /** Rejects while nothing can be queued. */
+  async ping(): Promise<void> {
+    await this.#producer.ping();
+  }
+
   async enqueue(queue: string, task: QueuedTask): Promise<void> {
     // BullMQ would take a dead letter of the same id for the task itself, and add nothing.
     if (task.retries !== undefined) await orQueueUnavailable(this.#dropDeadLetter(queue, task.id));
