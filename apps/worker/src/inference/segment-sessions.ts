@@ -89,7 +89,10 @@ export class SegmentSessions {
     return Object.fromEntries(inputs.map((name) => [name, feed(name)]));
   }
 
-  /** The rows' hidden states beside each other, padded with zeros, which the mask hides. */
+  /**
+   * The rows' hidden states beside each other. Padding repeats the last token: the mask hides it, but int8 models quantise a batch by its smallest and largest
+   * number, padding included, and what layers make of zeros is out of all range. A repeated token stays the same as the token, and changes nothing.
+   */
   #gather(batch: BatchTensors): Float32Array {
     const { width } = this.#model;
     const rowSize = batch.sequence * width;
@@ -98,7 +101,11 @@ export class SegmentSessions {
     this.#eachPage(batch, (row, position, page, tokens) =>
       padded.set(this.#memory.subarray(page, page + tokens * width), row * rowSize + position * width),
     );
-    batch.state?.lengths.forEach((length, row) => padded.fill(0, row * rowSize + length * width, (row + 1) * rowSize));
+    batch.state?.lengths.forEach((length, row) => {
+      const end = row * rowSize + length * width;
+      for (let position = length; position < batch.sequence; position += 1)
+        padded.copyWithin(row * rowSize + position * width, end - width, end);
+    });
     return padded;
   }
 
