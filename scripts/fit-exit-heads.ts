@@ -1,7 +1,7 @@
 /**
  * Fits the exit heads that come with the worker, for the default model in int8, and writes apps/worker/heads. Needs a build and the evaluation data beside the checkout.
  *
- *   node scripts/fit-exit-heads.ts [--cuts 2,3,4,6,8] [--samples FOLDER] [--target FILE] [--part 1]
+ *   node scripts/fit-exit-heads.ts [--cuts 2,4,6,8] [--samples FOLDER] [--target FILE] [--part 1]
  *
  * What they are fitted on: the model's own logits of 15,163 pairs, no judgement of anybody. Three quarters are passages of MS MARCO (those of the pool of TREC DL 2019)
  * with 1,078 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
@@ -26,7 +26,7 @@ import { readSamples, writeSamples } from './lib/samples-folder.ts';
 
 const { values: flags } = parseArgs({
   options: {
-    cuts: { type: 'string', default: '2,3,4,6,8' },
+    cuts: { type: 'string', default: '2,4,6,8' },
     samples: { type: 'string' },
     target: { type: 'string' },
     part: { type: 'string', default: '1' },

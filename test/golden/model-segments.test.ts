@@ -20,7 +20,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readCandidateLists } from '../../bench/support/evaluation-data.ts';
 import { testCacheDirectory, testEnvironment } from '../support/stack.js';
 
-const CUTS = [2, 3, 4, 6, 8];
+const CUTS = [2, 4, 6, 8];
 const DATA = fileURLToPath(new URL('../../../shared/irdata/trec-dl19', import.meta.url));
 const OUTPUT = { kind: 'logit', labelIndex: 0 } as const;
 
