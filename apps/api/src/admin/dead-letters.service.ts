@@ -9,7 +9,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { FleetSource } from '@rerank-fleet/core/requests';
 import { deadLetterId, placeOfDeadLetter } from './dead-letter-id.js';
 import { fleetQueue, fleetQueues, type FleetQueue } from './fleet-queues.js';
-import type { DeadTask, QueueControl } from './queue-control.js';
+import type { DeadTask, QueueControl } from '@rerank-fleet/core/ports';
 
 export interface DeadLettersServiceParts {
   readonly control: Pick<QueueControl, 'countDead' | 'listDead' | 'findDead' | 'removeDead'>;

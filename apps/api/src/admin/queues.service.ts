@@ -1,10 +1,9 @@
 import { failedResult, taskPayloadSchema, type DrainedQueueBody, type QueueBody, type QueueListBody } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
-import type { JobQueue } from '@rerank-fleet/core/ports';
+import type { JobQueue, QueueControl, WithdrawnTask } from '@rerank-fleet/core/ports';
 import type { FleetSource } from '@rerank-fleet/core/requests';
 import { fleetQueue, fleetQueues, type FleetQueue } from './fleet-queues.js';
-import type { QueueControl, WithdrawnTask } from './queue-control.js';
 
 /** What tells those who wait for a task that was taken out of its queue. */
 export interface WithdrawnAnswers {

@@ -5,3 +5,4 @@ export * from './document-store.js';
 export * from './embedder.js';
 export * from './first-stage.js';
 export * from './job-queue.js';
+export * from './queue-control.js';

@@ -1,33 +1,7 @@
 import type { Job, Queue } from 'bullmq';
 import { z } from 'zod';
+import type { DeadTask, QueueControl, QueueState, WithdrawnTask } from '../../ports/index.js';
 import { orQueueUnavailable } from '../redis/redis-connection.js';
-
-/** What waits in a queue, and how it goes. */
-export interface QueueState {
-  readonly paused: boolean;
-  readonly waiting: number;
-  readonly prioritized: number;
-  readonly delayed: number;
-  readonly active: number;
-  readonly failed: number;
-  /** Epoch milliseconds at which the task that goes next was queued; absent where none waits. */
-  readonly nextQueuedMs?: number;
-}
-
-/** A task that was taken out of its queue before a worker took it. */
-export interface WithdrawnTask {
-  readonly id: string;
-  readonly payload: unknown;
-}
-
-/** A task that will not be tried again. */
-export interface DeadTask extends WithdrawnTask {
-  readonly attempts: number;
-  /** Epoch milliseconds. */
-  readonly failedMs: number;
-  /** Of the last attempt. */
-  readonly detail: string;
-}
 
 /** Tasks looked at at once. */
 const PAGE = 100;
@@ -40,7 +14,7 @@ const queuedSchema = z.object({ enqueued_ms: z.number() });
  *
  * @throws RerankError `queue_unavailable`
  */
-export class BullmqQueueControl {
+export class BullmqQueueControl implements QueueControl {
   readonly #handle: (queue: string) => Queue;
 
   /** @param handle gives BullMQ's view of a queue; whoever gives it closes it */

@@ -6,7 +6,7 @@ export interface QueueState {
   readonly delayed: number;
   readonly active: number;
   readonly failed: number;
-  /** Epoch milliseconds at which the task that goes next was queued. */
+  /** Epoch milliseconds at which the task that goes next was queued; absent where none waits. */
   readonly nextQueuedMs?: number;
 }
 
