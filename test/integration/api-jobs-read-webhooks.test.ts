@@ -140,6 +140,21 @@ describe('the webhook of a job', () => {
     expect((await job(record)).webhook).toMatchObject({ status: 'failed', attempts: 2, last_status: 503 });
   });
 
+  it('is being retried from when a worker sends it again that was given up', async () => {
+    const record = await submit(9_999);
+    await stack.finish(record);
+    await stack.api.jobs.noteWebhook(record, { status: 'failed', attempts: 34, last_status: 503, detail: 'The webhook answered 503.' });
+    const seen: unknown[] = [];
+    const deliver = async () => {
+      seen.push((await job(record)).webhook);
+      return { kind: 'delivered' as const, status: 200 };
+    };
+    const task = webhookTask({ jobs: stack.api.jobs, sender: { deliver }, log: { warn: () => undefined } });
+    await task({ id: record.id, payload: { v: 1, tenant: 'default', job_id: record.id }, attempt: 0 });
+    expect(seen).toEqual([expect.objectContaining({ status: 'retrying', attempts: 34, last_status: 503 })]);
+    expect((await job(record)).webhook).toMatchObject({ status: 'delivered', attempts: 35 });
+  });
+
   it('is not sent twice because its outcome could not be noted', async () => {
     const record = await submit(9_999);
     await stack.finish(record);

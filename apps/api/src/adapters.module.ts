@@ -115,7 +115,7 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       batchLedger,
       batchEvents,
       queue,
-      queueControl: new BullmqQueueControl((name) => queue.handle(name)),
+      queueControl: new BullmqQueueControl((name) => queue.handle(name), redis),
       boardQueue: (name) => queue.handle(name),
       board: new ResultBoard(redis),
       bodies,

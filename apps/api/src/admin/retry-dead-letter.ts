@@ -10,7 +10,7 @@ import type { DeadLettersService, DeadWork, FoundDeadLetter } from './dead-lette
 
 export interface RetryParts {
   readonly letters: Pick<DeadLettersService, 'find' | 'removeOfJob'>;
-  readonly batches: Pick<BatchJobs, 'record' | 'done' | 'isThere' | 'sliceHeader' | 'webhook' | 'noteWebhook'>;
+  readonly batches: Pick<BatchJobs, 'record' | 'done' | 'isThere' | 'sliceHeader' | 'webhook'>;
   readonly ingests: Pick<IngestJobs, 'record' | 'slice' | 'reopenSlice'>;
   readonly actions: Pick<JobActionsService, 'retry'>;
   readonly batchDispatcher: Pick<BatchDispatcher, 'enqueue'>;
@@ -45,13 +45,12 @@ export async function retryDeadLetter(parts: RetryParts, id: string, context: Re
 
 const expired = (detail: string): RerankError => new RerankError('dead_letter_expired', detail);
 
+/** What became of it the worker notes, and nobody else: a note of ours would stay for ever if this process died before it has queued the webhook. */
 async function retryWebhook({ batches, queue }: RetryParts, { tenant, job }: DeadWork): Promise<void> {
   const record = await batches.record(tenant, job);
   if (record?.webhook === undefined || !(await batches.isThere(record))) throw expired('The job of this webhook was removed.');
   const before = await batches.webhook(record);
   if (before?.status === 'delivered') throw expired('The webhook has been delivered meanwhile.');
-  // Noted first: the worker's own note of what came of it must be the last.
-  if (before !== undefined) await batches.noteWebhook(record, { ...before, status: 'retrying' });
   await enqueueWebhook(queue, record);
 }
 

@@ -24,14 +24,18 @@ export function webhookTask({ jobs, sender, log }: WebhookTaskParts): TaskHandle
     if (record?.webhook === undefined || done === undefined) return;
     const before = await jobs.webhook(record);
     if (before?.status === 'delivered') return;
+    // Failing at a note would send it again.
+    const note = async (state: WebhookState): Promise<void> => {
+      await noteState(jobs, record, state).catch((error: unknown) =>
+        log.warn({ err: error, job: id, status: state.status }, 'How a webhook fared could not be noted.'),
+      );
+    };
     const { url, secret } = record.webhook;
     const body = bodyOf(record, done);
+    // It was given up, and an operator has it sent again.
+    if (before !== undefined && before.status !== 'retrying') await note({ ...before, status: 'retrying' });
     const outcome = await inAttempt(record, attempt, () => sender.deliver({ url, secret, body, id }));
-    const state = stateAfter(outcome, (before?.attempts ?? 0) + 1, attempt >= WEBHOOK_RETRIES);
-    // Failing here would send it again.
-    await note(jobs, record, state).catch((error: unknown) =>
-      log.warn({ err: error, job: id, status: state.status }, 'How a webhook fared could not be noted.'),
-    );
+    await note(stateAfter(outcome, (before?.attempts ?? 0) + 1, attempt >= WEBHOOK_RETRIES));
     assertDelivered(outcome);
   };
 }
@@ -52,7 +56,7 @@ function inAttempt(record: BatchRecord, attempt: number, send: () => Promise<Web
 const bodyOf = (record: BatchRecord, done: BatchDone): string => JSON.stringify(describeBatchJob(record, { done, nowMs: done.ended_ms }));
 
 /** Nothing of a job comes back that was removed while its webhook was under way. */
-async function note(jobs: WebhookTaskParts['jobs'], record: BatchRecord, state: WebhookState): Promise<void> {
+async function noteState(jobs: WebhookTaskParts['jobs'], record: BatchRecord, state: WebhookState): Promise<void> {
   if (await jobs.isThere(record)) await jobs.noteWebhook(record, state);
 }
 

@@ -12,6 +12,7 @@ import type {
 } from '../../ports/index.js';
 import { backoffDelayMs } from '../backoff-delay.js';
 import { connectRedis, KEY_PREFIX, orQueueUnavailable } from '../redis/redis-connection.js';
+import { renewDeadLetter } from './dead-letter-scripts.js';
 import type { Redis } from 'ioredis';
 
 /**
@@ -57,7 +58,7 @@ export class BullmqJobQueue implements JobQueue {
 
   async enqueue(queue: string, task: QueuedTask): Promise<void> {
     // BullMQ would take a dead letter of the same id for the task itself, and add nothing.
-    if (task.retries !== undefined) await orQueueUnavailable(this.#dropDeadLetter(queue, task.id));
+    if (task.retries !== undefined && (await orQueueUnavailable(this.#revive(queue, task)))) return;
     const added = this.handle(queue).add('task', task.payload, {
       jobId: task.id,
       attempts: (task.retries ?? 0) + 1,
@@ -142,12 +143,20 @@ export class BullmqJobQueue implements JobQueue {
     this.#producer.disconnect();
   }
 
-  async #dropDeadLetter(queue: string, taskId: string): Promise<void> {
-    if ((await this.handle(queue).getJobState(taskId)) !== 'failed') return;
-    // Another may have queued it anew meanwhile, and a worker taken it: it is locked then.
-    await this.handle(queue)
-      .remove(taskId)
-      .catch(() => undefined);
+  /** A dead letter becomes the task again in one step: whoever dies here leaves the one or the other. False where there is none. */
+  async #revive(name: string, { id, payload }: QueuedTask): Promise<boolean> {
+    const queue = this.handle(name);
+    if (!(await renewDeadLetter({ queue, redis: this.#producer }, id, payload))) return false;
+    const letter: Job | undefined = await queue.getJob(id);
+    if (letter === undefined) return false;
+    try {
+      await letter.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+      return true;
+    } catch (error) {
+      // Another has queued it anew since, or removed it.
+      if ((await queue.getJobState(id)) === 'failed') throw error;
+      return false;
+    }
   }
 
   /** BullMQ's own view of a queue, for what operators do with it; closed with this. */

@@ -1,7 +1,9 @@
 import type { Job, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { DeadTask, QueueControl, QueueState, WithdrawnTask } from '../../ports/index.js';
 import { orQueueUnavailable } from '../redis/redis-connection.js';
+import { removeDeadLetter } from './dead-letter-scripts.js';
 
 /** Tasks looked at at once. */
 const PAGE = 100;
@@ -16,10 +18,12 @@ const queuedSchema = z.object({ enqueued_ms: z.number() });
  */
 export class BullmqQueueControl implements QueueControl {
   readonly #handle: (queue: string) => Queue;
+  readonly #redis: Redis;
 
-  /** @param handle gives BullMQ's view of a queue; whoever gives it closes it */
-  constructor(handle: (queue: string) => Queue) {
+  /** @param handle gives BullMQ's view of a queue; whoever gives it closes it, and the connection */
+  constructor(handle: (queue: string) => Queue, redis: Redis) {
     this.#handle = handle;
+    this.#redis = redis;
   }
 
   async state(queue: string): Promise<QueueState> {
@@ -83,8 +87,7 @@ export class BullmqQueueControl implements QueueControl {
 
   /** False if it was no dead task any more. */
   async removeDead(queue: string, taskId: string): Promise<boolean> {
-    if ((await this.findDead(queue, taskId)) === undefined) return false;
-    return (await orQueueUnavailable(this.#handle(queue).remove(taskId))) === 1;
+    return await orQueueUnavailable(removeDeadLetter({ queue: this.#handle(queue), redis: this.#redis }, taskId));
   }
 }
 
