@@ -3,7 +3,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileBlobStore } from '../adapters/blobs/file-blob-store.js';
+import type { BlobBody } from '../ports/index.js';
 import { IngestJobs } from './ingest-jobs.js';
+
+/** Waits before it writes an object, until it is told to go on. */
+class SlowEnd extends FileBlobStore {
+  readonly #file: string;
+  readonly #reached = Promise.withResolvers<void>();
+  readonly #going = Promise.withResolvers<void>();
+  readonly reached = this.#reached.promise;
+  readonly goOn = this.#going.resolve;
+
+  constructor(directory: string, file = 'done.json') {
+    super(directory);
+    this.#file = file;
+  }
+
+  override async put(key: string, body: BlobBody): Promise<void> {
+    if (key.includes(this.#file)) {
+      this.#reached.resolve();
+      await this.#going.promise;
+    }
+    await super.put(key, body);
+  }
+}
 
 let directory: string;
 let jobs: IngestJobs;
@@ -118,6 +141,46 @@ describe('IngestJobs', () => {
     expect(await readdir(directory, { recursive: true, withFileTypes: true }).then((all) => all.filter((each) => each.isFile()))).toEqual(
       [],
     );
+  });
+
+  it('reopens a slice while another goes on, and none of a job that is about to end', async () => {
+    const parts = upload();
+    for (let line = 1; line <= 300; line += 1) await parts.add(row(line, 'short'));
+    const record = await parts.commit(numbers);
+    const gaveUp = { kind: 'ingest', succeeded: 0, errors: [] } as const;
+    await jobs.finishSlice(record, 0, { ...gaveUp, errors: [] });
+    expect(await jobs.reopenSlice(record, 0)).toBe(true);
+    expect(await jobs.reopenSlice(record, 0)).toBe(true);
+    await jobs.finishSlice(record, 0, { ...gaveUp, errors: [] });
+
+    // Who writes the last outcome has read them all, and is slow to write the end of the job.
+    const slow = new SlowEnd(directory);
+    const ending = new IngestJobs(slow).finishSlice(record, 1, { kind: 'ingest', succeeded: 44, errors: [] });
+    await slow.reached;
+    expect(await jobs.reopenSlice(record, 0)).toBe(false);
+    slow.goOn();
+    await ending;
+    expect(await jobs.find('default', record.id)).toMatchObject({ status: 'completed', request_counts: { succeeded: 44 } });
+    expect(await jobs.reopenSlice(record, 0)).toBe(false);
+    const kept: string[] = [];
+    for await (const key of new FileBlobStore(directory).list('ingests')) kept.push(key.slice(key.lastIndexOf('/') + 1));
+    expect(kept).toEqual(['done.json', 'job.json']);
+  });
+
+  it('goes on with a job whose slice was reopened as it was about to be counted', async () => {
+    const parts = upload();
+    for (let line = 1; line <= 300; line += 1) await parts.add(row(line, 'short'));
+    const record = await parts.commit(numbers);
+    await jobs.finishSlice(record, 0, { kind: 'ingest', succeeded: 0, errors: [] });
+    const slow = new SlowEnd(directory, 'ending/');
+    const ending = new IngestJobs(slow).finishSlice(record, 1, { kind: 'ingest', succeeded: 44, errors: [] });
+    await slow.reached;
+    expect(await jobs.reopenSlice(record, 0)).toBe(true);
+    slow.goOn();
+    await ending;
+    expect(await jobs.find('default', record.id)).toMatchObject({ status: 'in_progress', request_counts: { processing: 256 } });
+    await jobs.finishSlice(record, 0, { kind: 'ingest', succeeded: 256, errors: [] });
+    expect(await jobs.find('default', record.id)).toMatchObject({ status: 'completed', request_counts: { succeeded: 300 } });
   });
 
   it('lists jobs newest first, as long as they are kept', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { ingestOutcomeSchema, type IngestOutcome, type IngestJobBody } from '../contracts/index.js';
 import type { Document, StoredDocument } from '../domain/index.js';
@@ -36,6 +37,8 @@ const doneKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)
 const sliceKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/slices/${slice}.ndjson`;
 const resultKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/results/${slice}.json`;
 const resultFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/results`;
+/** Marks of those who are about to end the job. */
+const endingFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/ending`;
 
 /** Attempts at a slice after the first: the queue waits a minute at most between two, so an outage of most of an hour is outlived. */
 export const SLICE_RETRIES = 60;
@@ -128,24 +131,37 @@ export class IngestJobs {
     await this.finishSlice(record, slice, { kind: 'ingest', succeeded: 0, errors });
   }
 
-  /** Takes back the outcome of a slice, so that it can be done again. False, changing nothing, if the job has ended. */
+  /** Takes back the outcome of a slice, so that it can be done again. False, changing nothing, if the job has ended or is about to. */
   async reopenSlice(record: IngestJobRecord, slice: number): Promise<boolean> {
+    const key = resultKey(record.tenant, record.id, slice);
+    const outcome = await this.#blobs.get(key);
     if ((await this.#done(record)) !== undefined) return false;
-    await this.#blobs.delete(resultKey(record.tenant, record.id, slice));
-    // Whoever counted that outcome may have been about to end the job.
-    return (await this.#done(record)) === undefined;
+    if (outcome === undefined) return true;
+    await this.#blobs.delete(key);
+    // Who ends a job says so first and counts then: either this sees that, or the count finds the outcome gone.
+    if (!(await this.#isEnding(record))) return (await this.#done(record)) === undefined;
+    await this.#blobs.put(key, outcome);
+    await this.close(record);
+    if ((await this.#done(record)) !== undefined) await this.#blobs.delete(key);
+    return false;
   }
 
   /** Ends a job whose slices all have their outcome, which whoever wrote the last one may not have come to: it died. Changes nothing of any other. */
   async close(record: IngestJobRecord): Promise<void> {
     // Counted before they are read: each of n slices reading all outcomes would be n² reads.
     if ((await this.#countOutcomes(record)) < record.slices.length) return;
+    const mark = `${endingFolder(record.tenant, record.id)}/${randomUUID()}`;
+    await this.#blobs.put(mark, '');
     const outcomes = await this.#outcomes(record);
-    // Another that ended at the same moment has closed the job and clears it away.
-    if (outcomes.length < record.slices.length) return;
+    // Another that ended at the same moment has closed the job and clears it away; or a slice was reopened.
+    if (outcomes.length < record.slices.length) {
+      await this.#blobs.delete(mark);
+      return;
+    }
     await this.#blobs.put(doneKey(record.tenant, record.id), JSON.stringify({ completed_ms: this.#now(), outcomes }));
     await this.#blobs.deleteUnder(`${jobFolder(record.tenant, record.id)}/slices`);
     await this.#blobs.deleteUnder(resultFolder(record.tenant, record.id));
+    await this.#blobs.deleteUnder(endingFolder(record.tenant, record.id));
   }
 
   /**
@@ -198,6 +214,11 @@ export class IngestJobs {
 
   async #done({ tenant, id }: IngestJobRecord): Promise<z.infer<typeof doneSchema> | undefined> {
     return parseJson(doneSchema, await this.#blobs.get(doneKey(tenant, id)));
+  }
+
+  async #isEnding({ tenant, id }: IngestJobRecord): Promise<boolean> {
+    for await (const _ of this.#blobs.list(endingFolder(tenant, id))) return true;
+    return false;
   }
 
   async #countOutcomes(record: IngestJobRecord): Promise<number> {
