@@ -11,7 +11,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runChild, signalStatus } from './lib/child.mjs';
 import { withSetupLock } from './lib/setup-lock.mjs';
-import { isInstalled, lockfileHash, readJson, sourcesHash, workspaces, writeJson } from './lib/stamps.mjs';
+import { isBuilt, isInstalled, lockfileHash, readJson, sourcesHash, workspaces, writeJson } from './lib/stamps.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -87,7 +87,7 @@ async function installPackages(onSpawn) {
 }
 
 const buildReady = (stamp, sources) =>
-  stamp?.sources === sources && workspaces(ROOT).every((workspace) => existsSync(join(ROOT, workspace, 'dist', '.tsbuildinfo')));
+  stamp?.sources === sources && workspaces(ROOT).every((workspace) => isBuilt(ROOT, workspace));
 
 async function build(onSpawn) {
   // Taken before the build: what changes during it is built next time.

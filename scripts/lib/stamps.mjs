@@ -35,15 +35,22 @@ function* sourceFiles(directory) {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
     if (entry.isDirectory()) yield* sourceFiles(path);
-    else if (!entry.name.endsWith('.test.ts')) yield path;
+    else if (!/\.test\.tsx?$/.test(entry.name)) yield path;
   }
 }
+
+/** Files beside `src` on which the build of a workspace depends. */
+const BUILD_FILES = ['package.json', 'tsconfig.json', 'build.mjs', 'vite.config.mjs'];
+
+/** A package has what `tsc -b` writes last, the web pages what their own build does. */
+export const isBuilt = (root, workspace) =>
+  ['.tsbuildinfo', 'index.html'].some((name) => existsSync(join(root, workspace, 'dist', name)));
 
 /** Changes when a source file does: names, sizes and times, not contents, as it is taken at every start. */
 export function sourcesHash(root) {
   const files = workspaces(root).flatMap((workspace) => {
     const src = join(root, workspace, 'src');
-    return [...(existsSync(src) ? sourceFiles(src) : []), join(root, workspace, 'package.json'), join(root, workspace, 'tsconfig.json')];
+    return [...(existsSync(src) ? sourceFiles(src) : []), ...BUILD_FILES.map((name) => join(root, workspace, name))];
   });
   const roots = ['package.json', 'tsconfig.json', 'tsconfig.base.json'].map((name) => join(root, name));
   const lines = [...files, ...roots].filter(existsSync).map((path) => {

@@ -131,7 +131,7 @@ describe('routes', () => {
     await start();
     const named = (scope: string | readonly string[] | undefined): string => [scope ?? 'open'].flat().join(' or ');
     const served = routesOf(api.app.getHttpAdapter().getInstance())
-      .filter(({ method, path }) => method !== 'HEAD' && !/^\/(docs|openapi\.json|admin\/queues)/.test(path))
+      .filter(({ method, path }) => method !== 'HEAD' && !/^\/($|assets\/|docs|openapi\.json|admin\/queues)/.test(path))
       .map(({ method, path, scope }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')} ${named(scope)}`);
     const documented = OPERATIONS.map(({ method, path, scope }) => `${method.toUpperCase()} ${path} ${named(scope)}`);
     expect(served.sort()).toEqual(documented.sort());

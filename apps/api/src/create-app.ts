@@ -13,17 +13,23 @@ import { createFastifyAdapter, installHttpEdge } from './http/http-edge.js';
 import { NestLogger } from './http/nest-logger.js';
 import { createApiMetrics, meterDispatcher, meterRequests, type ApiMetrics } from './metrics/api-metrics.js';
 import { openApiDocument } from './openapi/openapi-document.js';
+import { installWeb } from './web/install-web.js';
 
 /** The application, ready to listen or to be injected into. The caller closes it, then the adapters. */
 export async function createApp(
   { adapters, ...parts }: AppParts,
   metrics: ApiMetrics = createApiMetrics(),
 ): Promise<NestFastifyApplication> {
-  const { http, auth, admission, operators } = parts.config;
+  const { http, auth, admission, operators, web } = parts.config;
   const bodies = new BodiesInHand(admission.maxBodiesInHandBytes, (bytes) => metrics.instruments.bodiesInHand.set(bytes));
   const { now, apiKeys, fleet, boardQueue } = adapters;
   const onFault = (error: unknown): void => parts.logger.warn({ err: error }, 'API keys could not be looked up; those known hold.');
-  const storedKeys = await StoredKeys.open({ store: apiKeys, now, onFault });
+  const storedKeys = await StoredKeys.open({
+    store: apiKeys,
+    now,
+    onFault,
+    onUnreadable: (ids) => parts.logger.error({ keys: ids }, 'API keys cannot be read, and open nothing: delete them, and make others.'),
+  });
   const ring = new ApiKeyRing(auth.keys, storedKeys);
   const edge = { http, ring, logger: parts.logger, bodies };
   const adapter = createFastifyAdapter(edge);
@@ -33,6 +39,7 @@ export async function createApp(
   meterRequests(instance, metrics);
   const queueNames = async (): Promise<string[]> => (await fleetQueues(fleet)).map(({ name }) => name);
   await installQueueBoard(instance, { mode: operators.queueBoard, ring, boardQueue, queueNames });
+  installWeb(instance, web);
   const metered: AppParts = { ...parts, adapters: { ...adapters, dispatcher: meterDispatcher(adapters.dispatcher, metrics) } };
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares its options as a class, and takes literals
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(metered, { ring, storedKeys }), adapter, {

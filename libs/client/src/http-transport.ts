@@ -52,6 +52,8 @@ export interface ApiRequest<Schema extends z.ZodType> extends Call {
 }
 
 const IDLE_MS = 60_000;
+/** Where request bodies are streamed; the library of browsers does not know it. */
+const STREAMED = { duplex: 'half' } as const;
 
 /** Sends requests, retries what is safe to retry, and reads answers. */
 export class HttpTransport {
@@ -162,7 +164,7 @@ export class HttpTransport {
     if (apiKey !== undefined) headers['authorization'] = `Bearer ${apiKey}`;
     if (upload !== undefined) {
       headers['content-type'] = 'application/x-ndjson';
-      return runtimeStreamsUploads() ? { headers, body: upload.stream, duplex: 'half' } : { headers, body: await gather(upload.stream) };
+      return runtimeStreamsUploads() ? { headers, body: upload.stream, ...STREAMED } : { headers, body: await gather(upload.stream) };
     }
     if (call.json === undefined) return { headers };
     headers['content-type'] = 'application/json';

@@ -1,4 +1,4 @@
-import { auth, http, logging, operators, ops, streams } from './fields/service-fields.js';
+import { auth, http, logging, operators, ops, streams, web } from './fields/service-fields.js';
 import { redis, retrievers, state, stores } from './fields/storage-fields.js';
 import { models } from './fields/model-fields.js';
 import { tracing } from './fields/tracing-fields.js';
@@ -15,6 +15,7 @@ export const FIELDS = {
   streams,
   auth,
   operators,
+  web,
   redis,
   ops,
   state,

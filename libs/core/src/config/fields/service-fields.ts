@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { field, int } from './field.js';
+import { field, flag, int } from './field.js';
 
 /** How the service is reached, and what it says of itself. */
 export const http = {
@@ -55,6 +55,14 @@ export const operators = {
     description:
       'Bull Board at /admin/queues, for keys with the scope operator: off, read-only, or read-write, which lets it retry, promote and remove single tasks behind the back of their jobs.',
     schema: z.enum(['off', 'read-only', 'read-write']).default('read-only'),
+  }),
+} as const;
+
+export const web = {
+  enabled: field({
+    env: 'WEB_ENABLED',
+    description: 'The pages at /: playground, jobs, corpora and fleet. They ask for the reader’s own key; the files themselves need none.',
+    schema: flag.default(true),
   }),
 } as const;
 

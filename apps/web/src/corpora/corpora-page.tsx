@@ -1,0 +1,1 @@
+export function CorporaPage(){ return <p>x</p>; }

@@ -1,0 +1,1 @@
+export function JobPage(_: {id:string}){ return <p>x</p>; }
