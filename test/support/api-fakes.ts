@@ -1,5 +1,5 @@
 import type { Adapters } from '@rerank-fleet/api/adapters.module';
-import type { KeyStore, StoredKey } from '@rerank-fleet/api/auth/stored-keys';
+import type { KeyListing, KeyStore, StoredKey } from '@rerank-fleet/api/auth/stored-keys';
 import type { TaskCall, TaskSubmission } from '@rerank-fleet/api/dispatch/task-dispatcher';
 import { loadConfig, type Config } from '@rerank-fleet/core/config';
 import type { CorpusTask, TaskBody, TaskOutcome, WorkerAnnouncement } from '@rerank-fleet/core/contracts';
@@ -266,8 +266,8 @@ export class MemoryApiKeys implements KeyStore {
     return true;
   }
 
-  async list(): Promise<readonly StoredKey[]> {
-    return [...this.keys.values()];
+  async list(): Promise<KeyListing> {
+    return { keys: [...this.keys.values()], unreadable: [] };
   }
 
   async version(): Promise<string> {

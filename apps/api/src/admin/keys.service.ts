@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ApiKeyBody, ApiKeyListBody, CreatedKeyBody, CreateKeyRequest } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { digestOf, KEY_MARK, type ApiKeyRing } from '../auth/api-key-ring.js';
-import type { KeyStore, StoredKey, StoredKeys } from '../auth/stored-keys.js';
+import type { KeyListing, KeyStore, StoredKey, StoredKeys } from '../auth/stored-keys.js';
 
 export interface KeysServiceParts {
   readonly store: KeyStore;
@@ -18,6 +18,8 @@ const ID_BYTES = 8;
 const HINT_START = KEY_MARK.length + 4;
 const HINT_END = 4;
 const CONFIGURED_ID_DIGITS = 16;
+/** A key of an operator that is over sooner is none to rely on, unless it outlasts the one that goes. */
+const LASTING_MS = 24 * 3_600_000;
 
 type Digested = ApiKeyRing['configured'][number];
 
@@ -36,9 +38,9 @@ export class KeysService {
    */
   async list(): Promise<ApiKeyListBody> {
     const { store, ring } = this.#parts;
-    const stored = await store.list();
-    const data = [...ring.configured.map(describeConfigured), ...stored.map((key) => this.#describe(key))];
-    return { object: 'list', keys_required: !ring.isOpen, data };
+    const { keys, unreadable } = await store.list();
+    const data = [...ring.configured.map(describeConfigured), ...keys.map((key) => this.#describe(key))];
+    return { object: 'list', keys_required: !ring.isOpen, data, ...(unreadable.length === 0 ? {} : { unreadable: [...unreadable] }) };
   }
 
   /**
@@ -68,7 +70,7 @@ export class KeysService {
   /**
    * This process refuses the key from now on, others within a second.
    *
-   * @throws RerankError `key_not_found`; `key_not_removable` for a key of the configuration and for the last one of an operator; `queue_unavailable`
+   * @throws RerankError `key_not_found`; `key_not_removable` for a key of the configuration and for the last lasting one of an operator; `queue_unavailable`
    */
   async remove(id: string): Promise<void> {
     const { store, remembered } = this.#parts;
@@ -80,25 +82,27 @@ export class KeysService {
     await remembered.look();
   }
 
-  #assertRemovable(id: string, stored: readonly StoredKey[]): void {
+  #assertRemovable(id: string, { keys: stored, unreadable }: KeyListing): void {
     const { ring } = this.#parts;
     if (ring.configured.some((entry) => configuredId(entry) === id))
       throw new RerankError('key_not_removable', 'This key stands in API_KEYS: take it out there, and restart the API.');
+    // It opens nothing.
+    if (unreadable.includes(id)) return;
     const key = stored.find((each) => each.id === id);
     if (key === undefined) throw new RerankError('key_not_found', 'There is no API key of this id; GET /v1/admin/keys lists them.');
-    const others = [
-      ...ring.configured.map(({ principal }) => principal),
-      ...stored.filter((each) => each !== key && !this.#hasExpired(each)),
-    ];
-    if (!ring.isOpen && isOperator(key) && !this.#hasExpired(key) && !others.some(isOperator))
+    if (ring.isOpen || !isOperator(key) || this.#hasExpired(key)) return;
+    const longEnough = Math.min(this.#parts.now() + LASTING_MS, endOf(key));
+    const lasting = stored.filter((each) => each !== key && endOf(each) >= longEnough);
+    const others = [...ring.configured.map(({ principal }) => principal), ...lasting];
+    if (!others.some(isOperator))
       throw new RerankError(
         'key_not_removable',
-        'It is the last key with the scope "operator": nobody could make another. Make one first.',
+        'It is the last key with the scope "operator" that is good for a day or more: soon nobody could make another. Make one first.',
       );
   }
 
-  #hasExpired({ expiresMs = Infinity }: StoredKey): boolean {
-    return expiresMs <= this.#parts.now();
+  #hasExpired(key: StoredKey): boolean {
+    return endOf(key) <= this.#parts.now();
   }
 
   #describe(key: StoredKey): ApiKeyBody {
@@ -119,6 +123,7 @@ export class KeysService {
   }
 }
 
+const endOf = ({ expiresMs = Infinity }: StoredKey): number => expiresMs;
 const isOperator = ({ scopes }: Pick<StoredKey, 'scopes'>): boolean => scopes.includes('operator');
 
 /** Of the digest: the same after each start, and of no use to who reads it. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryApiKeys } from '../../../../test/support/api-fakes.js';
 import { ApiKeyRing } from './api-key-ring.js';
@@ -126,6 +127,28 @@ describe('a ring with keys that were made', () => {
     await ring.expect('Bearer rf_new');
     expect(ring.authenticate('Bearer rf_new')).toMatchObject({ tenant: 'acme' });
     expect(ring.expect('Bearer rf_new')).toBeUndefined();
+  });
+
+  it('has every newer key looked up, also long after the last look', async () => {
+    const { store, stored } = await open();
+    stored.close();
+    const ring = new ApiKeyRing([{ key: 'a-key-of-sixteen-chars', tenant: 'globex', scopes: ['jobs'] }], stored);
+    for (const key of ['rf_one', 'rf_two', 'rf_three']) {
+      await pause(300);
+      await store.add(keyOf(key));
+      await ring.expect(`Bearer ${key}`);
+      expect(ring.authenticate(`Bearer ${key}`)).toMatchObject({ tenant: 'acme' });
+    }
+  });
+
+  it('tells once which entries cannot be read', async () => {
+    const told: (readonly string[])[] = [];
+    const store = { version: async () => 'v', list: async () => ({ keys: [keyOf('rf_a')], unreadable: ['key_b'] }) };
+    const stored = await StoredKeys.open({ store, now: () => 0, onUnreadable: (ids) => told.push(ids) });
+    stored.close();
+    await stored.look();
+    expect(told).toEqual([['key_b']]);
+    expect(stored.find(digest('rf_a'))).toBeDefined();
   });
 
   it('looks for no key of the configuration, whatever that begins with', async () => {

@@ -18,11 +18,18 @@ export interface StoredKey {
   readonly expiresMs?: number;
 }
 
+export interface KeyListing {
+  /** Oldest first. */
+  readonly keys: readonly StoredKey[];
+  /** Ids of entries that are damaged, or of another release's form. They open nothing, and can be removed. */
+  readonly unreadable: readonly string[];
+}
+
 export interface KeyStore {
   add(key: StoredKey): Promise<void>;
   /** False, changing nothing, if the version is another one than `seen`: what was decided by the keys of then may be wrong now. */
   remove(id: string, seen: string): Promise<boolean>;
-  list(): Promise<readonly StoredKey[]>;
+  list(): Promise<KeyListing>;
   /** Another one than before: there may be other keys. */
   version(): Promise<string>;
 }
@@ -37,6 +44,8 @@ export interface StoredKeysParts {
   /** Epoch milliseconds of Redis TIME. */
   readonly now: () => number;
   readonly onFault?: (error: unknown) => void;
+  /** Told when the keys are read, once for each change of them. */
+  readonly onUnreadable?: (ids: readonly string[]) => void;
 }
 
 /** The keys that were made over the API, as this process remembers them. While the store is away the last ones known hold. */
@@ -89,7 +98,8 @@ export class StoredKeys {
 
   async #lookAgain(): Promise<void> {
     const waitMs = this.#lookedAt + LOOK_AGAIN_MS - performance.now();
-    if (waitMs > 0) await pause(Math.ceil(waitMs));
+    // Also where there is nothing to wait for: `#soon` must be there before it is taken away.
+    await pause(Math.max(0, Math.ceil(waitMs)));
     // Who comes from now on may have a key that is newer than what is read now.
     this.#soon = undefined;
     await this.look().catch((error: unknown) => this.#parts.onFault?.(error));
@@ -109,8 +119,9 @@ export class StoredKeys {
     // Read before the keys: what changes between the two is seen the next time.
     const version = await store.version();
     if (version === this.#version) return;
-    const keys = await store.list();
+    const { keys, unreadable } = await store.list();
     this.#byDigest = new Map(keys.map((key) => [key.sha256, key]));
     this.#version = version;
+    if (unreadable.length > 0) this.#parts.onUnreadable?.(unreadable);
   }
 }

@@ -39,6 +39,8 @@ function parseScopes(text: string): readonly Scope[] {
 async function list({ client, terminal, signal }: CommandContext): Promise<void> {
   const found = await client.admin.listKeys({ signal });
   if (!found.keys_required) terminal.note('This service answers without a key, too: API_KEYS is not set.');
+  for (const id of found.unreadable ?? [])
+    terminal.note(`Key ${id} is damaged and opens nothing: \`rerank admin keys delete ${id}\`, and make another.`);
   terminal.result(found, () => (found.data.length === 0 ? 'There is no API key.' : renderKeys(found.data, terminal.columns)));
 }
 

@@ -121,6 +121,10 @@ export const apiKeyListSchema = z
     object: z.literal('list'),
     keys_required: z.boolean().meta({ description: 'False: a server without API_KEYS on loopback, which answers without a key too.' }),
     data: z.array(apiKeyBodySchema),
+    unreadable: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Ids of keys whose entry is damaged. They open nothing; delete them, and make others.' }),
   })
   .meta({ id: 'ApiKeyList' });
 

@@ -34,6 +34,13 @@ const storedKeySchema = z.object({
 /** An API key that was made over the API. */
 export type StoredKey = z.infer<typeof storedKeySchema>;
 
+export interface KeyListing {
+  /** Oldest first. */
+  readonly keys: readonly StoredKey[];
+  /** Ids of entries that are damaged, or of another release's form. They open nothing, and can be removed. */
+  readonly unreadable: readonly string[];
+}
+
 /**
  * API keys that operators make while the fleet runs. They last as long as Redis keeps its data.
  *
@@ -55,15 +62,25 @@ export class ApiKeys {
     return (await orQueueUnavailable(this.#redis.eval(REMOVE, 2, KEYS, VERSION, id, seen, randomUUID()))) === 1;
   }
 
-  /** Oldest first. One of another release's form is left out: it opens nothing. */
-  async list(): Promise<readonly StoredKey[]> {
-    const texts = await orQueueUnavailable(this.#redis.hvals(KEYS));
-    const keys = texts.flatMap((text) => storedKeySchema.safeParse(JSON.parse(text)).data ?? []);
-    return keys.sort((a, b) => a.createdMs - b.createdMs || (a.id < b.id ? -1 : 1));
+  async list(): Promise<KeyListing> {
+    const entries = Object.entries(await orQueueUnavailable(this.#redis.hgetall(KEYS)));
+    const read = entries.map(([id, text]) => ({ id, key: readKey(id, text) }));
+    const keys = read.flatMap(({ key }) => key ?? []).sort((a, b) => a.createdMs - b.createdMs || (a.id < b.id ? -1 : 1));
+    return { keys, unreadable: read.flatMap(({ id, key }) => (key === undefined ? id : [])).sort() };
   }
 
   /** Another one than before: there may be other keys. */
   async version(): Promise<string> {
     return (await orQueueUnavailable(this.#redis.get(VERSION))) ?? '';
+  }
+}
+
+function readKey(id: string, text: string): StoredKey | undefined {
+  try {
+    const key = storedKeySchema.safeParse(JSON.parse(text)).data;
+    return key?.id === id ? key : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
