@@ -6,6 +6,7 @@ import type {
   DrainedQueueBody,
   QueueBody,
   RetriedDeadLetterBody,
+  ScalingBody,
 } from '@rerank-fleet/core/contracts';
 import type { z } from 'zod';
 import { ANSWERS } from './answer-schemas.js';
@@ -27,6 +28,12 @@ export class AdminCalls {
 
   constructor(transport: HttpTransport) {
     this.#transport = transport;
+  }
+
+  /** How a pool stands, and how many workers it needs. */
+  readScaling(pool = 'default', options: CallOptions = {}): Promise<ScalingBody> {
+    const path = `/v1/scaling?pool=${segment(pool)}`;
+    return this.#transport.send({ method: 'GET', path, answer: ANSWERS.scaling, idempotent: true }, options);
   }
 
   async listQueues(options: CallOptions = {}): Promise<QueueBody[]> {

@@ -22,6 +22,7 @@ import {
   reindexSchema,
   rerankResponseSchema,
   retriedDeadLetterSchema,
+  scalingSchema,
   searchResponseSchema,
   workerListSchema,
   storedDocumentSchema,
@@ -95,6 +96,7 @@ export const ANSWERS = {
   reindexes: reindexListSchema,
   rerank: rerankResponseSchema,
   retriedDeadLetter: retriedDeadLetterSchema,
+  scaling: scalingSchema,
   search: searchResponseSchema,
   workers: workerListSchema,
   /** Whatever a delete answers, it is done. */

@@ -19,11 +19,13 @@ export type {
   IngestJobBody,
   JobBody,
   JobEstimateBody,
+  JobListBody,
   JobResultLine,
   QueueBody,
   ReindexBody,
   RerankResponse,
   RetriedDeadLetterBody,
+  ScalingBody,
   SearchResponse,
   WorkerBody,
 } from '@rerank-fleet/core/contracts';

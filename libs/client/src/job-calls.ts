@@ -1,10 +1,18 @@
-import { MAX_JSON_REQUESTS, type BatchJobBody, type JobBody, type JobEstimateBody, type JobResultLine } from '@rerank-fleet/core/contracts';
+import {
+  MAX_JSON_REQUESTS,
+  type BatchJobBody,
+  type JobBody,
+  type JobEstimateBody,
+  type JobListBody,
+  type JobResultLine,
+} from '@rerank-fleet/core/contracts';
 import { ANSWERS } from './answer-schemas.js';
 import { parseJson } from './client-errors.js';
 import { sleep } from './deadline.js';
 import { serverEvents } from './event-stream.js';
 import type { ApiRequest, CallOptions, HttpTransport, Upload } from './http-transport.js';
 import type {
+  JobPageOptions,
   JobResultsOptions,
   JobUploadOptions,
   ListJobsOptions,
@@ -78,10 +86,14 @@ export class JobCalls {
     await this.#transport.send({ method: 'DELETE', path: jobPath(id), answer: ANSWERS.nothing, idempotent: false }, options);
   }
 
-  async *list({ pageSize, kind, status, ...options }: ListJobsOptions): AsyncGenerator<JobBody, void, undefined> {
+  page({ pageSize, after, kind, status, ...options }: JobPageOptions): Promise<JobListBody> {
+    const path = `/v1/jobs${queryOf({ limit: pageSize, after, kind, status })}`;
+    return this.#transport.send({ method: 'GET', path, answer: ANSWERS.jobList, idempotent: true }, options);
+  }
+
+  async *list(options: ListJobsOptions): AsyncGenerator<JobBody, void, undefined> {
     for (let after: string | undefined; ;) {
-      const path = `/v1/jobs${queryOf({ limit: pageSize, after, kind, status })}`;
-      const page = await this.#transport.send({ method: 'GET', path, answer: ANSWERS.jobList, idempotent: true }, options);
+      const page = await this.page({ ...options, after });
       yield* page.data;
       if (!page.has_more || page.next === undefined) return;
       after = page.next;

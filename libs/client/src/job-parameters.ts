@@ -53,6 +53,11 @@ export interface ListJobsOptions extends CallOptions {
   readonly status?: BatchJobStatus | undefined;
 }
 
+export interface JobPageOptions extends ListJobsOptions {
+  /** `next` of the page to go on behind. @defaultValue from the newest */
+  readonly after?: string | undefined;
+}
+
 export interface StreamOptions {
   /** Ends the stream; it throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;

@@ -8,6 +8,7 @@ import type {
   IngestJobBody,
   JobBody,
   JobEstimateBody,
+  JobListBody,
   JobResultLine,
   ModelListBody,
   rerankRequestSchema,
@@ -25,6 +26,7 @@ import { JobCalls } from './job-calls.js';
 import { ReindexCalls } from './reindex-calls.js';
 import { resumed } from './resumed-stream.js';
 import type {
+  JobPageOptions,
   JobResultsOptions,
   JobUploadOptions,
   ListJobsOptions,
@@ -250,6 +252,11 @@ export class RerankClient {
   /** All jobs, newest first, read page by page. */
   listJobs(options: ListJobsOptions = {}): AsyncGenerator<JobBody, void, undefined> {
     return this.#jobs.list(options);
+  }
+
+  /** One page of the same. */
+  jobPage(options: JobPageOptions = {}): Promise<JobListBody> {
+    return this.#jobs.page(options);
   }
 
   /**
