@@ -254,6 +254,22 @@ export function describeDocumentStore(store: () => DocumentStore, freshTenant: (
       expect(await store().countDocuments(ref)).toBe(3);
     });
 
+    test('a delete that is repeated is counted as one, without what was written anew', async () => {
+      const ref = await created(store(), freshTenant());
+      await store().putDocuments(ref, [stored('a', 1), stored('b', 1), stored('c', 9), stored('d', 1)]);
+      expect(await store().countDeleted(ref, 5)).toBe(0);
+      await store().deleteDocuments(ref, ['a', 'c', 'never'], 5);
+      await store().deleteDocuments(ref, ['a', 'b', 'c', 'never'], 5);
+      expect(await store().countDeleted(ref, 5)).toBe(2);
+      await store().deleteDocuments(ref, ['b', 'd'], 6);
+      expect(await store().countDeleted(ref, 6)).toBe(1);
+      await store().putDocuments(ref, [stored('a', 7)]);
+      expect(await store().countDeleted(ref, 5)).toBe(0);
+      await store().deleteDocuments(ref, ['a'], 8);
+      expect(await store().countDeleted(ref, 8)).toBe(1);
+      expect(await store().countDeleted({ ...ref, corpusId: 'another' }, 8)).toBe(0);
+    });
+
     test('purged tombstones are forgotten, later ones and documents stay', async () => {
       const ref = await created(store(), freshTenant());
       await store().putDocuments(ref, [stored('live', 1)]);

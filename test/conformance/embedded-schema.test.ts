@@ -93,7 +93,7 @@ describe('a file of the first release', () => {
     expect(codes).toEqual([0, 0, 0]);
     const { candidateStore } = open();
     expect(await candidateStore.countDocuments(version)).toBe(25);
-    expect(raw((database) => database.prepare('PRAGMA user_version').get())).toEqual({ user_version: 3 });
+    expect(raw((database) => database.prepare('PRAGMA user_version').get())).toEqual({ user_version: 4 });
   });
 });
 
@@ -128,6 +128,7 @@ describe('statements of the embedded store', () => {
     operations.buryDocuments(version, ['a'], 2);
     operations.scanDocuments(version, { limit: 5 });
     operations.countDocuments(version);
+    operations.countDeleted(version, 2);
     operations.purgeTombstones(version, 9);
     operations.beginDelete({ ...version, id: 'x', seq: 9, documentIds: ['a'], begunAt: 0 });
     operations.endDelete('x');

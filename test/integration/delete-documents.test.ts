@@ -116,6 +116,17 @@ function describeDeletions(open: () => Stores): void {
     }
   });
 
+  it.each(WAYS)('%s that is delivered again after a process died %s any of its calls says how many it took in all', async (kind, when) => {
+    for (let calls = 1, whole = false; !whole; calls += 1) {
+      const record = await filledCorpus(open());
+      const life = new Life(calls, when);
+      await Promise.race([deleteDocuments(through(life), pendingDelete(record, kind)), life.death]);
+      const deleted = await deleteDocuments(alive(), pendingDelete(record, kind));
+      expect({ how: `died ${when} call ${String(calls)}`, deleted }).toMatchObject({ deleted: 3 });
+      whole = !life.ended;
+    }
+  });
+
   it('is left to who began it for a while', async () => {
     const record = await filledCorpus(open());
     const pending = pendingDelete(record, 'by ids');

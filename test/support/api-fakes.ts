@@ -114,6 +114,10 @@ export class MemoryDocumentStore implements DocumentStore {
     return this.corpora.delete(refKey(ref));
   }
 
+  async countDeleted(): Promise<number> {
+    return 0;
+  }
+
   async putDocuments(ref: CorpusRef, documents: readonly StoredDocument[]): Promise<ReadonlySet<string>> {
     for (const document of documents) this.documents.get(refKey(ref))?.set(document.id, document);
     return new Set(documents.map((document) => document.id));

@@ -14,19 +14,33 @@ const SCAN_PAGE = 1_000;
 
 /**
  * Deletes documents from the record and from every version. It is written down first and crossed out last: whoever dies in between, or finds a store away,
- * leaves what `settleDeletes` ends. Resolves to how many documents went.
+ * leaves what `settleDeletes` ends. Resolves to how many documents went by all attempts at it, but for those that were written anew since.
  *
  * @throws RerankError `corpus_not_found`, `candidate_store_unavailable`, `storage_full`
  */
 export async function deleteDocuments(parts: DeletingParts, pending: PendingDelete): Promise<number> {
   const { documents } = parts;
+  const corpus = await carryOut(parts, pending);
+  // Counted while it is written down, or its tombstones could be purged.
+  const deleted = await documents.countDeleted(corpus, pending.seq);
+  await documents.endDelete(pending);
+  return deleted;
+}
+
+async function carryOut(parts: DeletingParts, pending: PendingDelete): Promise<CorpusRecord> {
+  const { documents } = parts;
   const corpus = await documents.findCorpus(pending);
   if (corpus?.corpusId !== pending.corpusId) throw new RerankError('corpus_not_found', `There is no corpus "${pending.corpus}".`);
   await documents.beginDelete(pending);
   const { documentIds } = pending;
-  const deleted = documentIds === undefined ? await deletePassing(parts, pending) : await deleteNamed(parts, corpus, pending, documentIds);
-  await documents.endDelete(pending);
-  return deleted;
+  if (documentIds === undefined) await deletePassing(parts, pending);
+  else await deleteNamed(parts, corpus, pending, documentIds);
+  return corpus;
+}
+
+async function deletePage(parts: DeletingParts, page: PendingDelete): Promise<void> {
+  await carryOut(parts, page);
+  await parts.documents.endDelete(page);
 }
 
 async function deleteNamed(
@@ -34,21 +48,19 @@ async function deleteNamed(
   corpus: CorpusRecord,
   { seq }: PendingDelete,
   documentIds: readonly string[],
-): Promise<number> {
-  const deleted = await parts.documents.deleteDocuments(corpus, documentIds, seq);
+): Promise<void> {
+  await parts.documents.deleteDocuments(corpus, documentIds, seq);
   for (const version of await versionsNow(parts.documents, corpus)) {
     await unlessDropped(parts, version, () => parts.candidates.deleteDocuments(version, documentIds, seq));
   }
-  return deleted;
 }
 
 /** Each page is a deletion of its own: what the record has forgotten passes no filter any more, so only its ids tell what the indexes still have. */
-async function deletePassing(parts: DeletingParts, pending: PendingDelete): Promise<number> {
+async function deletePassing(parts: DeletingParts, pending: PendingDelete): Promise<void> {
   const { documents } = parts;
   const { filter, ...all } = pending;
   const pages = (await documents.listPendingDeletes()).filter((other) => isPageOf(other, pending));
-  for (const page of pages) await deleteDocuments(parts, page);
-  let deleted = 0;
+  for (const page of pages) await deletePage(parts, page);
   for (let after: string | undefined, more = true; more;) {
     const page = await documents.scanDocuments(pending, {
       limit: SCAN_PAGE,
@@ -56,11 +68,10 @@ async function deletePassing(parts: DeletingParts, pending: PendingDelete): Prom
       ...(filter === undefined ? {} : { filter }),
     });
     const documentIds = page.documents.filter(({ seq }) => seq <= pending.seq).map(({ id }) => id);
-    if (documentIds.length > 0) deleted += await deleteDocuments(parts, { ...all, id: `${pending.id}-${randomUUID()}`, documentIds });
+    if (documentIds.length > 0) await deletePage(parts, { ...all, id: `${pending.id}-${randomUUID()}`, documentIds });
     after = page.next;
     more = after !== undefined;
   }
-  return deleted;
 }
 
 function isPageOf({ corpusId, id, seq }: PendingDelete, whole: PendingDelete): boolean {

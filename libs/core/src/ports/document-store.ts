@@ -45,6 +45,12 @@ export interface DocumentStore {
   /** Leaves tombstones with `seq`, also for ids that are not there. Resolves to how many live documents went. */
   deleteDocuments(corpus: CorpusIncarnation, documentIds: readonly string[], seq: number): Promise<number>;
 
+  /**
+   * Live documents that deletes of this `seq` took, whoever made them and however often, and that nothing was written over since: a delete that is repeated
+   * finds none of what it took before.
+   */
+  countDeleted(corpus: CorpusIncarnation, seq: number): Promise<number>;
+
   findDocument(corpus: CorpusIncarnation, documentId: string): Promise<StoredDocument | undefined>;
 
   /** Live documents in an order that is stable between calls; `filter` is over metadata. */

@@ -26,7 +26,9 @@ const PUT_DOCUMENT = `
 const FIND_DOCUMENT = 'SELECT seq, body FROM documents WHERE corpus_key = ? AND document_id = ?';
 const BURY_DOCUMENT = `
   INSERT INTO documents (corpus_key, document_id, seq, body) VALUES (?, ?, ?, NULL)
-  ON CONFLICT (corpus_key, document_id) DO UPDATE SET seq = excluded.seq, body = NULL WHERE seq <= excluded.seq`;
+  ON CONFLICT (corpus_key, document_id) DO UPDATE SET seq = excluded.seq, body = NULL,
+    taken = body IS NOT NULL OR (taken = 1 AND seq = excluded.seq) WHERE seq <= excluded.seq`;
+const COUNT_DELETED = 'SELECT count(*) AS documents FROM documents WHERE corpus_key = ? AND body IS NULL AND seq = ? AND taken = 1';
 const SCAN = `
   SELECT document_id, seq, body FROM documents
   WHERE corpus_key = ? AND document_id > ? AND body IS NOT NULL ORDER BY document_id`;
@@ -140,6 +142,11 @@ export class DocumentRecords {
   countDocuments(corpus: CorpusIncarnation): number {
     const key = this.findCorpusKey(corpus);
     return key === undefined ? 0 : (this.database.statement(COUNT).get(key)!['documents'] as number);
+  }
+
+  countDeleted(corpus: CorpusIncarnation, seq: number): number {
+    const key = this.findCorpusKey(corpus);
+    return key === undefined ? 0 : (this.database.statement(COUNT_DELETED).get(key, seq)!['documents'] as number);
   }
 
   purgeTombstones(corpus: CorpusIncarnation, belowSeq: number): void {

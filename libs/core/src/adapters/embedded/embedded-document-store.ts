@@ -42,6 +42,10 @@ export class EmbeddedDocumentStore implements DocumentStore {
     return this.connections.write('buryDocuments', [corpus, documentIds, seq]);
   }
 
+  countDeleted(corpus: CorpusIncarnation, seq: number): Promise<number> {
+    return this.connections.read('countDeleted', [corpus, seq]);
+  }
+
   findDocument(corpus: CorpusIncarnation, documentId: string): Promise<StoredDocument | undefined> {
     return this.connections.read('findDocument', [corpus, documentId]);
   }

@@ -1,9 +1,11 @@
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /**
  * `indexed_documents` is the table of changes too: each write gives its row the version's next `change`, so a reader that remembers the
  * last one it applied finds what is new by index. Keeping only a document's latest change bounds the log, and a first load is the same
  * query from zero. Rows of deleted documents stay as tombstones until the version goes.
+ *
+ * A document without a body is a tombstone; `taken` says whether the delete of its `seq` found a live document there.
  *
  * Vectors are little-endian arrays: `dense` float32, `terms` uint32, `weights` float32. `text` comes last, so that loading vectors does
  * not read it. `versions.key` is never reused, so that an index kept in memory cannot be taken for another's.
@@ -24,6 +26,7 @@ export const SCHEMA = `
     document_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
     body TEXT,
+    taken INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (corpus_key, document_id)
   ) STRICT;
   CREATE INDEX document_tombstones ON documents (corpus_key, seq) WHERE body IS NULL;
@@ -94,6 +97,13 @@ export const MIGRATIONS: ReadonlyMap<number, string> = new Map([
       pending TEXT NOT NULL
     ) STRICT;
     PRAGMA user_version = 3;
+  `,
+  ],
+  [
+    3,
+    `
+    ALTER TABLE documents ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;
+    PRAGMA user_version = 4;
   `,
   ],
 ]);

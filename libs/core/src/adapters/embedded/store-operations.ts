@@ -32,6 +32,7 @@ export function createStoreOperations(database: EmbeddedDatabase) {
     findDocument: records.findDocument.bind(records),
     scanDocuments: records.scanDocuments.bind(records),
     countDocuments: (corpus: CorpusIncarnation) => records.countDocuments(corpus),
+    countDeleted: records.countDeleted.bind(records),
     beginDelete: records.beginDelete.bind(records),
     endDelete: records.endDelete.bind(records),
     listPendingDeletes: records.listPendingDeletes.bind(records),

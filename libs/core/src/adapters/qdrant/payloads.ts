@@ -24,7 +24,7 @@ const documentPayload = z.object({
   metadata: metadata.optional(),
 });
 
-const writeState = z.object({ seq: z.number(), deleted: z.boolean().optional() });
+const writeState = z.object({ seq: z.number(), deleted: z.boolean().optional(), taken: z.boolean().optional() });
 
 const documentName = z.object({ document_id: z.string() });
 
@@ -40,13 +40,15 @@ const stampState = z.object({
 export interface WriteState {
   readonly seq: number;
   readonly deleted: boolean;
+  /** Of a tombstone: the delete of its `seq` found a live document there. */
+  readonly taken: boolean;
 }
 
-export const WRITE_STATE_FIELDS = ['seq', 'deleted'] as const;
+export const WRITE_STATE_FIELDS = ['seq', 'deleted', 'taken'] as const;
 
 export function writeStateOf(payload: unknown): WriteState {
-  const { seq, deleted = false } = parsed(writeState, payload);
-  return { seq, deleted };
+  const { seq, deleted = false, taken = false } = parsed(writeState, payload);
+  return { seq, deleted, taken };
 }
 
 /** What a document's first passage tells of the whole. */
@@ -115,8 +117,10 @@ export function documentPoint(document: StoredDocument): QdrantPoint {
   return { id: documentPointId(id), vector: {}, payload: { document_id: id, text, seq, ...optionalParts(document) } };
 }
 
-export function documentTombstone(id: string, seq: number): QdrantPoint {
-  return { id: documentPointId(id), vector: {}, payload: { document_id: id, seq, deleted: true } };
+/** @param before what it stands over, if anything */
+export function documentTombstone(id: string, seq: number, before: WriteState | undefined): QdrantPoint {
+  const taken = before !== undefined && (before.deleted ? before.taken && before.seq === seq : before.seq <= seq);
+  return { id: documentPointId(id), vector: {}, payload: { document_id: id, seq, deleted: true, ...(taken ? { taken } : {}) } };
 }
 
 export function documentOf(payload: unknown): StoredDocument {

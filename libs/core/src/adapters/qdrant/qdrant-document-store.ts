@@ -84,12 +84,21 @@ export class QdrantDocumentStore implements DocumentStore {
       const states = await orIfNoCorpus(this.writeStates(collection, ids), new Map<string, WriteState>());
       await this.upsert(
         corpus,
-        ids.map((id) => documentTombstone(id, seq)),
+        ids.map((id) => documentTombstone(id, seq, states.get(id))),
         onlyOver,
       );
       gone += [...states.values()].filter((state) => !state.deleted && state.seq <= seq).length;
     }
     return gone;
+  }
+
+  countDeleted(corpus: CorpusIncarnation, seq: number): Promise<number> {
+    const must = [
+      { key: 'deleted', match: { value: true } },
+      { key: 'taken', match: { value: true } },
+      { key: 'seq', match: { value: seq } },
+    ];
+    return orIfNoCorpus(this.connection.count(documentsCollection(corpus), { must }), 0);
   }
 
   async findDocument(corpus: CorpusIncarnation, documentId: string): Promise<StoredDocument | undefined> {
