@@ -86,8 +86,7 @@ async function installPackages(onSpawn) {
   writeJson(STAMP, { lockfile: lockfileHash(ROOT) });
 }
 
-const buildReady = (stamp, sources) =>
-  stamp?.sources === sources && workspaces(ROOT).every((workspace) => isBuilt(ROOT, workspace));
+const buildReady = (stamp, sources) => stamp?.sources === sources && workspaces(ROOT).every((workspace) => isBuilt(ROOT, workspace));
 
 async function build(onSpawn) {
   // Taken before the build: what changes during it is built next time.

@@ -12,7 +12,9 @@ const ROOT = join(HERE, '../..');
 const DIST = join(HERE, 'dist');
 const STAMP = join(ROOT, 'node_modules/.cache/rerank-fleet/web-build.json');
 const INPUTS = ['src/**/*', 'package.json', 'tsconfig.json', 'vite.config.mjs', 'build.mjs'].map((pattern) => join(HERE, pattern));
-const LIBRARIES = ['client/dist', 'core/dist/contracts', 'core/dist/domain', 'core/dist/errors'].map((folder) => join(ROOT, 'libs', folder, '**/*.js'));
+const LIBRARIES = ['client/dist', 'core/dist/contracts', 'core/dist/domain', 'core/dist/errors'].map((folder) =>
+  join(ROOT, 'libs', folder, '**/*.js'),
+);
 /** A smaller file fits into one packet as it is. */
 const LEAST_BYTES = 1_024;
 

@@ -43,8 +43,7 @@ function* sourceFiles(directory) {
 const BUILD_FILES = ['package.json', 'tsconfig.json', 'build.mjs', 'vite.config.mjs'];
 
 /** A package has what `tsc -b` writes last, the web pages what their own build does. */
-export const isBuilt = (root, workspace) =>
-  ['.tsbuildinfo', 'index.html'].some((name) => existsSync(join(root, workspace, 'dist', name)));
+export const isBuilt = (root, workspace) => ['.tsbuildinfo', 'index.html'].some((name) => existsSync(join(root, workspace, 'dist', name)));
 
 /** Changes when a source file does: names, sizes and times, not contents, as it is taken at every start. */
 export function sourcesHash(root) {

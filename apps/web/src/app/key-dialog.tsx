@@ -21,16 +21,13 @@ export function KeyDialog({ open, storedKey, onUse, onClose }: KeyDialogProps): 
   return (
     <Dialog open={open} title="API key" onClose={onClose}>
       <form onSubmit={submit}>
-        <p>It is kept in this tab alone, until the tab is closed, and sent to this service only. A service on your own machine that has no keys needs none.</p>
+        <p>
+          It is kept in this tab alone, until the tab is closed, and sent to this service only. A service on your own machine that has no
+          keys needs none.
+        </p>
         <label>
           Key
-          <input
-            type="password"
-            autocomplete="off"
-            spellcheck={false}
-            value={key}
-            onInput={(event) => setKey(event.currentTarget.value)}
-          />
+          <input type="password" autocomplete="off" spellcheck={false} value={key} onInput={(event) => setKey(event.currentTarget.value)} />
         </label>
         <div class="row end">
           {storedKey !== undefined && (

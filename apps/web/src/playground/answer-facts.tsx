@@ -27,8 +27,8 @@ export function AnswerFacts({ answer, roundTripMs }: AnswerFactsProps): JSX.Elem
       {timings !== undefined && <Timings timings={timings} />}
       {(answer.truncated?.length ?? 0) > 0 && (
         <p class="notice mild">
-          {whole(answer.truncated?.length)} of these texts did not fit the model’s window and were cut. Choose “chunk” for long documents to score all of
-          them.
+          {whole(answer.truncated?.length)} of these texts did not fit the model’s window and were cut. Choose “chunk” for long documents to
+          score all of them.
         </p>
       )}
     </div>
@@ -51,7 +51,10 @@ function effortText({ asked, stages }: NonNullable<RerankResponse['effort']>): s
 
 function Timings({ timings }: { timings: NonNullable<RerankResponse['timings_ms']> }): JSX.Element {
   const steps = STEPS.flatMap((name) => (timings[name] === undefined ? [] : [{ name, ms: timings[name] }]));
-  const sum = Math.max(1, steps.reduce((total, { ms }) => total + ms, 0));
+  const sum = Math.max(
+    1,
+    steps.reduce((total, { ms }) => total + ms, 0),
+  );
   return (
     <div class="timings">
       <div class="stack" aria-hidden="true">

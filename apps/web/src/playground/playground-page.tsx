@@ -104,8 +104,7 @@ export function PlaygroundPage({ mode, query }: PlaygroundPageProps): JSX.Elemen
 }
 
 type RequestCodeProps = { readonly service: Service } & (
-  | { readonly mode: 'rerank'; readonly values: RerankValues }
-  | { readonly mode: 'search'; readonly values: SearchValues }
+  { readonly mode: 'rerank'; readonly values: RerankValues } | { readonly mode: 'search'; readonly values: SearchValues }
 );
 
 /** Nothing where the form cannot be sent yet. */

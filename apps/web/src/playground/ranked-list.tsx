@@ -48,7 +48,12 @@ export function RankedList({ title, note, entries, moves, isAfter, pointed, onPo
 function MoveChip({ move }: { move: Move | undefined }): JSX.Element | null {
   if (move === undefined) return null;
   if (move.kind !== 'moved') return <span class="move up">new</span>;
-  if (move.by === 0) return <span class="move" aria-label="unmoved">=</span>;
+  if (move.by === 0)
+    return (
+      <span class="move" aria-label="unmoved">
+        =
+      </span>
+    );
   const [way, arrow] = move.by > 0 ? (['up', '▲'] as const) : (['down', '▼'] as const);
   return (
     <span class={`move ${way}`} aria-label={`${way} ${Math.abs(move.by)}`}>

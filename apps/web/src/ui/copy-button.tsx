@@ -19,7 +19,16 @@ export function CopyButton({ text }: { text: string }): JSX.Element {
     return () => clearTimeout(timer);
   }, [said]);
   return (
-    <button type="button" class="small" onClick={() => void copy(text).then(() => setSaid('Copied'), () => setSaid('Not allowed'))}>
+    <button
+      type="button"
+      class="small"
+      onClick={() =>
+        void copy(text).then(
+          () => setSaid('Copied'),
+          () => setSaid('Not allowed'),
+        )
+      }
+    >
       <span aria-live="polite">{said}</span>
     </button>
   );

@@ -1,0 +1,53 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { Dialog } from './dialog.js';
+import { TextField } from './field.js';
+
+export interface ConfirmButtonProps {
+  readonly label: string;
+  readonly title: string;
+  /** What will happen. */
+  readonly children: ComponentChildren;
+  /** Must be typed first. */
+  readonly typed?: string;
+  readonly disabled?: boolean;
+  readonly small?: boolean;
+  readonly onConfirm: () => void;
+}
+
+/** For what cannot be taken back. */
+export function ConfirmButton({ label, title, children, typed, disabled, small, onConfirm }: ConfirmButtonProps): JSX.Element {
+  const [open, setOpen] = useState(false);
+  const [text, setText] = useState('');
+  const close = (): void => {
+    setOpen(false);
+    setText('');
+  };
+  const confirm = (event: Event): void => {
+    event.preventDefault();
+    if (typed !== undefined && text !== typed) return;
+    close();
+    onConfirm();
+  };
+  return (
+    <>
+      <button type="button" class={small === true ? 'danger small' : 'danger'} disabled={disabled} onClick={() => setOpen(true)}>
+        {label}
+      </button>
+      <Dialog open={open} title={title} onClose={close}>
+        <form onSubmit={confirm}>
+          <div>{children}</div>
+          {typed !== undefined && <TextField label={`Type ${typed} to confirm`} value={text} onInput={setText} />}
+          <div class="row end">
+            <button type="button" onClick={close}>
+              Keep it
+            </button>
+            <button type="submit" class="danger" disabled={typed !== undefined && text !== typed}>
+              {label}
+            </button>
+          </div>
+        </form>
+      </Dialog>
+    </>
+  );
+}
