@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
-      project('unit', ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'], 15_000),
+      project('unit', ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.{ts,tsx}'], 15_000),
       project('rules', ['test/rules/**/*.test.ts'], 120_000, false),
       project('deploy', ['test/deploy/**/*.test.ts'], 60_000),
       project('conformance', ['test/conformance/**/*.test.ts'], 60_000),

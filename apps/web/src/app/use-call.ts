@@ -1,3 +1,4 @@
+import { RerankApiError } from '@rerank-fleet/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 /** What was asked of the service, as far as it is known. */
@@ -35,9 +36,13 @@ export function useCall<T>(call: (signal: AbortSignal) => Promise<T>, keys: read
     );
     return () => stop.abort();
   }, [key, round]);
-  useRepeat(() => setRound((count) => count + 1), state.loading ? undefined : everyMs, round);
+  const waits = state.loading || isFinal(state.error);
+  useRepeat(() => setRound((count) => count + 1), waits ? undefined : everyMs, round);
   return { value: state.value, error: state.error, loading: state.loading, reload: () => setRound((count) => count + 1) };
 }
+
+/** Asking again would be refused again. */
+const isFinal = (error: unknown): boolean => error instanceof RerankApiError && [401, 403, 404].includes(error.status);
 
 function useRepeat(again: () => void, everyMs: number | undefined, round: number): void {
   useEffect(() => {

@@ -90,9 +90,7 @@ function Versions({ versions }: Pick<CorpusBody, 'versions'>): JSX.Element | nul
         <caption class="unseen">Versions</caption>
         <thead>
           <tr>
-            <th scope="col" class="number">
-              Version
-            </th>
+            <th scope="col">Version</th>
             <th scope="col">State</th>
             <th scope="col">Embedder</th>
             <th scope="col">Created</th>
@@ -102,7 +100,7 @@ function Versions({ versions }: Pick<CorpusBody, 'versions'>): JSX.Element | nul
         <tbody>
           {versions.map(({ version, state, embedding_model: model, created_at: createdAt, retired_at: retiredAt }) => (
             <tr key={version}>
-              <td class="number">{version}</td>
+              <td>{version}</td>
               <td>
                 <StatusBadge status={state} />
               </td>

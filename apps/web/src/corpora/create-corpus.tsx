@@ -1,3 +1,4 @@
+import { RerankApiError, type RerankClient } from '@rerank-fleet/client';
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { linkTo } from '../app/route.js';
@@ -23,6 +24,7 @@ export function CreateCorpus(): JSX.Element {
       ...(cut === undefined ? {} : { chunking: cut }),
       ...(fields.trim() === '' ? {} : { fields: parseFields(fields) }),
     };
+    if (await exists(client, name.trim(), signal)) throw new Error(`There is a corpus "${name.trim()}" already.`);
     const corpus = await client.putCorpus(name.trim(), settings, { signal });
     location.hash = linkTo(['corpora', corpus.name]);
   });
@@ -49,4 +51,15 @@ export function CreateCorpus(): JSX.Element {
       </form>
     </details>
   );
+}
+
+/** The same call would change the settings of one that is there. */
+async function exists(client: RerankClient, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.getCorpus(name, { signal });
+    return true;
+  } catch (error) {
+    if (error instanceof RerankApiError && error.code === 'corpus_not_found') return false;
+    throw error;
+  }
 }

@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { linkTo } from '../app/route.js';
 import { useService } from '../app/service.js';
 import { useAction } from '../app/use-action.js';
+import { ConfirmButton } from '../ui/confirm-button.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { StatusBadge } from '../ui/status-badge.js';
 import { JobProgress } from './job-progress.js';
@@ -73,9 +74,9 @@ function BatchControls({ job, onChange }: { job: BatchJobBody; onChange: () => v
           </button>
         )}
         {ended && (
-          <button type="button" class="danger" disabled={busy} onClick={remove.run}>
-            Delete the job
-          </button>
+          <ConfirmButton label="Delete the job" title="Delete this job?" disabled={busy} onConfirm={remove.run}>
+            Its requests and its results go. This cannot be taken back.
+          </ConfirmButton>
         )}
       </div>
       <ProblemNotice error={cancel.error ?? retry.error ?? remove.error} />

@@ -53,9 +53,7 @@ function Lines({ lines }: { lines: readonly JobResultLine[] }): JSX.Element {
       <table>
         <thead>
           <tr>
-            <th scope="col" class="number">
-              Row
-            </th>
+            <th scope="col">Row</th>
             <th scope="col">custom_id</th>
             <th scope="col">Status</th>
             <th scope="col">Best result, or what is wrong</th>
@@ -64,7 +62,7 @@ function Lines({ lines }: { lines: readonly JobResultLine[] }): JSX.Element {
         <tbody>
           {lines.map((line) => (
             <tr key={line.cursor}>
-              <td class="number">{line.row}</td>
+              <td>{line.row}</td>
               <td>{line.custom_id ?? '–'}</td>
               <td>
                 <StatusBadge status={line.status} />

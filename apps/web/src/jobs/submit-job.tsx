@@ -65,20 +65,26 @@ export function SubmitJob(): JSX.Element {
           />
         </label>
         <div class="grid">
-          <TextField label="corpus" hint="where a line names none" value={values.corpus} onInput={(corpus) => change({ corpus })} />
-          <TextField label="top_n" type="number" min={1} value={values.topN} onInput={(topN) => change({ topN })} />
+          <TextField label="corpus" placeholder="where a line has none" value={values.corpus} onInput={(corpus) => change({ corpus })} />
+          <TextField
+            label="top_n"
+            type="number"
+            min={1}
+            placeholder="where a line has none"
+            value={values.topN}
+            onInput={(topN) => change({ topN })}
+          />
           <TextField
             label="priority"
-            hint="0 first"
             type="number"
             min={0}
             max={100}
-            placeholder="50"
+            placeholder="50; 0 goes first"
             value={values.priority}
             onInput={(priority) => change({ priority })}
           />
           <div class="checks">
-            <CheckField label="strict: one bad line refuses all" checked={values.strict} onChange={(strict) => change({ strict })} />
+            <CheckField label="strict" checked={values.strict} onChange={(strict) => change({ strict })} />
           </div>
         </div>
         <div class="row">

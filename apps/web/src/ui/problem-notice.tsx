@@ -10,7 +10,7 @@ export function ProblemNotice({ error }: { error: unknown }): JSX.Element | null
   return (
     <div class={`notice ${kind === 'scope' || kind === 'key' ? 'mild' : 'bad'}`} role="alert">
       <strong>{title}</strong>
-      <p>{detail}</p>
+      {detail !== '' && <p>{detail}</p>}
       {faults.length > 0 && (
         <ul>
           {faults.map((fault) => (

@@ -4,6 +4,7 @@ import { RerankApiError, RerankConnectionError, RerankTimeoutError } from '@rera
 export interface Problem {
   readonly kind: 'key' | 'scope' | 'away' | 'fault';
   readonly title: string;
+  /** Empty where the title says all. */
   readonly detail: string;
   /** What of the request is wrong, where the service told. */
   readonly faults: readonly { readonly pointer: string; readonly detail: string }[];
@@ -16,7 +17,8 @@ export function describeProblem(error: unknown): Problem {
   if (error instanceof RerankConnectionError)
     return { kind: 'away', title: 'The service does not answer', detail: `${error.message}.`, faults: [] };
   if (error instanceof RerankTimeoutError) return { kind: 'away', title: 'No answer in time', detail: error.message, faults: [] };
-  return { kind: 'fault', title: 'That did not work', detail: error instanceof Error ? error.message : 'An unknown fault.', faults: [] };
+  // Of the page itself, such as what a form lacks: the message is all there is to say.
+  return { kind: 'fault', title: error instanceof Error ? error.message : 'An unknown fault.', detail: '', faults: [] };
 }
 
 function ofAnswer({ code, detail, errors, requestId, retryAfterS }: RerankApiError): Problem {
