@@ -11,6 +11,7 @@ import type { IndexingParts } from '../ingest/index-documents.js';
 import { ingestTask } from '../ingest/ingest-task.js';
 import { purgeTombstones } from '../ingest/purge-tombstones.js';
 import { settleDeletes } from '../ingest/settle-deletes.js';
+import { settleGivenUp } from '../ingest/settle-given-up.js';
 import type { WorkerInstruments } from '../ops/worker-metrics.js';
 import { ReindexKeeper, type ReindexKeeperParts } from '../reindex/reindex-keeper.js';
 import { REINDEX_LIMITS, type ReindexMeter } from '../reindex/reindex-parts.js';
@@ -22,7 +23,7 @@ import type { RunningModels } from './start-models.js';
 /** Grows when there is a reindex to look at. It may be lost: the records say what there is to do. */
 const HINT = `${KEY_PREFIX}:reindex:hint`;
 const HINT_MS = 1_000;
-/** How often deletions are looked for that nobody came to the end of. */
+/** How often deletions, and uploads that were given up, are looked for that nobody came to the end of. */
 const SETTLE_MS = 10_000;
 const PURGE_MS = 3_600_000;
 /** Of a step of a reindex that failed, as while a store is away. */
@@ -71,6 +72,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       await redis.incr(HINT);
     },
   });
+  const stopping = new AbortController();
   let timers: readonly NodeJS.Timeout[] = [];
   return {
     handlers: {
@@ -89,11 +91,16 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
         every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
         every(HINT_MS, log, followHint(redis, keeper)),
         ...keepDeletions(parts),
+        every(SETTLE_MS, log, async () => {
+          if (await takeTurn(redis, 'given-up', SETTLE_MS / 2))
+            await settleGivenUp({ ...indexing, slices: jobs.givenUp, log }, stopping.signal);
+        }),
       ];
       void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
     },
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
+      stopping.abort();
       await keeper.stop();
     },
   };

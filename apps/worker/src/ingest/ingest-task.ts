@@ -71,11 +71,11 @@ async function writeSlice(
 }
 
 /** All rows at once; row by row if one text cannot be embedded, so that only that one errs, or if a worker died under the slice. */
-async function indexRows(
-  parts: IngestParts,
+export async function indexRows(
+  parts: IndexingParts & Pick<IngestParts, 'candidates'>,
   version: CorpusVersion,
   rows: IngestSlice['rows'],
-  { signal, isolate }: TaskContext,
+  { signal, isolate }: Pick<TaskContext, 'signal' | 'isolate'>,
 ): Promise<RowError[]> {
   if (rows.length === 0) return [];
   const index = async (documents: readonly StoredDocument[]): Promise<IndexedDocument[]> =>

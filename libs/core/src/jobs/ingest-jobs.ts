@@ -1,44 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { ingestOutcomeSchema, type IngestOutcome, type IngestJobBody } from '../contracts/index.js';
-import type { Document, StoredDocument } from '../domain/index.js';
-import type { ErrorCode, RerankError } from '../errors/index.js';
+import type { StoredDocument } from '../domain/index.js';
+import type { RerankError } from '../errors/index.js';
 import type { BlobStore } from '../ports/index.js';
 import { INGEST_INDEX, ingestIndexKey, jobOfIndexKey } from './batch/batch-layout.js';
-import { describeIngestJob, INGEST_ERRORS_KEPT, type FinishedSlice } from './describe-ingest-job.js';
-import { ingestJobRecordSchema, type IngestJobRecord, type RowError } from './ingest-job-record.js';
-import { isJobId, newJobId, timeOfJobId } from './job-id.js';
-
-/** A slice is one task; it ends at whichever bound comes first. */
-const SLICE_DOCUMENTS = 256;
-const SLICE_CHARACTERS = 4_000_000;
-
-export interface IngestRow {
-  /** Counts from 1. */
-  readonly line: number;
-  readonly document: Document;
-}
-
-export interface IngestRejection {
-  readonly line: number;
-  readonly documentId?: string;
-  readonly code: ErrorCode;
-  readonly detail: string;
-}
+import { describeIngestJob, type FinishedSlice } from './describe-ingest-job.js';
+import { GivenUpSlices } from './given-up-slices.js';
+import { ingestJobRecordSchema, type IngestJobRecord } from './ingest-job-record.js';
+import { doneKey, endingFolder, jobFolder, jobKey, resultFolder, resultKey, sliceKey } from './ingest-layout.js';
+import { IngestUpload, type IngestRow } from './ingest-upload.js';
+import { isJobId, timeOfJobId } from './job-id.js';
 
 /** A task's share of a job: documents with the write's sequence number. */
 export interface IngestSlice {
   readonly rows: readonly { readonly line: number; readonly document: StoredDocument }[];
 }
-
-const jobFolder = (tenant: string, id: string): string => `ingests/${tenant}/${id}`;
-const jobKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/job.json`;
-const doneKey = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/done.json`;
-const sliceKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/slices/${slice}.ndjson`;
-const resultKey = (tenant: string, id: string, slice: number): string => `${jobFolder(tenant, id)}/results/${slice}.json`;
-const resultFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/results`;
-/** Marks of those who are about to end the job. */
-const endingFolder = (tenant: string, id: string): string => `${jobFolder(tenant, id)}/ending`;
 
 /** Attempts at a slice after the first: the queue waits a minute at most between two, so an outage of most of an hour is outlived. */
 export const SLICE_RETRIES = 60;
@@ -52,11 +29,13 @@ export const sliceTaskId = (jobId: string, slice: number): string => `${jobId}-$
 export class IngestJobs {
   readonly #blobs: BlobStore;
   readonly #now: () => number;
+  readonly givenUp: GivenUpSlices;
 
   /** @param now epoch milliseconds */
   constructor(blobs: BlobStore, now: () => number = Date.now) {
     this.#blobs = blobs;
     this.#now = now;
+    this.givenUp = new GivenUpSlices(blobs);
   }
 
   /** Starts an upload; nothing of it can be seen before `commit`. */
@@ -122,11 +101,20 @@ export class IngestJobs {
     await this.close(record);
   }
 
-  /** Ends a slice that nobody will do: each of its documents errs with what is said, and its job ends. One that is done stays as it is. */
+  /**
+   * Ends a slice that nobody will do: each of its documents errs with what is said, and its job ends. One that is done stays as it is.
+   *
+   * Some documents may be in the record by now and not in the index: that is noted first, for a sweep of the workers.
+   */
   async giveUpSlice(tenant: string, id: string, slice: number, { code, detail }: RerankError): Promise<void> {
     const record = await this.record(tenant, id);
     const content = record === undefined ? undefined : await this.slice(record, slice);
     if (record === undefined || content === undefined || (await this.hasOutcome(record, slice))) return;
+    await this.givenUp.note(record, slice, {
+      document_ids: [...new Set(content.rows.map(({ document }) => document.id))],
+      // Workers may have died of its texts.
+      is_deadly: code === 'internal_error',
+    });
     const errors = content.rows.map(({ line, document }) => ({ line, document_id: document.id, code, detail }));
     await this.finishSlice(record, slice, { kind: 'ingest', succeeded: 0, errors });
   }
@@ -234,85 +222,6 @@ export class IngestJobs {
       if (outcome !== undefined) outcomes.push(outcome);
     }
     return outcomes;
-  }
-}
-
-/** One upload on its way to becoming a job. Rows are kept a slice at a time, whatever the upload's length. */
-export class IngestUpload {
-  readonly id = newJobId(Date.now());
-  readonly #blobs: BlobStore;
-  readonly #corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string };
-  readonly #sliceSizes: number[] = [];
-  readonly #errors: RowError[] = [];
-  /** As JSON: what counts against the bound is all that a row holds, its metadata too. */
-  #rows: string[] = [];
-  #characters = 0;
-  #total = 0;
-  #rejected = 0;
-
-  constructor(blobs: BlobStore, corpus: { readonly tenant: string; readonly corpus: string; readonly corpusId: string }) {
-    this.#blobs = blobs;
-    this.#corpus = corpus;
-  }
-
-  /** Rows that were stored or are held so far, bad ones included. */
-  get total(): number {
-    return this.#total;
-  }
-
-  /** @throws RerankError `storage_full` */
-  async add(row: IngestRow): Promise<void> {
-    this.#total += 1;
-    const text = JSON.stringify(row);
-    if (this.#characters + text.length > SLICE_CHARACTERS) await this.#flush();
-    this.#rows.push(text);
-    this.#characters += text.length;
-    if (this.#rows.length >= SLICE_DOCUMENTS || this.#characters >= SLICE_CHARACTERS) await this.#flush();
-  }
-
-  reject({ line, documentId, code, detail }: IngestRejection): void {
-    this.#total += 1;
-    this.#rejected += 1;
-    if (this.#errors.length < INGEST_ERRORS_KEPT)
-      this.#errors.push({ line, code, detail, ...(documentId === undefined ? {} : { document_id: documentId }) });
-  }
-
-  /**
-   * Makes the job visible. `seq` gives the first of n sequence numbers; slices take them in order, so that of two rows with one id the later wins.
-   *
-   * @throws RerankError `storage_full`, `queue_unavailable`
-   */
-  async commit(seq: (count: number) => Promise<number>): Promise<IngestJobRecord> {
-    await this.#flush();
-    const first = this.#sliceSizes.length === 0 ? 0 : await seq(this.#sliceSizes.length);
-    const record: IngestJobRecord = {
-      id: this.id,
-      tenant: this.#corpus.tenant,
-      corpus: this.#corpus.corpus,
-      corpus_id: this.#corpus.corpusId,
-      created_ms: Date.now(),
-      total: this.#total,
-      rejected: this.#rejected,
-      errors: this.#errors,
-      slices: this.#sliceSizes.map((documents, position) => ({ seq: first + position, documents })),
-    };
-    await this.#blobs.put(ingestIndexKey(record.tenant, this.id), '');
-    await this.#blobs.put(jobKey(record.tenant, this.id), JSON.stringify(record));
-    return record;
-  }
-
-  /** Leaves nothing behind. */
-  async abandon(): Promise<void> {
-    await this.#blobs.deleteUnder(jobFolder(this.#corpus.tenant, this.id));
-    await this.#blobs.delete(ingestIndexKey(this.#corpus.tenant, this.id));
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#rows.length === 0) return;
-    await this.#blobs.put(sliceKey(this.#corpus.tenant, this.id, this.#sliceSizes.length), this.#rows.join('\n'));
-    this.#sliceSizes.push(this.#rows.length);
-    this.#rows = [];
-    this.#characters = 0;
   }
 }
 
