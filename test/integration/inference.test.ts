@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fork } from 'node:child_process';
@@ -237,6 +237,17 @@ describe('inference threads', () => {
     child.on('message', (message) => messages.push(message));
     const [code] = (await once(child, 'exit')) as [number | null];
     expect({ code, messages }).toEqual({ code: 0, messages: [{ late: 'rejected' }] });
+  });
+
+  it('tell nobody what they run: the model runtime keeps no report of it', async () => {
+    const home = join(root, 'home');
+    await mkdir(home);
+    const program = fileURLToPath(new URL('inference-programs/close-pool.mjs', import.meta.url));
+    const { sha256, onnxPath } = named('bert');
+    // Not the whole environment: the runtime is silent by itself where it sees a CI.
+    const child = fork(program, [sha256, onnxPath, '5'], { env: { HOME: home }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const [code] = (await once(child, 'exit')) as [number | null];
+    expect({ code, kept: await readdir(home) }).toEqual({ code: 0, kept: [] });
   });
 
   it('come back after they died with nothing in hand, and take the next batch', async () => {

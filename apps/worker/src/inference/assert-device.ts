@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { silenceModelRuntime } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
 
 export type GpuDevice = 'cuda' | 'webgpu';
@@ -27,6 +28,7 @@ export async function assertDevice(device: GpuDevice, inferenceThreads = 1): Pro
       `INFERENCE_THREADS is ${inferenceThreads}, but DEVICE=${device} takes one session: leave it unset, and start one worker for each GPU.`,
     );
   }
+  silenceModelRuntime();
   const fault = await new Promise<string | undefined>((resolve) => {
     execFile(process.execPath, [PROBE, device], { timeout: PROBE_TIMEOUT_MS }, (error, stdout) => {
       if (error === null) resolve(undefined);

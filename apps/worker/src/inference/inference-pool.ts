@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { silenceModelRuntime } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { RunnerFault, type BatchOutput, type BatchRunner, type PaddedBatch } from '../pipeline/batch-runner.js';
 import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
@@ -44,6 +45,7 @@ class InferenceThread implements BatchRunner {
   }
 
   async start(): Promise<void> {
+    silenceModelRuntime();
     const { models, device, intraOpThreads } = this.#options;
     const workerData: InferenceThreadData = { models, device, intraOpThreads };
     this.#worker = new Worker(new URL('./inference-thread.js', import.meta.url), { workerData, name: 'inference' });

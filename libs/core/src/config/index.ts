@@ -5,3 +5,4 @@ export * from './document-config.js';
 export * from './load-config.js';
 export type { RetrieverConnection, RetrieverKind } from './retrievers.js';
 export { Secret } from './secret.js';
+export { silenceModelRuntime } from './silence-model-runtime.js';
