@@ -38,8 +38,12 @@ const task = (payload: object = {}) => ({ id: 'webhook', payload, retries: 3 });
 /** Leaves a dead letter. */
 async function die(): Promise<void> {
   await queue.enqueue(LANE, task({ of: 'the first' }));
-  const died = Promise.withResolvers<void>();
-  const consumer = await queue.consume(LANE, () => Promise.reject(FATAL), { concurrency: 1, lockMs: 5_000, onDead: () => died.resolve() });
+  const died = Promise.withResolvers<undefined>();
+  const consumer = await queue.consume(LANE, () => Promise.reject(FATAL), {
+    concurrency: 1,
+    lockMs: 5_000,
+    onDead: () => died.resolve(undefined),
+  });
   await died.promise;
   await consumer.close(1_000);
 }
@@ -85,7 +89,7 @@ describe('a dead letter that is queued anew', () => {
     await queue.enqueue(LANE, task());
     expect((await control.state(LANE)).nextQueuedMs).toBeGreaterThan(Date.now() - 60_000);
     const attempts: number[] = [];
-    const died = Promise.withResolvers<void>();
+    const died = Promise.withResolvers<undefined>();
     const mayRetry = new RerankError('model_unavailable', 'Not yet.');
     const consumer = await queue.consume(
       LANE,
@@ -93,7 +97,7 @@ describe('a dead letter that is queued anew', () => {
         attempts.push(attempt);
         return Promise.reject(attempts.length < 2 ? mayRetry : FATAL);
       },
-      { concurrency: 1, lockMs: 5_000, onDead: () => died.resolve() },
+      { concurrency: 1, lockMs: 5_000, onDead: () => died.resolve(undefined) },
     );
     await died.promise;
     await consumer.close(1_000);

@@ -8,7 +8,7 @@ import { inFrame, type Logger } from '@rerank-fleet/core/observability';
 import type { FirstStage } from '@rerank-fleet/core/ports';
 import { corpusTask } from '../ingest/corpus-task.js';
 import type { IndexingParts } from '../ingest/index-documents.js';
-import { ingestTask } from '../ingest/ingest-task.js';
+import { ingestTask, type IngestParts } from '../ingest/ingest-task.js';
 import { purgeTombstones } from '../ingest/purge-tombstones.js';
 import { settleDeletes } from '../ingest/settle-deletes.js';
 import { settleGivenUp } from '../ingest/settle-given-up.js';
@@ -78,9 +78,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
     handlers: {
       ingest: ingestTask({ ...indexing, jobs }),
       corpus: corpusTask({
-        documents,
-        candidates,
-        embedders,
+        ...indexing,
         external,
         now,
         onReindex: (ref) => inFrame(undefined, () => keeper.poke(ref)),
@@ -91,10 +89,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
         every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
         every(HINT_MS, log, followHint(redis, keeper)),
         ...keepDeletions(parts),
-        every(SETTLE_MS, log, async () => {
-          if (await takeTurn(redis, 'given-up', SETTLE_MS / 2))
-            await settleGivenUp({ ...indexing, slices: jobs.givenUp, log }, stopping.signal);
-        }),
+        keepGivenUp(parts, indexing, stopping.signal),
       ];
       void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
     },
@@ -119,6 +114,13 @@ function keepDeletions({ redis, stores, jobs, clock, log }: CorporaParts): reado
       if (await takeTurn(redis, 'tombstones', PURGE_MS / 2)) await purgeTombstones({ documents, jobs, mark, now, log });
     }),
   ];
+}
+
+/** One of the workers settles what uploads that were given up have begun. */
+function keepGivenUp({ redis, jobs, log }: CorporaParts, indexing: Omit<IngestParts, 'jobs'>, stopping: AbortSignal): NodeJS.Timeout {
+  return every(SETTLE_MS, log, async () => {
+    if (await takeTurn(redis, 'given-up', SETTLE_MS / 2)) await settleGivenUp({ ...indexing, slices: jobs.givenUp, log }, stopping);
+  });
 }
 
 function followHint(redis: CorporaParts['redis'], keeper: ReindexKeeper): () => Promise<void> {

@@ -9,10 +9,10 @@ import { IngestJobs } from './ingest-jobs.js';
 /** Waits before it writes an object, until it is told to go on. */
 class SlowEnd extends FileBlobStore {
   readonly #file: string;
-  readonly #reached = Promise.withResolvers<void>();
-  readonly #going = Promise.withResolvers<void>();
+  readonly #reached = Promise.withResolvers<undefined>();
+  readonly #going = Promise.withResolvers<undefined>();
   readonly reached = this.#reached.promise;
-  readonly goOn = this.#going.resolve;
+  readonly goOn = (): void => this.#going.resolve(undefined);
 
   constructor(directory: string, file = 'done.json') {
     super(directory);
@@ -21,7 +21,7 @@ class SlowEnd extends FileBlobStore {
 
   override async put(key: string, body: BlobBody): Promise<void> {
     if (key.includes(this.#file)) {
-      this.#reached.resolve();
+      this.#reached.resolve(undefined);
       await this.#going.promise;
     }
     await super.put(key, body);

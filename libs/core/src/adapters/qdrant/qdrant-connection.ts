@@ -159,10 +159,6 @@ export class QdrantConnection {
       throw toStoreError(error);
     }
   }
-
-  async dropAlias(alias_name: string): Promise<void> {
-    await checked(this.client.updateCollectionAliases({ actions: [{ delete_alias: { alias_name } }] }));
-  }
 }
 
 export function sparseNumbers({ indices, values }: SparseVector): {

@@ -110,10 +110,12 @@ export class QdrantCorpora {
     return this.write(record, { onlyOver: { must } });
   }
 
+  /**
+   * The alias is left alone: it goes with the collection that it points at. Two workers may end the same deletion, and the slower one would drop the alias of a
+   * corpus that was made under the name since.
+   */
   async delete({ tenant, corpus, corpusId }: CorpusIncarnation): Promise<boolean> {
     if ((await this.find({ tenant, corpus }))?.corpusId !== corpusId) return false;
-    // While the record still holds the name, no other corpus can have the alias.
-    await this.connection.dropAlias(passagesAlias({ tenant, corpus }));
     const must = [
       { key: 'kind', match: { value: 'corpus' } },
       { key: 'tenant', match: { value: tenant } },
