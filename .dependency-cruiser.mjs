@@ -4,7 +4,7 @@
  * A test may look anywhere: it wires what it tests. The rules therefore speak of source files that are no tests, but for cycles and
  * for the model runtime.
  */
-const TEST = '\\.test\\.ts$';
+const TEST = '\\.test\\.tsx?$';
 const ROOTS = ['^apps/[^/]+/src/main\\.ts$', '^apps/[^/]+/src/composition[^/]*(/|\\.ts$)', '^apps/api/src/(app|adapters)\\.module\\.ts$'];
 const MODEL_RUNTIME = '(^|/)node_modules/(onnxruntime-(node|web|common)|@huggingface/tokenizers)(/|$)';
 
@@ -152,6 +152,21 @@ export default {
       from: { path: '^libs/client/', pathNot: TEST },
       to: { path: '^libs/core/', pathNot: '^libs/core/src/(contracts|errors|domain)/' },
     },
+    {
+      name: 'web-sees-the-client',
+      severity: 'error',
+      comment: 'The pages speak to the service by the client alone; of the core they know what it does.',
+      from: { path: '^apps/web/', pathNot: TEST },
+      to: { path: '^libs/core/', pathNot: '^libs/core/src/(contracts|errors|domain)/' },
+    },
+    {
+      name: 'browser-without-node',
+      severity: 'error',
+      comment: 'A browser has none of Node’s modules.',
+      from: { path: '^(apps/web|libs/client)/src/', pathNot: TEST },
+      to: { dependencyTypes: ['core'] },
+    },
+    only('preact-in-the-web', ['^apps/web/'], vendor('preact'), 'Only the pages have any.'),
     {
       name: 'api-without-model-runtime',
       severity: 'error',

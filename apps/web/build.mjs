@@ -3,14 +3,18 @@
  * the contracts to be built before (`tsc -b`).
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const HERE = import.meta.dirname;
 const ROOT = join(HERE, '../..');
+const CACHE = join(ROOT, 'node_modules/.cache/rerank-fleet');
+const STAMP = join(CACHE, 'web-build.json');
 const DIST = join(HERE, 'dist');
-const STAMP = join(ROOT, 'node_modules/.cache/rerank-fleet/web-build.json');
+/** The pages appear whole: an API that runs meanwhile serves the old ones until then. */
+const STAGING = join(CACHE, `web-${process.pid}`);
+
 const INPUTS = ['src/**/*', 'package.json', 'tsconfig.json', 'vite.config.mjs', 'build.mjs'].map((pattern) => join(HERE, pattern));
 const LIBRARIES = ['client/dist', 'core/dist/contracts', 'core/dist/domain', 'core/dist/errors'].map((folder) =>
   join(ROOT, 'libs', folder, '**/*.js'),
@@ -36,7 +40,7 @@ function readStamp() {
 
 /** Compressed once here instead of at each request. */
 function compress() {
-  for (const path of globSync(join(DIST, '**/*.{html,js,css,svg}'))) {
+  for (const path of globSync(join(STAGING, '**/*.{html,js,css,svg}'))) {
     const bytes = readFileSync(path);
     if (bytes.byteLength < LEAST_BYTES) continue;
     writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
@@ -46,9 +50,15 @@ function compress() {
 
 const inputs = inputsHash();
 if (readStamp()?.inputs !== inputs || !existsSync(join(DIST, 'index.html'))) {
+  mkdirSync(CACHE, { recursive: true });
   const { build } = await import('vite');
-  await build({ configFile: join(HERE, 'vite.config.mjs'), logLevel: 'warn' });
-  compress();
-  mkdirSync(dirname(STAMP), { recursive: true });
-  writeFileSync(STAMP, JSON.stringify({ inputs }));
+  try {
+    await build({ configFile: join(HERE, 'vite.config.mjs'), logLevel: 'warn', build: { outDir: STAGING } });
+    compress();
+    rmSync(DIST, { recursive: true, force: true });
+    renameSync(STAGING, DIST);
+  } finally {
+    rmSync(STAGING, { recursive: true, force: true });
+  }
+    writeFileSync(STAMP, JSON.stringify({ inputs }));
 }

@@ -104,6 +104,14 @@ const PLANTED: readonly (readonly [rule: string, what: string, files: PlantedFil
     { 'libs/core/src/retrieval/a.ts': importing('../../../../apps/api/src/a.js'), 'apps/api/src/a.ts': NOTHING },
   ],
   [
+    'web-sees-the-client',
+    'the configuration in a page',
+    { 'apps/web/src/app/a.tsx': importing('@rerank-fleet/core/config'), 'libs/core/src/config/index.ts': NOTHING },
+  ],
+  ['browser-without-node', 'a node: module in a page', { 'apps/web/src/app/a.tsx': importing('node:path') }],
+  ['browser-without-node', 'a node: module in the client', { 'libs/client/src/a.ts': importing('node:crypto') }],
+  ['preact-in-the-web', 'preact in the API', { 'apps/api/src/web/a.ts': importing('preact') }],
+  [
     'client-sees-contracts',
     'a port in the client',
     { 'libs/client/src/index.ts': importing('@rerank-fleet/core/ports'), 'libs/core/src/ports/index.ts': NOTHING },

@@ -29,8 +29,9 @@ export function installWeb(instance: FastifyInstance, { enabled, folder = WEB_FO
       return reply.headers({ ...WEB_HEADERS, 'cache-control': REVALIDATED }).sendFile('index.html');
     });
     scope.get<{ Params: { file: string } }>('/assets/:file', ({ params: { file } }, reply) => {
-      if (!ASSET.test(file)) return reply.callNotFound();
-      return reply.headers({ ...WEB_HEADERS, 'cache-control': IMMUTABLE }).sendFile(`assets/${file}`);
+      if (ASSET.test(file)) return reply.headers({ ...WEB_HEADERS, 'cache-control': IMMUTABLE }).sendFile(`assets/${file}`);
+      reply.callNotFound();
+      return reply;
     });
   });
 }

@@ -36,6 +36,10 @@ export function App(): JSX.Element {
   useEffect(() => {
     document.title = `${page?.title ?? 'Not found'} · rerank-fleet`;
   }, [page]);
+  const skip = (event: Event): void => {
+    event.preventDefault();
+    main.current?.focus();
+  };
   const useKey = (given: string | undefined): void => {
     storeKey(given);
     setKey(given);
@@ -43,7 +47,7 @@ export function App(): JSX.Element {
   };
   return (
     <ServiceProvider value={service}>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), main.current?.focus())}>
+      <a class="skip" href="#main" onClick={skip}>
         Skip to the page
       </a>
       <Header current={page?.name} service={service} />

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { Dialog } from '../ui/dialog.js';
+import { Form } from '../ui/form.js';
 
 export interface KeyDialogProps {
   readonly open: boolean;
@@ -12,15 +13,14 @@ export interface KeyDialogProps {
 
 export function KeyDialog({ open, storedKey, onUse, onClose }: KeyDialogProps): JSX.Element {
   const [key, setKey] = useState('');
-  const submit = (event: Event): void => {
-    event.preventDefault();
+  const submit = (): void => {
     if (key.trim() === '') return;
     onUse(key.trim());
     setKey('');
   };
   return (
     <Dialog open={open} title="API key" onClose={onClose}>
-      <form onSubmit={submit}>
+      <Form onSubmit={submit}>
         <p>
           It is kept in this tab alone, until the tab is closed, and sent to this service only. A service on your own machine that has no
           keys needs none.
@@ -42,7 +42,7 @@ export function KeyDialog({ open, storedKey, onUse, onClose }: KeyDialogProps): 
             Use it
           </button>
         </div>
-      </form>
+      </Form>
     </Dialog>
   );
 }

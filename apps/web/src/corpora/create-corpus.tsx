@@ -5,6 +5,7 @@ import { linkTo } from '../app/route.js';
 import { useService } from '../app/service.js';
 import { useAction } from '../app/use-action.js';
 import { Choice, TextField } from '../ui/field.js';
+import { Form } from '../ui/form.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { ChunkingFields } from './chunking-fields.js';
 import { chunkingOf, NO_CHUNKING, parseFields } from './corpus-settings.js';
@@ -31,7 +32,7 @@ export function CreateCorpus(): JSX.Element {
   return (
     <details class="card">
       <summary>Make a corpus</summary>
-      <form onSubmit={(event) => (event.preventDefault(), creating.run())}>
+      <Form onSubmit={creating.run}>
         <div class="grid">
           <TextField label="name" value={name} placeholder="lower-case, digits, hyphens" required onInput={setName} />
           <TextField label="filterable fields" value={fields} placeholder="lang: keyword, year: integer" onInput={setFields} />
@@ -48,7 +49,7 @@ export function CreateCorpus(): JSX.Element {
           </button>
         </div>
         <ProblemNotice error={creating.error} />
-      </form>
+      </Form>
     </details>
   );
 }

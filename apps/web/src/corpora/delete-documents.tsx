@@ -6,6 +6,7 @@ import { whole } from '../format/numbers.js';
 import { parseFilter } from '../playground/form-values.js';
 import { ConfirmButton } from '../ui/confirm-button.js';
 import { TextArea } from '../ui/field.js';
+import { Form } from '../ui/form.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 
 export interface DeleteDocumentsProps {
@@ -38,7 +39,7 @@ export function DeleteDocuments({ corpus, onDeleted }: DeleteDocumentsProps): JS
   return (
     <section class="card">
       <h2>Delete documents</h2>
-      <form onSubmit={(event) => event.preventDefault()}>
+      <Form onSubmit={() => undefined}>
         <div class="segments" role="group" aria-label="Which documents">
           <button type="button" aria-pressed={by === 'ids'} onClick={() => setBy('ids')}>
             by id
@@ -70,7 +71,7 @@ export function DeleteDocuments({ corpus, onDeleted }: DeleteDocumentsProps): JS
           </span>
         </div>
         <ProblemNotice error={deleting.error} />
-      </form>
+      </Form>
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { useService } from '../app/service.js';
 import { useAction } from '../app/use-action.js';
 import { useCall } from '../app/use-call.js';
 import { CheckField, Choice, TextField } from '../ui/field.js';
+import { Form } from '../ui/form.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { ChunkingFields } from './chunking-fields.js';
 import { chunkingOf, NO_CHUNKING } from './corpus-settings.js';
@@ -79,7 +80,7 @@ function StartReindex({ corpus, onStarted }: { corpus: string; onStarted: () => 
   return (
     <details>
       <summary>Start one</summary>
-      <form onSubmit={(event) => (event.preventDefault(), starting.run())}>
+      <Form onSubmit={starting.run}>
         <div class="grid">
           <Choice label="embedding_model" value={embedder} options={embedders} onChange={setEmbedder} />
           <ChunkingFields
@@ -98,7 +99,7 @@ function StartReindex({ corpus, onStarted }: { corpus: string; onStarted: () => 
           </button>
         </div>
         <ProblemNotice error={starting.error} />
-      </form>
+      </Form>
     </details>
   );
 }

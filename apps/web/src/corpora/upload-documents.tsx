@@ -7,6 +7,7 @@ import { useAction } from '../app/use-action.js';
 import { bytes, whole } from '../format/numbers.js';
 import { JobProgress } from '../jobs/job-progress.js';
 import { TextArea } from '../ui/field.js';
+import { Form } from '../ui/form.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { readDocuments, readPasted } from './read-documents.js';
 
@@ -33,7 +34,7 @@ export function UploadDocuments({ corpus, onStored }: UploadDocumentsProps): JSX
   return (
     <section class="card">
       <h2>Add documents</h2>
-      <form onSubmit={(event) => (event.preventDefault(), uploading.run())}>
+      <Form onSubmit={uploading.run}>
         <label>
           <span>
             File <span class="hint">JSON lines, or a JSON array, of id, title, text, metadata; only text is needed</span>
@@ -65,7 +66,7 @@ export function UploadDocuments({ corpus, onStored }: UploadDocumentsProps): JSX
           )}
         </div>
         <ProblemNotice error={uploading.error} />
-      </form>
+      </Form>
       {job !== undefined && (
         <>
           <p class="fine">

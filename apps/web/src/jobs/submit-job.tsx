@@ -8,6 +8,7 @@ import { bytes, whole } from '../format/numbers.js';
 import { duration } from '../format/times.js';
 import { Facts } from '../ui/facts.js';
 import { CheckField, TextField } from '../ui/field.js';
+import { Form } from '../ui/form.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 
 interface Values {
@@ -50,7 +51,7 @@ export function SubmitJob(): JSX.Element {
   return (
     <details class="card">
       <summary>Submit a job</summary>
-      <form onSubmit={(event) => (event.preventDefault(), submitting.run())}>
+      <Form onSubmit={submitting.run}>
         <label>
           <span>
             JSONL file <span class="hint">one request a line: a custom_id with a search, or with query and documents</span>
@@ -98,7 +99,7 @@ export function SubmitJob(): JSX.Element {
         </div>
         <div aria-live="polite">{estimate !== undefined && <Estimate estimate={estimate} />}</div>
         <ProblemNotice error={submitting.error ?? estimating.error} />
-      </form>
+      </Form>
     </details>
   );
 }

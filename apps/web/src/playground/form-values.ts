@@ -125,5 +125,5 @@ export function parseFilter(text: string): SearchParameters['filter'] {
   }
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
     throw new FormError('The filter must be an object, such as {"must": [{"key": "lang", "match": {"value": "en"}}]}.');
-  return filter as NonNullable<SearchParameters['filter']>;
+  return filter;
 }

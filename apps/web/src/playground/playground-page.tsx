@@ -5,6 +5,7 @@ import { linkTo } from '../app/route.js';
 import { useService, type Service } from '../app/service.js';
 import { useAction } from '../app/use-action.js';
 import { useCall } from '../app/use-call.js';
+import { Form } from '../ui/form.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import {
   EMPTY_RERANK,
@@ -70,7 +71,7 @@ export function PlaygroundPage({ mode, query }: PlaygroundPageProps): JSX.Elemen
           Search a corpus
         </a>
       </div>
-      <form class="card" onSubmit={(event) => (event.preventDefault(), submit())}>
+      <Form class="card" onSubmit={submit}>
         {mode === 'rerank' ? (
           <RerankForm {...known} values={rerank} onChange={(change) => setRerank((before) => ({ ...before, ...change }))} />
         ) : (
@@ -93,7 +94,7 @@ export function PlaygroundPage({ mode, query }: PlaygroundPageProps): JSX.Elemen
           <span class="hint keys">Ctrl + Enter</span>
         </div>
         <RequestCode {...(mode === 'rerank' ? { mode, values: rerank } : { mode, values: searched })} service={service} />
-      </form>
+      </Form>
       <div aria-live="polite">
         {asking.busy && <p class="busy">Asking …</p>}
         <ProblemNotice error={asking.error} />

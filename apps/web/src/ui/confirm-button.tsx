@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { Dialog } from './dialog.js';
 import { TextField } from './field.js';
+import { Form } from './form.js';
 
 export interface ConfirmButtonProps {
   readonly label: string;
@@ -23,8 +24,7 @@ export function ConfirmButton({ label, title, children, typed, disabled, small, 
     setOpen(false);
     setText('');
   };
-  const confirm = (event: Event): void => {
-    event.preventDefault();
+  const confirm = (): void => {
     if (typed !== undefined && text !== typed) return;
     close();
     onConfirm();
@@ -35,7 +35,7 @@ export function ConfirmButton({ label, title, children, typed, disabled, small, 
         {label}
       </button>
       <Dialog open={open} title={title} onClose={close}>
-        <form onSubmit={confirm}>
+        <Form onSubmit={confirm}>
           <div>{children}</div>
           {typed !== undefined && <TextField label={`Type ${typed} to confirm`} value={text} onInput={setText} />}
           <div class="row end">
@@ -46,7 +46,7 @@ export function ConfirmButton({ label, title, children, typed, disabled, small, 
               {label}
             </button>
           </div>
-        </form>
+        </Form>
       </Dialog>
     </>
   );

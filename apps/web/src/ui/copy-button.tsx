@@ -7,6 +7,7 @@ async function copy(text: string): Promise<void> {
   const area = Object.assign(document.createElement('textarea'), { value: text });
   document.body.append(area);
   area.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- there is no other way on such a page
   document.execCommand('copy');
   area.remove();
 }
