@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engineBenchSchema } from '@rerank-fleet/core/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../support/tiny-models/index.js';
+import { writeTinyHeads } from '../support/tiny-exit-heads.js';
+import { writeLayeredModel, writeTinyModel } from '../support/tiny-models/index.js';
 import { runCli, startCli } from './cli-process.js';
 
 let root: string;
@@ -45,6 +46,26 @@ describe('rerank bench', () => {
     ]);
     for (const point of report.points) expect(point.tokens_per_s / point.pairs_per_s).toBeCloseTo(32, 0);
     expect(await readFile(svg, 'utf8')).toMatch(/^<svg [^>]*>[\s\S]*batch budget[\s\S]*<\/svg>\s*$/);
+  });
+
+  it('times the segments of a model that has heads, too', async () => {
+    const layered = await writeLayeredModel(join(root, 'layered'), { layers: 4 });
+    await writeTinyHeads(layered, join(root, '.cache'), [1, 3]);
+    const flags = ['--length', '32', '--rounds', '2', '--budgets', '64,256'];
+    const { status, stdout } = await bench(layered, '--json', ...flags);
+    expect(status).toBe(0);
+    const { segments, left_out } = engineBenchSchema.parse(JSON.parse(stdout));
+    expect(left_out).toEqual([]);
+    expect(segments?.map((point) => [point.layers, point.max_batch_tokens, point.pairs_per_batch])).toEqual([
+      ['1-1', 64, 2],
+      ['1-1', 256, 8],
+      ['2-3', 64, 2],
+      ['2-3', 256, 8],
+      ['4-4', 64, 2],
+      ['4-4', 256, 8],
+    ]);
+    for (const point of segments!) expect(point.tokens_per_s / point.pairs_per_s).toBeCloseTo(32, 0);
+    expect((await bench(layered, ...flags)).stdout).toMatch(/\n\nIts segments.*\n\nlayers +batch tokens[^]*\n4-4 +256 +8 /);
   });
 
   it('shows a table, and says what it does on stderr only', async () => {

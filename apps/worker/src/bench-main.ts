@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError, EXIT_CONFIG, loadConfig, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { createLogger } from '@rerank-fleet/core/observability';
+import { exitAtStart } from './composition/exit-at-start.js';
 import { fastVariant } from './composition/fast-variant.js';
 import { inferenceModel, resolveConfigured } from './composition/resolve-configured.js';
 import { assertDevice } from './inference/assert-device.js';
@@ -35,6 +36,7 @@ async function bench(config: Config): Promise<void> {
   const encoder = await TextPool.start({ models: [model], threads: 1 });
   const log = createLogger({ level: 'silent', process: 'bench' });
   const timed = inferenceModel(model, await fastVariant(model, { config, log, encoder }));
+  const exit = await exitAtStart(model, timed.fast, { config, log });
   const report = await benchEngine({
     model,
     device,
@@ -44,9 +46,10 @@ async function bench(config: Config): Promise<void> {
     budgets: flags.budgets?.split(',').map(Number),
     onnxruntime: runtimeVersion(),
     onRound: (round) => process.send?.({ round: round + 1 }),
-    start: async ({ sessions, intraOpThreads }) =>
+    cut: exit && { ...timed, segmented: exit.segmented },
+    start: async ({ sessions, intraOpThreads }, segmented) =>
       await InferencePool.start({
-        models: [timed],
+        models: [segmented === undefined ? timed : { ...timed, segmented }],
         device,
         intraOpThreads,
         threads: sessions,

@@ -49,7 +49,7 @@ async function bench(model: string | undefined, flags: BenchFlags): Promise<void
   const report = await interruptible((signal) => runBench(argumentsOf(model, flags), terminal, signal));
   terminal.result(report, () => renderReport(report, terminal));
   for (const remark of report.left_out) terminal.note(`Left out: ${remark}.`);
-  if (report.points.some(({ spread }) => spread > UNQUIET_SPREAD)) {
+  if ([...report.points, ...(report.segments ?? [])].some(({ spread }) => spread > UNQUIET_SPREAD)) {
     terminal.note('Repetitions differ by more than 15 %: something else uses this machine. Run it again when it is quiet.');
   }
   if (flags.svg !== undefined) {
@@ -82,7 +82,40 @@ function isProgress(message: unknown): message is { readonly round: number } {
   return typeof message === 'object' && message !== null && 'round' in message;
 }
 
-function renderReport({ model, machine, points, sequence_tokens: length }: EngineBenchBody, { colors, columns }: Terminal): string {
+function renderReport(report: EngineBenchBody, terminal: Terminal): string {
+  const { segments = [] } = report;
+  const tables = [renderPoints(report, terminal)];
+  if (segments.length > 0)
+    tables.push('Its segments, which `effort` below full runs one by one, in the first split:', renderSegments(segments, terminal));
+  return tables.join('\n\n');
+}
+
+function renderSegments(segments: NonNullable<EngineBenchBody['segments']>, { colors, columns }: Terminal): string {
+  const rows = segments.map((point) => {
+    const best = Math.max(...segments.filter(({ layers }) => layers === point.layers).map((each) => each.pairs_per_s));
+    return [
+      point.layers,
+      formatCount(point.max_batch_tokens),
+      formatCount(point.pairs_per_batch),
+      { text: point.pairs_per_s.toFixed(1), paint: point.pairs_per_s === best ? colors.green : String },
+      formatCount(point.tokens_per_s),
+      `${Math.round((100 * point.pairs_per_s) / best)} %`,
+      `${Math.round(100 * point.spread)} %`,
+    ];
+  });
+  const titles = [
+    { title: 'layers' },
+    { title: 'batch tokens', align: 'right' },
+    { title: 'pairs', align: 'right' },
+    { title: 'pairs/s', align: 'right' },
+    { title: 'tokens/s', align: 'right' },
+    { title: 'of best', align: 'right' },
+    { title: 'spread', align: 'right' },
+  ] as const;
+  return renderTable(titles, rows, columns);
+}
+
+function renderPoints({ model, machine, points, sequence_tokens: length }: EngineBenchBody, { colors, columns }: Terminal): string {
   const best = Math.max(...points.map((point) => point.pairs_per_s));
   const rows = points.map((point) => [
     `${point.sessions} × ${point.intra_op_threads}`,

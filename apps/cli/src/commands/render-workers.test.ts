@@ -47,6 +47,19 @@ describe(renderWorkers, () => {
     expect(row).toMatch(/draining$/);
   });
 
+  it('shows the budgets of segments where they are others than that of the model', () => {
+    const withSegments = (...budgets: number[]): string | undefined => {
+      const segments = budgets.map((max_batch_tokens, at) => ({ layers: `${at + 1}-${at + 1}`, max_batch_tokens, tuned: true }));
+      const models = [{ name: 'ranker', max_batch_tokens: 512, tuned: true, segments }];
+      const engine = { max_batch_tokens: 512, sessions: 2, intra_op_threads: 1, tuned: true, models };
+      return renderWorkers([{ ...WORKER, engine }], 200)
+        .split('\n')[1]
+        ?.split(/ {2,}/)[2];
+    };
+    expect(withSegments(512, 1_024, 256)).toBe('cpu 2x1 512 tuned, segments 512/1,024/256');
+    expect(withSegments(512, 512)).toBe('cpu 2x1 512 tuned');
+  });
+
   it('leaves out what a worker does not tell', () => {
     const [, row] = lines({ id: 'old', pool: 'p', state: 'ready', device: 'cuda', models: [], started_at: 0 });
     expect(row?.trim().split(/ +/)).toEqual(['old', 'p', 'cuda']);

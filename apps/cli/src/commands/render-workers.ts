@@ -31,11 +31,16 @@ export function renderWorkers(workers: readonly WorkerBody[], columns: number): 
   return renderTable(titles, rows, columns);
 }
 
-/** `cpu 2x1 1,024 tuned`: device, sessions × threads of each, padded tokens of a batch. */
+/**
+ * `cpu 2x1 1,024 tuned`: device, sessions × threads of each, padded tokens of a batch. Where segments of the default model have other budgets, theirs follow in the order of the
+ * layers: `segments 512/1,024/1,024`.
+ */
 function describeEngine({ device, engine }: WorkerBody): string {
   if (engine === undefined) return device;
   const { sessions, intra_op_threads: threads, max_batch_tokens: tokens, tuned } = engine;
-  return `${device} ${sessions}x${threads} ${formatCount(tokens)}${tuned ? ' tuned' : ''}`;
+  const segments = (engine.models?.[0]?.segments ?? []).map((segment) => segment.max_batch_tokens);
+  const others = segments.every((own) => own === tokens) ? '' : `, segments ${segments.map(formatCount).join('/')}`;
+  return `${device} ${sessions}x${threads} ${formatCount(tokens)}${tuned ? ' tuned' : ''}${others}`;
 }
 
 function describeLife({ state, heartbeat_age_ms: ageMs }: WorkerBody): string {

@@ -16,6 +16,7 @@ import { MemoryBound } from '../tuning/tuning-cache.js';
 import { exitAtStart, type ModelExit } from './exit-at-start.js';
 import { fastVariant } from './fast-variant.js';
 import { inferenceModel } from './resolve-configured.js';
+import { segmentsAtStart } from './segments-at-start.js';
 import { tuneAtStart, type ModelAtStart } from './tune-at-start.js';
 
 export interface EngineOptions {
@@ -58,21 +59,29 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     worker.autoTune && worker.maxBatchTokens === undefined
       ? await tuneAtStart({ config, log, encoder, hardware, configured, models: [first, ...others] })
       : { split: configured, records: [], message: 'The engine runs as configured.', fields: {} };
-  const budgets = new EngineBudgets(
-    split,
-    models.map(({ model, bound, mostBatchTokens = Infinity }, position) => {
-      const chosen = worker.maxBatchTokens ?? records[position]?.max_batch_tokens ?? DEFAULT_BATCH_TOKENS[worker.device];
-      const { sha256, name } = model;
-      return { sha256, name, bound, maxBatchTokens: Math.min(mostBatchTokens, chosen), tuned: records[position]?.tuned ?? false };
-    }),
-    log,
-  );
-  log.info({ engine: budgets.shape, ...fields }, message);
   const exits = new Map<string, ModelExit>();
   for (const { model, inference } of models) {
     const exit = await exitAtStart(model, inference.fast, options);
     if (exit !== undefined) exits.set(model.sha256, exit);
   }
+  const whole = models.map((start, position) => {
+    const chosen = worker.maxBatchTokens ?? records[position]?.max_batch_tokens ?? DEFAULT_BATCH_TOKENS[worker.device];
+    return { start, maxBatchTokens: Math.min(start.mostBatchTokens ?? Infinity, chosen), tuned: records[position]?.tuned ?? false };
+  });
+  const cut = whole.flatMap(({ start, ...budget }) => {
+    const exit = exits.get(start.model.sha256);
+    return exit === undefined ? [] : [{ start, exit, ...budget }];
+  });
+  const segments = await segmentsAtStart({ config, log, encoder, hardware, split, models: cut });
+  const budgets = new EngineBudgets(
+    split,
+    whole.map(({ start, ...budget }) => {
+      const { sha256, name } = start.model;
+      return { sha256, name, bound: start.bound, segments: segments.get(sha256), ...budget };
+    }),
+    log,
+  );
+  log.info({ engine: budgets.shape, ...fields }, message);
   const late = models.filter(({ inference }) => inference.fast !== undefined);
   const sizes = await Promise.all(late.map(async ({ model }) => (await stat(model.onnxPath)).size));
   return {

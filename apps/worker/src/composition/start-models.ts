@@ -77,10 +77,10 @@ export async function startModels(
     models: models.flatMap(({ sha256, maxLength }) => {
       const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256) };
       const segments = exits.get(sha256)?.segmented.segments ?? [];
-      return [queue, ...segments.map((_, segment) => ({ ...queue, segment }))];
+      return [queue, ...segments.map((_, segment) => ({ ...queue, segment, maxBatchTokens: budgets.of(sha256, segment) }))];
     }),
     // Whoever's work came last started the batch; the budget is everybody's.
-    onBudgetLowered: (model, tokens) => inFrame(undefined, () => budgets.lower(model, tokens)),
+    onBudgetLowered: (...lowered) => inFrame(undefined, () => budgets.lower(...lowered)),
     runners: inference.runners,
     maxBatchDelayMs: worker.maxBatchDelayMs,
     observer: new BatchSpans(meter, (sha256) => models.find((model) => model.sha256 === sha256)?.name ?? 'unknown'),

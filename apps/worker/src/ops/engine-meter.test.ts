@@ -89,7 +89,15 @@ describe(collectWorker, () => {
       intra_op_threads: 4,
       tuned: true,
       models: [
-        { name: 'ranker', max_batch_tokens: budget, tuned: true },
+        {
+          name: 'ranker',
+          max_batch_tokens: budget,
+          tuned: true,
+          segments: [
+            { layers: '1-2', max_batch_tokens: budget / 2, tuned: true },
+            { layers: '3-4', max_batch_tokens: budget, tuned: true },
+          ],
+        },
         { name: 'embedder', max_batch_tokens: 512, tuned: false },
       ],
     });
@@ -100,6 +108,8 @@ describe(collectWorker, () => {
     const value = (name: string, model: string) => sumOf(families, `rerank_fleet_engine_${name}`, { model });
     expect([value('batch_budget_tokens', 'ranker'), value('tuned', 'ranker')]).toEqual([256, 1]);
     expect([value('batch_budget_tokens', 'embedder'), value('tuned', 'embedder')]).toEqual([512, 0]);
+    const ofSegment = (layers: string) => sumOf(families, 'rerank_fleet_engine_segment_batch_budget_tokens', { model: 'ranker', layers });
+    expect([ofSegment('1-2'), ofSegment('3-4')]).toEqual([128, 256]);
     expect([value('sessions', 'embedder'), value('session_threads', 'embedder')]).toEqual([2, 4]);
     expect([sumOf(families, 'rerank_fleet_planner_pairs_waiting'), sumOf(families, 'rerank_fleet_score_cache_entries')]).toEqual([7, 3]);
   });

@@ -18,10 +18,11 @@ export interface ScrapedWorker {
 }
 
 export function collectWorker(metrics: WorkerMetrics, { models, engine, pairsWaiting, cacheEntries }: ScrapedWorker): void {
-  const { pairsWaiting: waiting, cacheEntries: entries, engineBudget, engineSessions, engineThreads, engineTuned } = metrics.instruments;
+  const { pairsWaiting: waiting, cacheEntries: entries, ...instruments } = metrics.instruments;
+  const { engineBudget, engineSegmentBudget, engineSessions, engineThreads, engineTuned } = instruments;
   metrics.addCollector({
     name: 'engine',
-    gauges: [waiting, entries, engineBudget, engineSessions, engineThreads, engineTuned],
+    gauges: [waiting, entries, engineBudget, engineSegmentBudget, engineSessions, engineThreads, engineTuned],
     read: async () => () => {
       const shape = engine();
       waiting.set(pairsWaiting());
@@ -30,8 +31,9 @@ export function collectWorker(metrics: WorkerMetrics, { models, engine, pairsWai
         engineSessions.set(shape.sessions, { model });
         engineThreads.set(shape.intra_op_threads, { model });
       }
-      for (const { name: model, max_batch_tokens: budget, tuned } of budgetsOf(shape, models)) {
+      for (const { name: model, max_batch_tokens: budget, tuned, segments = [] } of budgetsOf(shape, models)) {
         engineBudget.set(budget, { model });
+        for (const { layers, max_batch_tokens: own } of segments) engineSegmentBudget.set(own, { model, layers });
         engineTuned.set(tuned ? 1 : 0, { model });
       }
     },

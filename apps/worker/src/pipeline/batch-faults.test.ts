@@ -103,6 +103,14 @@ describe('a batch that memory has no room for', () => {
     expect(lowered).toHaveBeenLastCalledWith(MODEL, 64);
   });
 
+  it('lowers the budget of one segment alone, which the request then runs the whole model for', async () => {
+    const { scheduler, lowered } = start({ fault: roomFor(70), model: { segment: 1 } });
+    const state = { pages: new Int32Array(1), span: [0, 1, 1, 2] as const };
+    const pairs = sequences(32).map((pair) => ({ ...pair, state }));
+    await expect(scheduler.submit({ model: MODEL, segment: 1 }, pairs, SYNC).rows).rejects.toMatchObject({ code: 'out_of_memory' });
+    expect(lowered.mock.calls).toEqual([[MODEL, 128, 1]]);
+  });
+
   it('is not planned anew for a request that has gone', async () => {
     const controller = new AbortController();
     const { run, scheduler, tokens } = start({

@@ -303,7 +303,8 @@ export class BatchScheduler {
   /** Returns the padded tokens of the batch. */
   #lowerBudget({ target, budget }: Queue, failed: readonly Work[]): number {
     const padded = failed.length * Math.max(...failed.map(({ length }) => length));
-    if (budget.lowerBelow(padded) && target.segment === undefined) this.#onBudgetLowered?.(target.model, budget.tokens);
+    const { model, segment } = target;
+    if (budget.lowerBelow(padded)) this.#onBudgetLowered?.(model, budget.tokens, ...(segment === undefined ? [] : [segment]));
     return padded;
   }
 

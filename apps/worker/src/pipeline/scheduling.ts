@@ -42,8 +42,8 @@ export interface BatchSchedulerOptions {
   /** Longest wait of a sequence for batch mates that are on their way, while a runner is idle. */
   readonly maxBatchDelayMs: number;
   readonly observer?: BatchObserver;
-  /** A batch of this model did not fit into memory; it has this budget from now on. */
-  readonly onBudgetLowered?: (model: string, maxBatchTokens: number) => void;
+  /** A batch of this model, or of this segment of it, did not fit into memory; it has this budget from now on. */
+  readonly onBudgetLowered?: (model: string, maxBatchTokens: number, segment?: number) => void;
 }
 
 export interface SubmitOptions {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseBudget, chooseSplit } from './choose-shape.js';
+import { chooseBudget, chooseSegmentBudget, chooseSplit } from './choose-shape.js';
 
 const measured = <Option>(rates: readonly (readonly [Option, ...number[]])[]) => rates.map(([option, ...own]) => ({ option, rates: own }));
 
@@ -127,5 +127,32 @@ describe('chooseSplit', () => {
         ]),
       ),
     ).toBeUndefined();
+  });
+});
+
+describe('chooseSegmentBudget', () => {
+  it('keeps the first unless another is better by more than 5 % and ahead in every round', () => {
+    const against = (...rates: readonly [number, number, number]) =>
+      chooseSegmentBudget(
+        measured([
+          [512, 1_000, 1_000, 1_000],
+          [1_024, ...rates],
+        ]),
+      );
+    expect(against(1_060, 1_060, 1_060)).toBe(1_024);
+    expect(against(1_049, 1_049, 1_049)).toBe(512);
+    expect(against(1_200, 1_200, 990)).toBe(512);
+  });
+
+  it('does not judge on less than three rounds', () => {
+    const short = [1_024, 2_000, 2_000] as const;
+    const standard = [512, 1_000, 1_000, 1_000] as const;
+    expect(chooseSegmentBudget(measured([[512, 1_000, 1_000], [256, 1_000, 1_000, 1_000], short]))).toBeUndefined();
+    expect(chooseSegmentBudget(measured([standard, short]))).toBeUndefined();
+    expect(chooseSegmentBudget(measured([standard, [256, 900, 900, 900], short]))).toBe(512);
+  });
+
+  it('has the first where there is no other', () => {
+    expect(chooseSegmentBudget(measured([[512, 1_000, 1_000, 1_000]]))).toBe(512);
   });
 });

@@ -9,8 +9,12 @@ export interface Measured<Option> {
 const BUDGET_GAIN = 1.03;
 /** The default split has the shortest waits (docs/decisions/0005-…). */
 const SPLIT_GAIN = 1.05;
+/** A segment shares its threads and its pairs with those before and behind it: another budget than the whole model's has to be worth it. */
+const SEGMENT_GAIN = 1.05;
 /** One measurement says nothing of its noise. */
 const LEAST_RATES = 2;
+/** Those of segments are short, and there are several segments that chance might favour one of. */
+const LEAST_SEGMENT_RATES = 3;
 
 /** The smallest budget that no other beats by more than 3 %; undefined when fewer than two could be timed. */
 export function chooseBudget(measured: readonly Measured<number>[]): number | undefined {
@@ -25,15 +29,32 @@ export function chooseBudget(measured: readonly Measured<number>[]): number | un
  * when the default could not be timed.
  */
 export function chooseSplit<Split>(measured: readonly Measured<Split>[]): Split | undefined {
+  return unlessBeaten(measured, { gain: SPLIT_GAIN, leastRates: LEAST_RATES });
+}
+
+/**
+ * The first budget, which is the whole model's, unless another is better by more than 5 % in the median and ahead in every round, of which there have to be three; then the best of
+ * those. Undefined when the first, or each of the others, could not be timed so often.
+ */
+export function chooseSegmentBudget(measured: readonly Measured<number>[]): number | undefined {
+  const others = measured.slice(1);
+  if (others.length > 0 && judged(others, LEAST_SEGMENT_RATES).length === 0) return undefined;
+  return unlessBeaten(measured, { gain: SEGMENT_GAIN, leastRates: LEAST_SEGMENT_RATES });
+}
+
+function unlessBeaten<Option>(
+  measured: readonly Measured<Option>[],
+  { gain, leastRates }: { readonly gain: number; readonly leastRates: number },
+): Option | undefined {
   const [standard] = measured;
-  const known = judged(measured);
+  const known = judged(measured, leastRates);
   if (standard === undefined || known[0]?.option !== standard.option) return undefined;
-  const least = known[0].rate * SPLIT_GAIN;
+  const least = known[0].rate * gain;
   const ahead = (rates: Rates): boolean => rates.every((rate, round) => rate > (standard.rates[round] ?? 0));
   const better = known.filter(({ rate, rates }) => rate > least && ahead(rates)).sort((a, b) => b.rate - a.rate);
   return (better[0] ?? standard).option;
 }
 
-function judged<Option>(measured: readonly Measured<Option>[]): { option: Option; rates: Rates; rate: number }[] {
-  return measured.filter(({ rates }) => rates.length >= LEAST_RATES).map(({ option, rates }) => ({ option, rates, rate: median(rates) }));
+function judged<Option>(measured: readonly Measured<Option>[], leastRates = LEAST_RATES): { option: Option; rates: Rates; rate: number }[] {
+  return measured.filter(({ rates }) => rates.length >= leastRates).map(({ option, rates }) => ({ option, rates, rate: median(rates) }));
 }

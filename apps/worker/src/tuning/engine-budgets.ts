@@ -3,6 +3,14 @@ import type { Logger } from '@rerank-fleet/core/observability';
 import type { Split } from './engine-shape.js';
 import type { MemoryBound } from './tuning-cache.js';
 
+export interface SegmentBudget {
+  /** First and last, counted from 1: `3-4`. */
+  readonly layers: string;
+  /** Padded tokens of a batch. */
+  readonly maxBatchTokens: number;
+  readonly tuned: boolean;
+}
+
 export interface ModelBudget {
   readonly sha256: string;
   readonly name: string;
@@ -10,9 +18,11 @@ export interface ModelBudget {
   readonly maxBatchTokens: number;
   readonly tuned: boolean;
   readonly bound: MemoryBound;
+  /** In the order of the layers; absent where the model runs whole. */
+  readonly segments?: readonly SegmentBudget[] | undefined;
 }
 
-/** The batch budget of each model, as it is now. */
+/** The batch budget of each model and of its segments, as it is now. */
 export class EngineBudgets {
   readonly #split: Split;
   readonly #log: Logger;
@@ -25,14 +35,19 @@ export class EngineBudgets {
     this.#log = log;
   }
 
-  /** Padded tokens of a batch of the model. */
-  of(sha256: string): number {
-    return this.#models.get(sha256)?.maxBatchTokens ?? 1;
+  /** Padded tokens of a batch of the model, or of one of its segments. */
+  of(sha256: string, segment?: number): number {
+    const model = this.#models.get(sha256);
+    return (segment === undefined ? undefined : model?.segments?.[segment]?.maxBatchTokens) ?? model?.maxBatchTokens ?? 1;
   }
 
   /** As it is announced. */
   get shape(): EngineBody {
-    const models = [...this.#models.values()].map(({ name, maxBatchTokens, tuned }) => ({ name, max_batch_tokens: maxBatchTokens, tuned }));
+    const models = [...this.#models.values()].map(({ name, segments, ...budget }) => ({
+      name,
+      ...describe(budget),
+      ...(segments === undefined ? {} : { segments: segments.map((own) => ({ layers: own.layers, ...describe(own) })) }),
+    }));
     const { sessions, intraOpThreads } = this.#split;
     return {
       max_batch_tokens: models[0]?.max_batch_tokens ?? 1,
@@ -43,10 +58,19 @@ export class EngineBudgets {
     };
   }
 
-  /** A batch did not fit into memory. Later starts begin with this budget, too. */
-  readonly lower = (sha256: string, maxBatchTokens: number): void => {
+  /** A batch did not fit into memory. Later starts begin with this budget, too; but for one of a segment, which the whole model took the place of. */
+  readonly lower = (sha256: string, maxBatchTokens: number, segment?: number): void => {
     const model = this.#models.get(sha256);
     if (model === undefined) return;
+    if (segment !== undefined) {
+      const segments = model.segments?.map((own, at) => (at === segment ? { ...own, maxBatchTokens } : own));
+      this.#models.set(sha256, { ...model, segments });
+      this.#log.warn(
+        { model: model.name, layers: segments?.[segment]?.layers, max_batch_tokens: maxBatchTokens },
+        'A batch of a segment did not fit into memory; the segment has a smaller budget until the worker ends.',
+      );
+      return;
+    }
     this.#models.set(sha256, { ...model, maxBatchTokens });
     this.#log.warn(
       { model: model.name, max_batch_tokens: maxBatchTokens, kept: model.bound.path },
@@ -57,3 +81,8 @@ export class EngineBudgets {
     });
   };
 }
+
+const describe = ({ maxBatchTokens, tuned }: Pick<ModelBudget, 'maxBatchTokens' | 'tuned'>) => ({
+  max_batch_tokens: maxBatchTokens,
+  tuned,
+});

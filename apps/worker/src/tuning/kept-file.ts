@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 
 /** Undefined where there is none; a file that cannot be read or is damaged counts as none. */
@@ -22,4 +22,10 @@ export async function writeKept(path: string, value: object): Promise<void> {
   } finally {
     await rm(staged, { force: true });
   }
+}
+
+/** File of a key in the folder of what was measured here; `cacheDirectory` is `…/rerank-fleet`. */
+export function tuningPath(cacheDirectory: string, key: object, ending: string): string {
+  const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex');
+  return join(cacheDirectory, 'tuning', `${hash.slice(0, 32)}.${ending}`);
 }

@@ -1,10 +1,12 @@
-import { padBatch, type BatchRunner, type TokenSequence } from '../pipeline/batch-runner.js';
+import { padBatch, type BatchRunner, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
 
 /** One way to run the model, that is timed against others. */
 export interface Candidate {
   /** Sessions of one split; all are kept busy at once, as in service. */
   readonly runners: readonly BatchRunner[];
   readonly maxBatchTokens: number;
+  /** A batch of so many pairs for the runner at this place. @defaultValue the sample, through the whole model */
+  readonly batchOf?: (pairs: number, runner: number) => PaddedBatch;
 }
 
 export interface MeasureOptions {
@@ -74,22 +76,27 @@ export function median(values: readonly number[]): number {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+function batchFor({ batchOf }: Candidate, { model, sample }: MeasureOptions, pairs: number, runner: number): PaddedBatch {
+  return batchOf?.(pairs, runner) ?? padBatch(model, Array<TokenSequence>(pairs).fill(sample));
+}
+
 /** Tokens per millisecond of one runner at the smallest batch there is, so that no measurement is begun that cannot end in time. */
-async function probe(candidate: Candidate | undefined, { model, sample }: MeasureOptions): Promise<number> {
+async function probe(candidate: Candidate | undefined, options: MeasureOptions): Promise<number> {
   const started = performance.now();
-  await candidate?.runners[0]?.run(padBatch(model, [sample])).catch(() => undefined);
-  return sample.ids.length / Math.max(0.001, performance.now() - started);
+  if (candidate !== undefined) await candidate.runners[0]?.run(batchFor(candidate, options, 1, 0)).catch(() => undefined);
+  return options.sample.ids.length / Math.max(0.001, performance.now() - started);
 }
 
 /** Sum over the runners, each by its own clock: none is counted as idle while another ends its last batch. */
-async function throughput(candidate: Candidate, { model, sample, leastMs = DEFAULT_LEAST_MS }: MeasureOptions): Promise<number> {
-  const pairs = Array<TokenSequence>(pairsOf(candidate, sample)).fill(sample);
-  const ofRunner = async (runner: BatchRunner): Promise<number> => {
+async function throughput(candidate: Candidate, options: MeasureOptions): Promise<number> {
+  const { sample, leastMs = DEFAULT_LEAST_MS } = options;
+  const pairs = pairsOf(candidate, sample);
+  const ofRunner = async (runner: BatchRunner, position: number): Promise<number> => {
     const started = performance.now();
     let tokens = 0;
     do {
-      await runner.run(padBatch(model, pairs));
-      tokens += pairs.length * sample.ids.length;
+      await runner.run(batchFor(candidate, options, pairs, position));
+      tokens += pairs * sample.ids.length;
     } while (performance.now() - started < leastMs);
     return (tokens / (performance.now() - started)) * 1_000;
   };

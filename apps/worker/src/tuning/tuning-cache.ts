@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { Split } from './engine-shape.js';
 import type { Hardware } from './hardware.js';
-import { readKept, writeKept } from './kept-file.js';
+import { readKept, tuningPath, writeKept } from './kept-file.js';
 
 /** Another way to measure or to choose makes old choices void. */
 const TUNING_VERSION = 1;
@@ -42,7 +40,7 @@ export class TuningCache {
 
   constructor(cacheDirectory: string, key: TuningKey) {
     this.#key = { v: TUNING_VERSION, ...key };
-    this.path = pathOf(cacheDirectory, this.#key, 'json');
+    this.path = tuningPath(cacheDirectory, this.#key, 'json');
   }
 
   async read(): Promise<TuningRecord | undefined> {
@@ -75,7 +73,7 @@ export class MemoryBound {
 
   constructor(cacheDirectory: string, key: BoundKey) {
     this.#key = key;
-    this.path = pathOf(cacheDirectory, key, 'bound.json');
+    this.path = tuningPath(cacheDirectory, key, 'bound.json');
   }
 
   /** Padded tokens; undefined where nothing ever failed. */
@@ -86,9 +84,4 @@ export class MemoryBound {
   async write(maxBatchTokens: number): Promise<void> {
     await writeKept(this.path, { max_batch_tokens: maxBatchTokens, key: this.#key });
   }
-}
-
-function pathOf(cacheDirectory: string, key: object, ending: string): string {
-  const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex');
-  return join(cacheDirectory, 'tuning', `${hash.slice(0, 32)}.${ending}`);
 }

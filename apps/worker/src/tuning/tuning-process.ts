@@ -1,15 +1,19 @@
 /**
- * A program of its own: times models as its parent says over IPC, answers with what it chose, and ends. Freed memory of sessions stays with the allocator of
+ * A program of its own: times models or their segments as its parent says over IPC, answers with what it chose, and ends. Freed memory of sessions stays with the allocator of
  * a process; that of this one goes with it.
  */
+import type { InferenceModel } from '../inference/inference-messages.js';
 import { InferencePool } from '../inference/inference-pool.js';
-import { tuneModels, type TuningJob } from './tune-models.js';
+import type { Split } from './engine-shape.js';
+import type { ProcessJob } from './tune-in-process.js';
+import { tuneModels } from './tune-models.js';
+import { tuneSegments } from './tune-segments.js';
 
 /** No process outlives its supervisor. */
 process.on('disconnect', () => process.exit(0));
 
-async function answer(job: TuningJob): Promise<void> {
-  const outcome = await tuneModels(job, (model, split) =>
+async function answer(job: ProcessJob): Promise<void> {
+  const start = (model: InferenceModel, split: Split): Promise<InferencePool> =>
     InferencePool.start({
       models: [model],
       device: job.device,
@@ -19,8 +23,8 @@ async function answer(job: TuningJob): Promise<void> {
       batchTimeoutMs: 2 ** 31 - 1,
       onHang: fail,
       onThreadDeath: fail,
-    }),
-  );
+    });
+  const outcome = await ('segmentsOf' in job ? tuneSegments(job, start) : tuneModels(job, start));
   process.send?.(outcome, () => process.exit(0));
 }
 
@@ -29,6 +33,6 @@ function fail(detail: string): never {
   process.exit(1);
 }
 
-process.once('message', (job: TuningJob) => {
+process.once('message', (job: ProcessJob) => {
   answer(job).catch((error: unknown) => fail(String(error)));
 });

@@ -9,6 +9,9 @@ export const modelRevisionSchema = z.object({
   dimensions: z.int().optional(),
 });
 
+/** Layers of a segment, the first and the last, counted from 1: `3-4`. */
+const layersSchema = z.string();
+
 /** How a worker runs its models. */
 export const engineSchema = z.object({
   /** Padded tokens of a batch of the default reranker. */
@@ -18,7 +21,17 @@ export const engineSchema = z.object({
   /** Measured on this hardware, not set or a default. */
   tuned: z.boolean(),
   /** The budget of each model; it falls for good when a batch does not fit into memory. */
-  models: z.array(z.object({ name: z.string(), max_batch_tokens: z.int().positive(), tuned: z.boolean() })).optional(),
+  models: z
+    .array(
+      z.object({
+        name: z.string(),
+        max_batch_tokens: z.int().positive(),
+        tuned: z.boolean(),
+        /** Of a model that requests may leave early: each of its segments has a budget of its own. */
+        segments: z.array(z.object({ layers: layersSchema, max_batch_tokens: z.int().positive(), tuned: z.boolean() })).optional(),
+      }),
+    )
+    .optional(),
 });
 
 /** What a worker says of itself with each heartbeat. The first cross-encoder of a pool is its default. */
@@ -78,6 +91,19 @@ export const engineBenchSchema = z.object({
       spread: z.number().nonnegative(),
     }),
   ),
+  /** Of a model that requests may leave early: its segments in the first split, a point a budget, in the order of the layers. */
+  segments: z
+    .array(
+      z.object({
+        layers: layersSchema,
+        max_batch_tokens: z.int().positive(),
+        pairs_per_batch: z.int().positive(),
+        pairs_per_s: z.number().nonnegative(),
+        tokens_per_s: z.number().nonnegative(),
+        spread: z.number().nonnegative(),
+      }),
+    )
+    .optional(),
   /** What could not be timed, and why. */
   left_out: z.array(z.string()),
 });

@@ -50,7 +50,7 @@ export const worker = {
   autoTune: field({
     env: 'AUTO_TUNE',
     description:
-      'Time the default reranker at the first start on a machine and pick the batch budget and threads that are not set; later starts read the choice from the cache.',
+      'Time the models, and the segments that early exit runs them in, at the first start on a machine, and pick the batch budgets and threads that are not set; later starts read the choice from the cache.',
     schema: flag.default(true),
   }),
   fastGraph: field({
@@ -63,7 +63,7 @@ export const worker = {
     env: 'MAX_BATCH_TOKENS',
     unit: 'tokens',
     description:
-      'Padded tokens of a batch: longest pair × pairs. Default: tuned at the first start (AUTO_TUNE), else 1,024 on a CPU and 16,384 on a GPU. A number given here also leaves the threads as they are.',
+      'Padded tokens of a batch: longest pair × pairs. Default: tuned at the first start (AUTO_TUNE), else 1,024 on a CPU and 16,384 on a GPU. A number given here also leaves the threads as they are, and holds for segments of early exit.',
     schema: int(16, 4_194_304).optional(),
   }),
   maxBatchDelayMs: field({
@@ -95,6 +95,13 @@ export const worker = {
     description:
       'Megabytes for the hidden states of pairs between two segments, of each model: about 1.5 KB a token for a width of 384. Requests wait for room; one that needs more than all of it runs all layers.',
     schema: int(1, 1_048_576).default(256),
+  }),
+  earlyExitBatchTokens: field({
+    env: 'EARLY_EXIT_BATCH_TOKENS',
+    unit: 'tokens',
+    description:
+      'Padded tokens of a batch of each segment, from the first one on, separated by commas; the last number also holds for those that follow. Default: tuned at the first start (AUTO_TUNE), each segment by itself; else that of the whole model.',
+    schema: list.pipe(z.array(int(16, 4_194_304)).min(1)).optional(),
   }),
   effort: field({
     env: 'EFFORT',

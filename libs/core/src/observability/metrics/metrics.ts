@@ -98,6 +98,11 @@ export const WORKER_METRICS = {
   ),
   cacheEntries: gauge('rerank_fleet_score_cache_entries', 'Scores in the memory tier.'),
   engineBudget: gauge('rerank_fleet_engine_batch_budget_tokens', 'Padded tokens that a batch may have.', ['model']),
+  engineSegmentBudget: gauge(
+    'rerank_fleet_engine_segment_batch_budget_tokens',
+    'Padded tokens that a batch of one segment of a model may have; `layers` are those that it runs, counted from 1.',
+    ['model', 'layers'],
+  ),
   engineSessions: gauge('rerank_fleet_engine_sessions', 'Inference threads, each with a session of the model.', ['model']),
   engineThreads: gauge('rerank_fleet_engine_session_threads', 'Cores that one session uses.', ['model']),
   engineTuned: gauge('rerank_fleet_engine_tuned', '1 if the budget was measured on this hardware, 0 if it was set or is a default.', [
