@@ -94,7 +94,7 @@ export default defineConfig(
   {
     name: 'house/web',
     files: ['apps/web/**/*.{ts,tsx}'],
-    languageOptions: { parserOptions: { project: 'apps/web/tsconfig.test.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: 'apps/web/tsconfig.json', tsconfigRootDir: import.meta.dirname } },
     // Markup is long, and says little a line.
     rules: { 'max-lines-per-function': ['warn', { max: 75, skipBlankLines: true, skipComments: true }] },
   },

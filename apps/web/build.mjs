@@ -60,5 +60,5 @@ if (readStamp()?.inputs !== inputs || !existsSync(join(DIST, 'index.html'))) {
   } finally {
     rmSync(STAGING, { recursive: true, force: true });
   }
-    writeFileSync(STAMP, JSON.stringify({ inputs }));
+  writeFileSync(STAMP, JSON.stringify({ inputs }));
 }
