@@ -8,9 +8,15 @@ export interface QdrantStores {
   readonly documentStore: QdrantDocumentStore;
 }
 
+export interface OpenQdrantOptions extends QdrantOptions {
+  /** When what a write of unknown fate may have left is looked for, in milliseconds after it. */
+  readonly lateLooksMs?: readonly number[];
+}
+
 /** Stores on a Qdrant server of 1.18 or later. Connects at the first call. */
-export function openQdrantStores(options: QdrantOptions): QdrantStores {
+export function openQdrantStores({ lateLooksMs, ...options }: OpenQdrantOptions): QdrantStores {
   const connection = new QdrantConnection(options);
   const corpora = new QdrantCorpora(connection);
-  return { candidateStore: new QdrantCandidateStore(connection, corpora), documentStore: new QdrantDocumentStore(connection, corpora) };
+  const candidateStore = new QdrantCandidateStore(connection, corpora, lateLooksMs);
+  return { candidateStore, documentStore: new QdrantDocumentStore(connection, corpora) };
 }

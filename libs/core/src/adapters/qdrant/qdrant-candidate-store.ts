@@ -1,9 +1,10 @@
 import type { Candidate, Condition, CorpusVersion, DocumentStamp, FieldType, Filter, IndexedDocument } from '../../domain/index.js';
-import { invariant } from '../../errors/index.js';
+import { RerankError, invariant } from '../../errors/index.js';
 import type { CandidateStore, RetrieveRequest } from '../../ports/index.js';
 import { RRF_K, passageId } from '../../retrieval/index.js';
 import { passagesCollection } from './collection-names.js';
 import { collectionSettings, denseSearchParams } from './index-options.js';
+import { LateLooks } from './late-looks.js';
 import {
   STAMP_STATE_FIELDS,
   WRITE_STATE_FIELDS,
@@ -30,10 +31,15 @@ const MAX_IDS = 1_000;
 
 /** Passages as points of one collection a version. A document's first passage, or its tombstone, tells the document's `seq`. */
 export class QdrantCandidateStore implements CandidateStore {
+  private readonly lateLooks: LateLooks;
+
   constructor(
     private readonly connection: QdrantConnection,
     private readonly corpora: QdrantCorpora,
-  ) {}
+    lateLooksMs?: readonly number[],
+  ) {
+    this.lateLooks = new LateLooks((collection, documentIds) => this.removeLeftovers(collection, documentIds), lateLooksMs);
+  }
 
   async createVersion(version: CorpusVersion): Promise<void> {
     const collection = passagesCollection(version);
@@ -50,8 +56,7 @@ export class QdrantCandidateStore implements CandidateStore {
   async writeDocuments(version: CorpusVersion, documents: readonly IndexedDocument[]): Promise<void> {
     const collection = passagesCollection(version);
     for (const slice of slices(documents, MAX_DOCUMENTS)) {
-      const onlyOver: QdrantFilter = { should: slice.map(({ documentId, seq }) => olderThan(documentId, seq)) };
-      await this.connection.upsert(collection, pointsOf(slice), { onlyOver });
+      await this.upsert(collection, slice);
       await this.removeLeftovers(
         collection,
         slice.map(({ documentId }) => documentId),
@@ -134,7 +139,25 @@ export class QdrantCandidateStore implements CandidateStore {
 
   /** The client keeps no connection that has to be closed. */
   close(): Promise<void> {
+    this.lateLooks.close();
     return Promise.resolve();
+  }
+
+  /**
+   * A point that is there holds an older write back; a passage that a later write has removed, or never had, does not. So what comes to the server after a later
+   * write has to be taken out by who sent it, also if it hears of it no more.
+   */
+  private async upsert(collection: string, documents: readonly IndexedDocument[]): Promise<void> {
+    const onlyOver: QdrantFilter = { should: documents.map(({ documentId, seq }) => olderThan(documentId, seq)) };
+    try {
+      await this.connection.upsert(collection, pointsOf(documents), { onlyOver });
+    } catch (error) {
+      if (error instanceof RerankError && error.code === 'candidate_store_unavailable') {
+        const cut = documents.filter(({ passages }) => passages.length > 1).map(({ documentId }) => documentId);
+        if (cut.length > 0) this.lateLooks.begin(collection, cut);
+      }
+      throw error;
+    }
   }
 
   private async heads(collection: string, documents: readonly DocumentStamp[]): Promise<ReadonlyMap<string, StampState>> {

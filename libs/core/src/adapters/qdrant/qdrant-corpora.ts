@@ -11,6 +11,7 @@ import {
 import { nameBasedId } from '../../retrieval/index.js';
 import { CORPORA_COLLECTION, passagesAlias, passagesCollection } from './collection-names.js';
 import { parsed, type QdrantConnection } from './qdrant-connection.js';
+import type { QdrantPoint } from './qdrant-point.js';
 
 /** The record itself is JSON text: it is only ever read whole. */
 const corpusPayload = z.object({ record: z.string(), write_id: z.string() });
@@ -95,19 +96,25 @@ export class QdrantCorpora {
 
   /** Resolves to false if there is one of that name. */
   async create(record: CorpusRecord): Promise<boolean> {
-    return this.write(record, { insertOnly: true });
+    return this.write(record, (payload) =>
+      this.connection.upsert(CORPORA_COLLECTION, [{ id: corpusPointId(record), vector: {}, payload }], { insertOnly: true }),
+    );
   }
 
-  /** Resolves to false if the stored record is not the one before this. */
+  /**
+   * Resolves to false if the stored record is not the one before this. It sets the payload of a point that is there: an upsert would bring a corpus back that was
+   * deleted before it arrived.
+   */
   async replace(record: CorpusRecord): Promise<boolean> {
-    const before = await this.find(record);
-    // A condition holds back nothing where there is no point: a deleted corpus would come back.
-    if (before?.revision !== record.revision - 1 || before.corpusId !== record.corpusId) return false;
+    const { tenant, corpus, corpusId, revision } = record;
     const must = [
-      { key: 'corpus_id', match: { value: record.corpusId } },
-      { key: 'revision', match: { value: record.revision - 1 } },
+      { key: 'kind', match: { value: 'corpus' } },
+      { key: 'tenant', match: { value: tenant } },
+      { key: 'corpus', match: { value: corpus } },
+      { key: 'corpus_id', match: { value: corpusId } },
+      { key: 'revision', match: { value: revision - 1 } },
     ];
-    return this.write(record, { onlyOver: { must } });
+    return this.write(record, (payload) => this.connection.setPayloadWhere(CORPORA_COLLECTION, { must }, payload));
   }
 
   /**
@@ -142,7 +149,7 @@ export class QdrantCorpora {
   }
 
   /** A conditional write does not say whether it was held back: the write's own id, read back, does. */
-  private async write(record: CorpusRecord, condition: Parameters<QdrantConnection['upsert']>[2]): Promise<boolean> {
+  private async write(record: CorpusRecord, send: (payload: QdrantPoint['payload']) => Promise<void>): Promise<boolean> {
     await this.collection();
     const { tenant, corpus, corpusId, revision } = record;
     const writeId = randomUUID();
@@ -156,7 +163,7 @@ export class QdrantCorpora {
       write_id: writeId,
       record: JSON.stringify(record),
     };
-    await this.connection.upsert(CORPORA_COLLECTION, [{ id: corpusPointId(record), vector: {}, payload }], condition);
+    await send(payload);
     return (await this.stored(record))?.writeId === writeId;
   }
 
