@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { openEmbeddedStores } from '@rerank-fleet/core/adapters/embedded/index';
 import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
 import type { CorpusRecord, PendingDelete } from '@rerank-fleet/core/domain';
+import { RerankError } from '@rerank-fleet/core/errors';
+import { corpusTask, type CorpusParts } from '@rerank-fleet/worker/ingest/corpus-task';
 import { deleteDocuments } from '@rerank-fleet/worker/ingest/delete-documents';
+import { DeletionRetries } from '@rerank-fleet/worker/ingest/deletion-retries';
 import { settleDeletes } from '@rerank-fleet/worker/ingest/settle-deletes';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { indexed, passage, recordOf, stored, versionOf } from '../conformance/store-fixtures.js';
@@ -67,6 +70,49 @@ async function held({ documentStore, candidateStore }: Stores, record: CorpusRec
 const settle = (stores: Stores, afterMs = 60_000): Promise<void> =>
   settleDeletes({ documents: stores.documentStore, candidates: stores.candidateStore, now: () => BEGUN_AT + afterMs, log });
 
+/** Has one call fail, before or after it was done, as where its answer is lost. */
+class OneFailure {
+  #calls = 0;
+  readonly #nth: number;
+  readonly #when: 'before' | 'after';
+  isOver = false;
+
+  constructor(nth: number, when: 'before' | 'after') {
+    this.#nth = nth;
+    this.#when = when;
+  }
+
+  through<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get: (_, name) => {
+        const member = Reflect.get(target, name, target) as (...values: unknown[]) => Promise<unknown>;
+        return async (...values: unknown[]) => {
+          this.#calls += 1;
+          const fails = !this.isOver && this.#calls === this.#nth;
+          if (fails) this.isOver = true;
+          if (!fails || this.#when === 'after') {
+            const value = await Reflect.apply(member, target, values);
+            if (!fails) return value;
+          }
+          throw new RerankError('candidate_store_unavailable', 'Made up.');
+        };
+      },
+    });
+  }
+}
+
+/** What a worker has to delete documents: as it is young, no sweep of other workers would look after it. */
+function worker(stores: Stores, failure: OneFailure): { task: ReturnType<typeof corpusTask>; retries: DeletionRetries } {
+  const parts = {
+    documents: failure.through(stores.documentStore),
+    candidates: failure.through(stores.candidateStore),
+    now: () => BEGUN_AT,
+  };
+  const retries = new DeletionRetries({ ...parts, log, pauseMs: () => 1 });
+  const unused = {} as Pick<CorpusParts, 'embedders' | 'external'>;
+  return { task: corpusTask({ ...parts, ...unused, onReindex: () => undefined, onDeletionCut: (cut) => retries.take(cut) }), retries };
+}
+
 async function pendingOf({ documentStore }: Stores, { tenant }: CorpusRecord): Promise<readonly PendingDelete[]> {
   return (await documentStore.listPendingDeletes()).filter((pending) => pending.tenant === tenant);
 }
@@ -125,6 +171,58 @@ function describeDeletions(open: () => Stores): void {
       expect({ how: `died ${when} call ${String(calls)}`, deleted }).toMatchObject({ deleted: 3 });
       whole = !life.ended;
     }
+  });
+
+  it.each(WAYS)(
+    '%s that fails %s any of its calls goes on in its worker, which does not wait until it seems left alone',
+    async (kind, when) => {
+      let calls = 1;
+      for (let whole = false; !whole; calls += 1) {
+        const record = await filledCorpus(open());
+        const { seq, documentIds: ids, filter } = pendingDelete(record, kind);
+        const failure = new OneFailure(calls, when);
+        const { task, retries } = worker(open(), failure);
+        const change = {
+          op: 'delete_documents',
+          corpus_id: record.corpusId,
+          seq,
+          ...(ids === undefined ? { filter } : { ids: [...ids] }),
+        } as const;
+        const work = task({ kind: 'corpus', corpus: record.corpus, change }, { tenant: record.tenant } as Parameters<typeof task>[1]);
+        const outcome = await work.catch((error: unknown) => error);
+        whole = !failure.isOver;
+        if (whole) expect(outcome).toMatchObject({ deleted: 3 });
+        else expect(outcome).toMatchObject({ code: 'candidate_store_unavailable' });
+        const how = `failed ${when} call ${String(calls)}`;
+        // The first call looks for the corpus, the second writes the deletion down.
+        const hasBegun = calls > 2 || (calls === 2 && when === 'after');
+        await expect.poll(() => pendingOf(open(), record), { timeout: 20_000 }).toEqual([]);
+        await retries.stop();
+        expect({ how, left: await held(open(), record, how) }).toEqual({ how, left: hasBegun ? ['d1', 'd3'] : IDS });
+      }
+      expect(calls).toBeGreaterThan(6);
+    },
+  );
+
+  it('that its worker cannot carry through is left to the others when that one stops', async () => {
+    const record = await filledCorpus(open());
+    const pending = pendingDelete(record, 'by ids');
+    await open().documentStore.beginDelete(pending);
+    const away = {
+      ...open(),
+      candidateStore: new Proxy(open().candidateStore, {
+        get: () => () => Promise.reject(new RerankError('candidate_store_unavailable', 'Away.')),
+      }),
+    };
+    let attempts = 0;
+    const parts = { documents: away.documentStore, candidates: away.candidateStore, now: () => BEGUN_AT, log };
+    const retries = new DeletionRetries({ ...parts, pauseMs: (failures) => ((attempts = failures), 1) });
+    retries.take(pending);
+    await expect.poll(() => attempts, { timeout: 20_000 }).toBeGreaterThan(2);
+    await retries.stop();
+    expect(await pendingOf(open(), record)).toEqual([pending]);
+    await settle(open());
+    expect(await held(open(), record, 'settled')).toEqual(['d1', 'd3']);
   });
 
   it('is left to who began it for a while', async () => {

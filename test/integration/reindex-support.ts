@@ -251,6 +251,7 @@ export class ReindexRig {
       ...parts,
       external: { settle: () => expect.fail('no source') },
       onReindex: keeper?.poke ?? (() => undefined),
+      onDeletionCut: () => undefined,
     });
     await handler({ kind: 'corpus', corpus, change }, this.#context());
   }

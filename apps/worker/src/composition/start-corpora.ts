@@ -7,6 +7,7 @@ import type { IngestJobs } from '@rerank-fleet/core/jobs';
 import { inFrame, type Logger } from '@rerank-fleet/core/observability';
 import type { FirstStage } from '@rerank-fleet/core/ports';
 import { corpusTask } from '../ingest/corpus-task.js';
+import { DeletionRetries } from '../ingest/deletion-retries.js';
 import type { IndexingParts } from '../ingest/index-documents.js';
 import { ingestTask, type IngestParts } from '../ingest/ingest-task.js';
 import { purgeTombstones } from '../ingest/purge-tombstones.js';
@@ -28,6 +29,8 @@ const SETTLE_MS = 10_000;
 const PURGE_MS = 3_600_000;
 /** Of a step of a reindex that failed, as while a store is away. */
 const BACKOFF = { firstMs: 250, lastMs: 15_000 };
+/** Of a deletion that failed: until it is carried through, searches may find what is deleted. */
+const DELETION_BACKOFF = { firstMs: 250, lastMs: 5_000 };
 
 export interface CorporaParts {
   readonly redis: Awaited<ReturnType<typeof connectRedis>>;
@@ -73,6 +76,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
     },
   });
   const stopping = new AbortController();
+  const retries = deletionRetries(parts);
   let timers: readonly NodeJS.Timeout[] = [];
   return {
     handlers: {
@@ -82,6 +86,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
         external,
         now,
         onReindex: (ref) => inFrame(undefined, () => keeper.poke(ref)),
+        onDeletionCut: (pending) => inFrame(undefined, () => retries.take(pending)),
       }),
     },
     start: () => {
@@ -96,9 +101,15 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
       stopping.abort();
-      await keeper.stop();
+      await Promise.all([keeper.stop(), retries.stop()]);
     },
   };
+}
+
+function deletionRetries({ stores, clock, log }: CorporaParts): DeletionRetries {
+  const { documents, candidates } = stores;
+  const pauseMs = (failures: number): number => backoffDelayMs(DELETION_BACKOFF, failures);
+  return new DeletionRetries({ documents, candidates, now: () => clock.now(), log, pauseMs });
 }
 
 /** One of the workers carries through what others began to delete, and forgets deletions that hold nobody back. */

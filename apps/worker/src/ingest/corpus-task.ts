@@ -18,6 +18,8 @@ export interface CorpusParts extends SettingsParts {
   readonly now: () => number;
   /** A reindex was begun or changed: whoever works on it should look. */
   readonly onReindex: (ref: CorpusRef) => void;
+  /** A deletion failed, and may have begun: it has to be carried through. */
+  readonly onDeletionCut: (pending: PendingDelete) => void;
 }
 
 /** Makes, changes, reindexes and deletes corpora, and deletes documents. Only workers write to the stores. */
@@ -30,7 +32,7 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
       case 'delete':
         return { kind: 'corpus', deleted: await deleted(parts, ref, change.corpus_id) };
       case 'delete_documents':
-        return { kind: 'corpus', deleted: await deleteDocuments(parts, pendingDelete(parts, ref, change)) };
+        return { kind: 'corpus', deleted: await deletedDocuments(parts, pendingDelete(parts, ref, change)) };
       case 'start_reindex':
       case 'control_reindex':
         return await changeReindexes(parts, ref, change satisfies ReindexChange);
@@ -84,6 +86,15 @@ async function deleted(parts: CorpusParts, ref: CorpusRef, corpusId: string | un
   const documents = await deleteCorpus(parts, ref, corpusId);
   parts.onReindex(ref);
   return documents;
+}
+
+async function deletedDocuments(parts: CorpusParts, pending: PendingDelete): Promise<number> {
+  try {
+    return await deleteDocuments(parts, pending);
+  } catch (error) {
+    parts.onDeletionCut(pending);
+    throw error;
+  }
 }
 
 function pendingDelete(
