@@ -1,17 +1,20 @@
 import { z } from 'zod';
 import type { Condition, Filter } from '../domain/index.js';
+import { filterFaults } from './filter-faults.js';
 
 /** Deepest nesting of clauses. */
 const MAX_DEPTH = 8;
 
 const key = z.string().min(1).max(256);
 const matchAny = z.union([z.array(z.string()).min(1).max(1_000), z.array(z.int()).min(1).max(1_000)]);
-const bound = z.union([z.number(), z.iso.datetime({ offset: true, local: true }), z.iso.date()]);
+const date = z.union([z.iso.datetime({ offset: true, local: true }), z.iso.date()]);
+const isDate = (text: string): boolean => date.safeParse(text).success;
+const bound = z.union([z.number(), date]);
 
 const matchSchema = z.strictObject({
   key,
   match: z.union([
-    z.strictObject({ value: z.union([z.string(), z.number(), z.boolean()]) }),
+    z.strictObject({ value: z.union([z.string(), z.int(), z.boolean()]) }),
     z.strictObject({ any: matchAny }),
     z.strictObject({ except: matchAny }),
   ]),
@@ -52,10 +55,28 @@ function depth(filter: Filter): number {
   );
 }
 
-export const filterSchema = clauseSchema
-  .refine((filter) => depth(filter) <= MAX_DEPTH, `is nested more than ${MAX_DEPTH} levels deep`)
-  .meta({
-    id: 'Filter',
-    description:
-      "A subset of Qdrant's filters over the documents' metadata: must, should, must_not, nested; match, range, is_empty, is_null.",
-  });
+const wholeSchema = clauseSchema.refine((filter) => depth(filter) <= MAX_DEPTH, `is nested more than ${MAX_DEPTH} levels deep`);
+
+const UNEXPLAINED = [{ path: [], message: 'is no filter of must, should and must_not' }];
+
+/** What is no filter, on its way to being told why. */
+class Unfit {
+  constructor(readonly filter: unknown) {}
+}
+
+/** A union says that none of its forms fits. What is wrong with the one that was meant is said instead. */
+const explainedSchema = wholeSchema
+  // To write its own schema zod asks for a value without telling of any.
+  .catch((failed: { readonly value: unknown } | undefined) => (failed && new Unfit(failed.value)) as Filter)
+  .superRefine((value: unknown, context) => {
+    if (!(value instanceof Unfit)) return;
+    const faults = filterFaults(value.filter, isDate, MAX_DEPTH);
+    for (const { path, message } of faults.length === 0 ? UNEXPLAINED : faults)
+      context.addIssue({ code: 'custom', path: [...path], message });
+  }) as unknown as z.ZodType<Filter, Filter>;
+
+export const filterSchema = explainedSchema.meta({
+  id: 'Filter',
+  description:
+    "A subset of Qdrant's filters over the documents' metadata: must, should, must_not, nested; match, range, is_empty, is_null.",
+});
