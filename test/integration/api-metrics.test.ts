@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from '@rerank-fleet/api/create-app';
+import { routesOf } from '@rerank-fleet/api/http/route-table';
 import { createApiMetrics } from '@rerank-fleet/api/metrics/api-metrics';
 import { collectFleet } from '@rerank-fleet/api/metrics/collect-fleet';
 import { startApiOps } from '@rerank-fleet/api/metrics/start-api-ops';
@@ -10,6 +11,7 @@ import type { HealthService } from '@rerank-fleet/api/health/health.service';
 import { loadConfig } from '@rerank-fleet/core/config';
 import type { WorkerListBody } from '@rerank-fleet/core/contracts';
 import { API_METRICS, createLogger, type MetricDefinition, type OpsServer } from '@rerank-fleet/core/observability';
+import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scrape, sumOf } from '../support/prometheus-text.js';
 import { startTestApi } from './api-support.js';
@@ -65,6 +67,13 @@ describe('metrics of the API', () => {
         .map(({ name }) => name)
         .toSorted(),
     );
+  });
+
+  it('begin with every route as it is counted later', async () => {
+    const routes = new Set(routesOf(app.getHttpAdapter().getInstance<FastifyInstance>()).map(({ method, path }) => `${method} ${path}`));
+    const begun = (await scrape(ops.url)).get('rerank_fleet_http_requests_total')?.samples ?? [];
+    expect(begun.length).toBeGreaterThan(routes.size);
+    expect(begun.map(({ labels }) => `${labels['method']} ${labels['route']}`).filter((route) => !routes.has(route))).toEqual([]);
   });
 
   it('show a call that waits for a worker, in the queue and at the API', async () => {

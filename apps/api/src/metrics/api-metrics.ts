@@ -1,7 +1,9 @@
 import { API_METRICS, inFrame, MetricSet } from '@rerank-fleet/core/observability';
+import { ERROR_CODES } from '@rerank-fleet/core/errors';
 import type { FastifyInstance } from 'fastify';
 import { REFUSAL_REASONS } from '../admission/admission-error.js';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
+import { knownAnswers } from './known-answers.js';
 
 export type ApiMetrics = MetricSet<typeof API_METRICS>;
 
@@ -12,8 +14,10 @@ export function createApiMetrics(): ApiMetrics {
 /** Counts every answer, by the route's pattern: a path may hold a document id. */
 export function meterRequests(instance: FastifyInstance, { instruments }: ApiMetrics): void {
   const { httpRequests, httpDuration, errors, refused } = instruments;
-  // A counter that begins with its first refusal hides it: Prometheus sees no increase.
+  // A counter that begins with the first of its kind hides it: Prometheus sees no increase.
   for (const reason of REFUSAL_REASONS) refused.add(0, { reason });
+  for (const code of ERROR_CODES) errors.add(0, { code });
+  for (const answer of knownAnswers()) httpRequests.add(0, answer);
   instance.addHook('onResponse', async (request, reply) => {
     const labels = { route: request.routeOptions.url ?? 'unknown', method: request.method };
     httpRequests.add(1, { ...labels, status: String(reply.statusCode) });

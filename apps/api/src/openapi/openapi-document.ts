@@ -6,7 +6,7 @@ import { RATE_LIMIT_HEADERS } from '../admission/rate-limit-headers.js';
 import { describeInDialect } from '../compat/error-dialects.js';
 import { describeProblem } from '../http/problem.js';
 import { VERSION } from '../version.js';
-import type { ErrorForm, Operation } from './operation.js';
+import { codesOf, type ErrorForm, type Operation } from './operation.js';
 import { OPERATIONS } from './operations.js';
 
 export type OpenApiDocument = ReturnType<typeof createDocument>;
@@ -22,8 +22,6 @@ const TAGS: Readonly<Record<Operation['tag'], string>> = {
   health: 'For probes.',
 };
 
-const GUARDED: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
-const EVERYWHERE: readonly ErrorCode[] = ['internal_error'];
 const ERROR_SCHEMAS: Readonly<Record<ErrorForm, z.ZodType>> = {
   problem: problemSchema,
   cohere: cohereErrorSchema,
@@ -126,8 +124,9 @@ function answersOf({ answers, metered = false }: Operation): Responses {
 }
 
 /** One response a status, with an example for each code, in each form that the route answers in. */
-function errorsOf({ errors, scope, answers, errorForms = ['problem'], metered = false }: Operation): Responses {
-  const codes = [...new Set([...errors, ...(scope === undefined ? [] : GUARDED), ...EVERYWHERE])];
+function errorsOf(operation: Operation): Responses {
+  const { answers, errorForms = ['problem'], metered = false } = operation;
+  const codes = codesOf(operation);
   const examples = errorForms.flatMap((form) => codes.map((code) => ({ form, code, ...exampleOf(form, code) })));
   const byStatus = Map.groupBy(examples, ({ status }) => status);
   const entries = [...byStatus].filter(([status]) => !Object.hasOwn(answers, status)).sort(([a], [b]) => a - b);

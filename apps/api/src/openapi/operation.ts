@@ -42,3 +42,11 @@ export const json = (schema: z.ZodType, required = true): NonNullable<Operation[
   required,
   content: { 'application/json': schema },
 });
+
+const GUARDED: readonly ErrorCode[] = ['unauthorized', 'forbidden'];
+const EVERYWHERE: readonly ErrorCode[] = ['internal_error'];
+
+/** Errors that the route may answer with, those of every route too. */
+export function codesOf({ errors, scope }: Pick<Operation, 'errors' | 'scope'>): readonly ErrorCode[] {
+  return [...new Set([...errors, ...(scope === undefined ? [] : GUARDED), ...EVERYWHERE])];
+}
