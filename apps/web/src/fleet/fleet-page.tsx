@@ -16,7 +16,9 @@ export function FleetPage(): JSX.Element {
   const { client, url } = useService();
   const models = useCall((signal) => client.listModels({ signal }), [], { everyMs: 2 * REFRESH_MS });
   const workers = useCall((signal) => client.listWorkers({ signal }), [], { everyMs: REFRESH_MS });
-  const mayOperate = !(workers.error instanceof RerankApiError && ['forbidden', 'unauthorized'].includes(workers.error.code));
+  // One refusal says it for all that operators see.
+  const isRefused = workers.error instanceof RerankApiError && ['forbidden', 'unauthorized'].includes(workers.error.code);
+  const mayOperate = !isRefused && (workers.value !== undefined || workers.error !== undefined);
   const pools = [...new Set([...(models.value ?? []).map(({ pool }) => pool), ...(workers.value ?? []).map(({ pool }) => pool)])];
   return (
     <>
