@@ -1,4 +1,4 @@
-import { ConfigError, EXIT_CONFIG, EXIT_RECYCLE, loadConfig, type Config } from '@rerank-fleet/core/config';
+import { ConfigError, EXIT_CONFIG, EXIT_RECYCLE, loadConfig, silenceModelRuntime, type Config } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { createLogger, type Logger } from '@rerank-fleet/core/observability';
 import { startWorker, type RunningWorker } from './composition/start-worker.js';
@@ -70,6 +70,7 @@ class Lifecycle {
 }
 
 keepHeapSmall();
+silenceModelRuntime();
 const config = readConfig();
 const log = createLogger({ level: config.logging.level, process: 'worker' });
 const lifecycle = new Lifecycle(log);

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { silenceModelRuntime } from '@rerank-fleet/core/config';
 import type { SegmentJob } from './segment-cache.js';
 import type { CutRefusal, SegmentSet } from './segment-set.js';
 
@@ -9,6 +10,7 @@ const TIMEOUT_MS = 180_000;
 
 /** `openSegments` in a process of its own, which is gone when this resolves. Undefined where that process failed: the model has to run whole. */
 export async function openSegmentsInProcess(job: SegmentJob): Promise<SegmentSet | CutRefusal | undefined> {
+  silenceModelRuntime();
   const child = fork(PROGRAM, [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
   try {

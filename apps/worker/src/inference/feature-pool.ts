@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { silenceModelRuntime } from '@rerank-fleet/core/config';
 import { RerankError, invariant } from '@rerank-fleet/core/errors';
 import type { BatchFeatures, FeatureCollector, FeatureSource } from '../exits/collect-samples.js';
 import type { TokenSequence } from '../pipeline/batch-runner.js';
@@ -45,6 +46,7 @@ class FeatureThread implements FeatureCollector {
   readonly #worker: Worker;
 
   constructor(source: SegmentSource) {
+    silenceModelRuntime();
     this.#worker = new Worker(new URL('./feature-thread.js', import.meta.url), { workerData: source, name: 'features' });
     this.ready = this.#answer();
   }
