@@ -245,11 +245,14 @@ describe('POST /v1/corpora/{name}/documents', () => {
     expect(api.fleet.submissions).toEqual([]);
   });
 
-  it('keeps an accepted job although the queue is away', async () => {
+  it('keeps an accepted job although the queue is away, and queues it when that is back', async () => {
     api.fleet.submitFault = new RerankError('queue_unavailable', 'Away.');
     const response = await ndjson('{"text":"one"}', DOCUMENTS);
     expect(response.statusCode).toBe(202);
-    expect((await api.inject({ url: response.json().urls.self })).json().status).toBe('queued');
+    const statusNow = async (): Promise<unknown> => (await api.inject({ url: response.json().urls.self })).json().status;
+    expect(await statusNow()).toBe('queued');
+    api.fleet.submitFault = undefined;
+    await expect.poll(statusNow, { timeout: 20_000 }).toBe('completed');
   });
 
   it('answers 404 for an unknown corpus before it reads', async () => {

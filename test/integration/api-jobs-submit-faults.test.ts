@@ -123,7 +123,7 @@ describe('while Redis is away', () => {
     }
   });
 
-  it('one that had begun is accepted, and queued when Redis is back', async () => {
+  it('one that had begun is accepted, and queued by the same process when Redis is back', async () => {
     const at = await start();
     const sent = openUpload(at.url);
     sent.write(`${ndjson(...many(SOME))}\n`);
@@ -131,11 +131,9 @@ describe('while Redis is away', () => {
     await redis.kill();
     const { status, body } = await answerOf(sent.end(JSON.stringify(search('last')))).finally(() => redis.resume());
     expect({ status, state: body.status, total: body.request_counts.total }).toEqual({ status: 202, state: 'queued', total: SOME + 1 });
-    const other = await JobsApi.start({ redis, directory });
-    await expect
-      .poll(async () => (await other.adapters.batchLedger.state(body.id))?.job.total, { timeout: 15_000 })
-      .toBe(SOME + 1)
-      .finally(() => other.close());
+    const look = () => at.adapters.batchLedger.state(body.id).catch(() => undefined);
+    // Well before the keeper's look at everything, which is once a minute.
+    await expect.poll(async () => (await look())?.job.total, { timeout: 25_000 }).toBe(SOME + 1);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   BatchJobs,
   BatchKeeper,
   doneKey,
+  ledgerJobOf,
   recordKey,
   requestsKey,
   resultKey,
@@ -32,8 +33,9 @@ afterEach(async () => {
 });
 
 /** What a process of its own knows: its memory of records and indexes is empty. */
-function processOf({ api }: WorkerStack): { jobs: BatchJobs; keeper: BatchKeeper } {
-  const { blobs, batchLedger: ledger, queue, fleet, now } = api;
+function processOf({ api }: WorkerStack, aheadMs = 0): { jobs: BatchJobs; keeper: BatchKeeper } {
+  const { blobs, batchLedger: ledger, queue, fleet } = api;
+  const now = (): number => api.now() + aheadMs;
   const own = new BatchJobs(blobs);
   const dispatcher = new BatchDispatcher({ ledger, queue, slotsOf: slotsOf(fleet), weights: {}, now });
   return { jobs: own, keeper: new BatchKeeper({ jobs: own, ledger, dispatcher, onEnded: async () => undefined, log: SILENT, now }) };
@@ -128,6 +130,38 @@ describe('a job that nobody runs', () => {
     await keeper.close(record, 'cancelled');
     expect(await jobs.done(record)).toMatchObject({ status: 'cancelled', request_counts: { cancelled: 9, processing: 0 } });
     expect(await redis.keys('{rf}:batch-default:job*')).toEqual([]);
+  });
+
+  it('is taken up where its admission failed: before the ledger, before its slices were picked, or before they were queued', async () => {
+    const { batchLedger: ledger, queue } = stack.api;
+    const queued = async (): Promise<number> =>
+      (await queue.depth('batch-default')).waiting + (await queue.depth('express-default')).waiting;
+    const first = await make(1);
+    await keeper.takeUp(first);
+    expect([(await ledger.state(first.id))?.inFlight, await queued()]).toEqual([1, 1]);
+    const second = await make(1);
+    await ledger.open(ledgerJobOf(second));
+    await keeper.takeUp(second);
+    expect([(await ledger.state(second.id))?.inFlight, await queued()]).toEqual([1, 2]);
+    const third = await make(1);
+    await ledger.open(ledgerJobOf(third));
+    expect(await ledger.pick('default', { capacity: 8, weights: {} })).toHaveLength(1);
+    await keeper.takeUp(third);
+    expect(await queued()).toBe(2);
+    await processOf(stack, 5_000).keeper.sweep();
+    expect(await queued()).toBe(2);
+    await processOf(stack, 15_000).keeper.sweep();
+    expect(await queued()).toBe(3);
+  });
+
+  it('is not taken up when it ended or was removed since its admission failed', async () => {
+    const [ended, removed] = [await submit(1), await submit(1)];
+    for (const record of [ended, removed]) await keeper.close(record, 'cancelled');
+    await jobs.remove(removed);
+    for (const record of [ended, removed]) {
+      await processOf(stack).keeper.takeUp(record);
+      expect(await stack.api.batchLedger.state(record.id)).toBeUndefined();
+    }
   });
 
   it('is not taken up again when it was removed meanwhile', async () => {

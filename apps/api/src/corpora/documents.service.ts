@@ -12,6 +12,7 @@ import type { DocumentStore } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { TaskDispatcher } from '../dispatch/task-dispatcher.js';
+import { untilTaken } from '../dispatch/until-taken.js';
 import type { RequestContext } from '../http/request-context.js';
 import { DEFAULT_POOL } from '@rerank-fleet/core/requests';
 import type { CorporaService } from './corpora.service.js';
@@ -114,24 +115,28 @@ export class DocumentsService {
     }
   }
 
-  /** The job is durable by now: what the queue does not take, the workers' sweep finds. */
+  /** The job is durable by now: what the queue does not take is tried again, and found by the workers' sweep if this process dies. */
   async #enqueue(job: IngestJobRecord, context: RequestContext): Promise<void> {
     try {
-      for (let slice = 0; slice < job.slices.length; slice += 1) {
-        await this.#parts.dispatcher.submit({
-          queue: 'ingest',
-          id: sliceTaskId(job.id, slice),
-          tenant: context.tenant,
-          requestId: context.requestId,
-          pool: DEFAULT_POOL,
-          body: { kind: 'ingest', job_id: job.id, slice },
-        });
-      }
+      await this.#submit(job, context);
     } catch (error) {
-      this.#parts.logger.warn(
-        { err: error, job: job.id, request_id: context.requestId },
-        'a job was accepted and could not be queued; the sweep will queue it',
-      );
+      const { requestId: request_id } = context;
+      this.#parts.logger.warn({ err: error, job: job.id, request_id }, 'a job was accepted and could not be queued; it is tried again');
+      void untilTaken(() => this.#submit(job, context));
+    }
+  }
+
+  /** A slice that is queued already is left as it is. */
+  async #submit(job: IngestJobRecord, { tenant, requestId }: RequestContext): Promise<void> {
+    for (let slice = 0; slice < job.slices.length; slice += 1) {
+      await this.#parts.dispatcher.submit({
+        queue: 'ingest',
+        id: sliceTaskId(job.id, slice),
+        tenant,
+        requestId,
+        pool: DEFAULT_POOL,
+        body: { kind: 'ingest', job_id: job.id, slice },
+      });
     }
   }
 }

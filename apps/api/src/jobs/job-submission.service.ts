@@ -12,6 +12,7 @@ import {
 import { traceparentNow } from '@rerank-fleet/core/observability';
 import type { Logger } from 'pino';
 import type { JobAdmission } from '../admission/job-admission.js';
+import { untilTaken } from '../dispatch/until-taken.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { IdempotentUse, JobDraft } from './job-draft.js';
 import { assertWorthwhile, type JobIntake } from './job-intake.js';
@@ -19,7 +20,7 @@ import { assertWorthwhile, type JobIntake } from './job-intake.js';
 export interface JobSubmissionParts {
   readonly admission: JobAdmission;
   readonly jobs: BatchJobs;
-  readonly keeper: Pick<BatchKeeper, 'admit'>;
+  readonly keeper: Pick<BatchKeeper, 'admit' | 'takeUp'>;
   readonly keys: IdempotencyKeys;
   readonly intake: JobIntake;
   /** Seconds that so much work takes on the workers that are live now. */
@@ -65,11 +66,10 @@ export class JobSubmissionService {
       logger.info({ job: id, tenant: context.tenant, total, rejected, pairs, bytes, request_id: context.requestId }, 'a job was accepted');
       // What is not heard is settled by the blobs.
       await admission.keep(upload.id, record).catch(() => undefined);
-      await keeper
-        .admit(record)
-        .catch((error: unknown) =>
-          logger.warn({ err: error, job: id }, 'a job was accepted and could not be queued; the keeper will queue it'),
-        );
+      await keeper.admit(record).catch((error: unknown) => {
+        logger.warn({ err: error, job: id }, 'a job was accepted and could not be queued; it is tried again');
+        void untilTaken(() => keeper.takeUp(record));
+      });
     }
     return accepted;
   }

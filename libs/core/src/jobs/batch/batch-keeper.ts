@@ -16,8 +16,8 @@ export interface BatchKeeperParts {
   readonly now: () => number;
 }
 
-/** A slice that is out for so long is queued again, in case its task was lost; one that is still there is left as it is. */
-const OVERDUE_MS = 60_000;
+/** A slice that is out for so long is queued again, in case its task was lost or never came to be; one that is still there is left as it is. */
+const OVERDUE_MS = 10_000;
 /** Workers are told at once to leave a closed job; after so long it ends without those that do not answer. */
 const CLOSING_MS = 10_000;
 /** An entry of a job that never came to be is forgotten after this. */
@@ -42,6 +42,12 @@ export class BatchKeeper {
   async admit(record: BatchRecord): Promise<void> {
     await this.#parts.ledger.open(ledgerJobOf(record));
     if (record.slices === 0) await this.finish(record.tenant, record.id);
+    else await this.#parts.dispatcher.fill(record.pool);
+  }
+
+  /** Goes on with an admission that failed, wherever it did, however long ago. */
+  async takeUp(record: BatchRecord): Promise<void> {
+    if ((await this.#parts.ledger.state(record.id)) === undefined) await this.#restore(record);
     else await this.#parts.dispatcher.fill(record.pool);
   }
 
