@@ -31,6 +31,27 @@ const pick = (capacity: number, weights?: Record<string, number>): Promise<reado
   ledger.pick('default', { capacity, ...(weights === undefined ? {} : { weights }) });
 const names = (slices: readonly SliceRef[]): string[] => slices.map((ref) => `${ref.job}-${ref.slice}`);
 
+async function commandsRun(): Promise<number> {
+  const counts = [...(await redis.info('commandstats')).matchAll(/calls=(\d+)/g)].map(([, calls]) => Number(calls));
+  return counts.reduce((sum, calls) => sum + calls, 0);
+}
+
+/** Whose turn it is and whether as a new flow, by looking through all tenants that wait: what an index must not change. */
+async function nextBySearch(capacity: number, weights: Readonly<Record<string, number>>): Promise<[string, boolean] | undefined> {
+  const key = (name: string): string => `{rf}:batch:${name}:default`;
+  const waiting = await redis.zrange(key('tenants'), 0, -1);
+  const [flights, express] = [await redis.hgetall(key('flights')), await redis.hgetall(key('express'))];
+  const weight = (tenant: string): number => weights[tenant] ?? 1;
+  const inFlight = Object.values(flights).reduce((sum, count) => sum + Number(count), 0);
+  const weightOfAll = [...new Set([...waiting, ...Object.keys(flights)])].reduce((sum, tenant) => sum + weight(tenant), 0);
+  for (const tenant of waiting) {
+    if (Number(express[tenant] ?? 0) < 2) return [tenant, true];
+    const share = Math.max(1, Math.floor((capacity * weight(tenant)) / weightOfAll));
+    if (inFlight < capacity && Number(flights[tenant] ?? 0) < share) return [tenant, false];
+  }
+  return undefined;
+}
+
 beforeAll(async () => {
   server = await RedisServer.start();
 });
@@ -217,6 +238,67 @@ describe('RedisBatchLedger', () => {
     expect(await ledger.drop('a', 2)).toBe('closed');
     await ledger.forget('a');
     expect(await ledger.drop('a', 2)).toBe('unknown');
+  });
+
+  it('picks at the same cost however many tenants wait, with a full window and with room', async () => {
+    const calls: Record<string, number[]> = {};
+    for (const tenants of [40, 1_000]) {
+      await redis.flushall();
+      for (let at = 0; at < tenants; at += 1) await ledger.open(job(`j${at}`, { tenant: `t${at}`, slices: 50 }));
+      while ((await pick(20)).length > 0);
+      for (const [what, capacity] of Object.entries({ full: 20, room: 2 * tenants + 1 })) {
+        await redis.config('RESETSTAT');
+        const picked = await pick(capacity, { t3: 2, nobody: 5 });
+        expect(picked.length).toBeLessThanOrEqual(1);
+        (calls[what] ??= []).push(await commandsRun());
+      }
+    }
+    for (const [few, many] of Object.values(calls)) expect(many).toBeLessThanOrEqual(few! + 10);
+  });
+
+  it('serves tenants that a process of another release has left out of the indexes', async () => {
+    await ledger.open(job('a'));
+    await redis.del('{rf}:batch:fresh:default', '{rf}:batch:unserved:default');
+    expect(await pick(1)).toEqual([]);
+    await ledger.overdue('default', 0);
+    expect(await pick(5)).toHaveLength(3);
+    await ledger.open(job('b', { tenant: 'beta' }));
+    await redis.del('{rf}:batch:fresh:default', '{rf}:batch:unserved:default', '{rf}:batch:flows:default');
+    expect(await pick(9)).toHaveLength(3);
+  });
+
+  it('gives each slice to whose turn it is, whatever came before', async () => {
+    const tenants = ['acme', 'beta', 'gamma', 'delta', 'zeta'];
+    const weights = { beta: 4, zeta: 0.5 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom('open', 'pick', 'commit', 'close', 'forget'), fc.nat(1_000)), { minLength: 20, maxLength: 80 }),
+        fc.integer({ min: 1, max: 14 }),
+        async (steps, capacity) => {
+          await redis.flushall();
+          const jobs: string[] = [];
+          const inHand: SliceRef[] = [];
+          for (const [step, chance] of steps) {
+            const id = jobs[chance % Math.max(1, jobs.length)];
+            if (step === 'open') {
+              jobs.push(`j${jobs.length}`);
+              await ledger.open(job(jobs.at(-1)!, { tenant: tenants[chance % tenants.length]!, slices: 1 + (chance % 7) }));
+            } else if (step === 'pick') {
+              const expected = await nextBySearch(capacity, weights);
+              const picked = await pick(capacity, weights);
+              expect(picked[0] && [picked[0].tenant, picked[0].express]).toEqual(expected);
+              inHand.push(...picked);
+              expect(await nextBySearch(capacity, weights)).toBeUndefined();
+            } else if (step === 'commit' && inHand.length > 0) {
+              const [{ job: of, slice }] = inHand.splice(chance % inHand.length, 1) as [SliceRef];
+              await ledger.commit(of, slice, OK);
+            } else if (id !== undefined && step === 'close') await ledger.close(id, 'cancelled');
+            else if (id !== undefined && step === 'forget') await ledger.forget(id);
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
   it('loses and doubles nothing whatever order things come in', async () => {

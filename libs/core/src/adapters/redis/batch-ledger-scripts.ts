@@ -6,21 +6,44 @@
  *     flying:{pool}          zset    "{job} {slice}" by when it was handed out
  *     queue:{pool} {tenant}  zset    jobs with slices to hand out, by when their turn comes
  *     tenants:{pool}         zset    tenants with such jobs, by virtual time
+ *     unserved:{pool}        zset    those of them with nothing in flight
+ *     fresh:{pool}           zset    those of them that may have a slice more as a new flow
+ *     flows:{pool}           set     tenants with such jobs or with something in flight
  *     times:{pool}           hash    virtual time of every tenant; the field "" is that of the last pick
  *     flights:{pool}         hash    slices in flight of a tenant
  *     express:{pool}         hash    slices that a tenant was given as a new flow
  *     expiry, ending         zset    open jobs by when they expire; jobs that can be finished, or were closed, by when
  *     pools                  set
  */
-const COMMON = `
+export const COMMON = `
 local P = KEYS[1] .. ':'
 local function text(key, field) return redis.call('HGET', key, field) end
 local function number(key, field) return tonumber(redis.call('HGET', key, field) or '0') end
 
+local function stop_waiting(pool, tenant)
+  for _, index in ipairs({ 'tenants:', 'unserved:', 'fresh:' }) do redis.call('ZREM', P .. index .. pool, tenant) end
+end
+
 local function leave_queue(pool, tenant, id)
   local queue = P .. 'queue:' .. pool .. ' ' .. tenant
   redis.call('ZREM', queue, id)
-  if redis.call('ZCARD', queue) == 0 then redis.call('ZREM', P .. 'tenants:' .. pool, tenant) end
+  if redis.call('ZCARD', queue) == 0 then stop_waiting(pool, tenant) end
+end
+
+-- Puts a tenant that waits where its turn is looked for.
+local function index_waiting(pool, tenant, time, new_flow)
+  redis.call('ZADD', P .. 'tenants:' .. pool, time, tenant)
+  redis.call('SADD', P .. 'flows:' .. pool, tenant)
+  if number(P .. 'flights:' .. pool, tenant) > 0 then
+    redis.call('ZREM', P .. 'unserved:' .. pool, tenant)
+  else
+    redis.call('ZADD', P .. 'unserved:' .. pool, time, tenant)
+  end
+  if number(P .. 'express:' .. pool, tenant) >= new_flow then
+    redis.call('ZREM', P .. 'fresh:' .. pool, tenant)
+  else
+    redis.call('ZADD', P .. 'fresh:' .. pool, time, tenant)
+  end
 end
 
 -- A tenant without anything queued or in flight is a new flow when it comes back.
@@ -28,12 +51,16 @@ local function forget_flow_if_idle(pool, tenant)
   if redis.call('HGET', P .. 'flights:' .. pool, tenant) then return end
   if redis.call('ZSCORE', P .. 'tenants:' .. pool, tenant) then return end
   redis.call('HDEL', P .. 'express:' .. pool, tenant)
+  redis.call('SREM', P .. 'flows:' .. pool, tenant)
 end
 
 local function land(pool, tenant, flight, id)
   if redis.call('ZREM', P .. 'flying:' .. pool, flight) == 0 then return end
   redis.call('HINCRBY', P .. 'job:' .. id, 'flying', -1)
-  if redis.call('HINCRBY', P .. 'flights:' .. pool, tenant, -1) <= 0 then redis.call('HDEL', P .. 'flights:' .. pool, tenant) end
+  if redis.call('HINCRBY', P .. 'flights:' .. pool, tenant, -1) > 0 then return end
+  redis.call('HDEL', P .. 'flights:' .. pool, tenant)
+  local time = redis.call('ZSCORE', P .. 'tenants:' .. pool, tenant)
+  if time then redis.call('ZADD', P .. 'unserved:' .. pool, time, tenant) end
 end
 
 -- Everything of a job that is in flight or waits for its turn makes room.
@@ -58,7 +85,7 @@ local function is_finishable(job)
 end
 `;
 
-/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, bitmap of the slices done (may be empty), five counters, tokens. */
+/** ARGV: id, tenant, pool, priority, created, expires, slices, total, rejected, pairs, turn, now, bitmap of the slices done (may be empty), five counters, tokens, slices of a new flow. */
 export const OPEN = `${COMMON}
 local id, tenant, pool = ARGV[1], ARGV[2], ARGV[3]
 local job = P .. 'job:' .. id
@@ -79,101 +106,11 @@ else
   if not redis.call('ZSCORE', P .. 'tenants:' .. pool, tenant) then
     local times = P .. 'times:' .. pool
     local time = math.max(number(times, tenant), number(times, ''))
-    redis.call('ZADD', P .. 'tenants:' .. pool, string.format('%.17g', time), tenant)
+    index_waiting(pool, tenant, string.format('%.17g', time), tonumber(ARGV[20]))
   end
 end
 changed(id)
 return 1
-`;
-
-/** ARGV: pool, capacity, now, JSON of weights, slices of a new flow. Returns id, slice, tenant, express (0 or 1) of each. */
-export const PICK = `${COMMON}
-local pool, capacity, now = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local weights = cjson.decode(ARGV[4])
-local tenants, times = P .. 'tenants:' .. pool, P .. 'times:' .. pool
-local flights, express, flying = P .. 'flights:' .. pool, P .. 'express:' .. pool, P .. 'flying:' .. pool
-local function weight(tenant) return weights[tenant] or 1 end
-
-local function numbers(key)
-  local found, all = {}, redis.call('HGETALL', key)
-  for i = 1, #all, 2 do found[all[i]] = tonumber(all[i + 1]) end
-  return found
-end
-
-local in_flight, given, total_weight, total = numbers(flights), numbers(express), 0, 0
-for tenant, count in pairs(in_flight) do
-  total = total + count
-  total_weight = total_weight + weight(tenant)
-end
-for _, tenant in ipairs(redis.call('ZRANGE', tenants, 0, -1)) do
-  if not in_flight[tenant] then total_weight = total_weight + weight(tenant) end
-end
-
--- Undefined where every tenant that waits has its share. Mostly it is one of the first, however many there are.
-local function whose_turn()
-  for from = 0, redis.call('ZCARD', tenants) - 1, 64 do
-    for _, tenant in ipairs(redis.call('ZRANGE', tenants, from, from + 63)) do
-      if (given[tenant] or 0) < tonumber(ARGV[5]) then return tenant, true end
-      local share = math.max(1, math.floor(capacity * weight(tenant) / total_weight))
-      if total < capacity and (in_flight[tenant] or 0) < share then return tenant, false end
-    end
-  end
-end
-
--- The job's next slice that is neither done nor in flight.
-local function next_slice(id)
-  local job = P .. 'job:' .. id
-  local slice, slices = number(job, 'next'), number(job, 'slices')
-  -- Not there any more: it must not come to be again, with nothing in it.
-  if slices == 0 then return 0, 0 end
-  local done = P .. 'done:' .. id
-  while slice < slices do
-    if redis.call('GETBIT', done, slice) == 1 then
-      -- Of a job that was taken up again thousands may be done: whole bytes are passed over.
-      slice = slice % 8 == 0 and redis.call('BITPOS', done, 0, slice / 8) or slice + 1
-    elseif redis.call('ZSCORE', flying, id .. ' ' .. slice) then
-      slice = slice + 1
-    else
-      break
-    end
-  end
-  redis.call('HSET', job, 'next', slice + 1)
-  return slice, slices
-end
-
-local picks = {}
-while #picks < 4000 do
-  local tenant, is_new = whose_turn()
-  if not tenant then break end
-  local id = redis.call('ZRANGE', P .. 'queue:' .. pool .. ' ' .. tenant, 0, 0)[1]
-  if not id then
-    redis.call('ZREM', tenants, tenant)
-  else
-    local slice, slices = next_slice(id)
-    local job = P .. 'job:' .. id
-    if slice < slices then
-      redis.call('ZADD', flying, now, id .. ' ' .. slice)
-      redis.call('HINCRBY', job, 'flying', 1)
-      if redis.call('HSETNX', job, 'started', now) == 1 then changed(id) end
-      redis.call('HINCRBY', flights, tenant, 1)
-      if is_new then
-        redis.call('HINCRBY', express, tenant, 1)
-        redis.call('HSET', job, 'x ' .. slice, 1)
-        given[tenant] = (given[tenant] or 0) + 1
-      end
-      in_flight[tenant] = (in_flight[tenant] or 0) + 1
-      total = total + 1
-      local time = tonumber(redis.call('ZSCORE', tenants, tenant))
-      redis.call('HSET', times, '', string.format('%.17g', time))
-      local later = string.format('%.17g', time + 1 / weight(tenant))
-      redis.call('HSET', times, tenant, later)
-      redis.call('ZADD', tenants, later, tenant)
-      for _, part in ipairs({ id, slice, tenant, is_new and 1 or 0 }) do picks[#picks + 1] = part end
-    end
-    if slice + 1 >= slices then leave_queue(pool, tenant, id) end
-  end
-end
-return picks
 `;
 
 /** ARGV: id, slice, succeeded, errored, cancelled, expired, pairs, now. */
@@ -266,8 +203,16 @@ redis.call('ZADD', P .. 'ending', ARGV[3], id)
 return 'last'
 `;
 
-/** ARGV: pool, before, now. Returns id, slice, tenant, express (0 or 1) of each. */
+/**
+ * ARGV: pool, before, now, slices of a new flow. Returns id, slice, tenant, express (0 or 1) of each.
+ *
+ * During a rollout a process of another release changes the tenants without the indexes of them. Who is missing there is not served, so it comes to be among the
+ * first, and these are put in again.
+ */
 export const OVERDUE = `${COMMON}
+for _, tenant in ipairs(redis.call('ZRANGE', P .. 'tenants:' .. ARGV[1], 0, 63)) do
+  index_waiting(ARGV[1], tenant, redis.call('ZSCORE', P .. 'tenants:' .. ARGV[1], tenant), tonumber(ARGV[4]))
+end
 local flying, found = P .. 'flying:' .. ARGV[1], {}
 for _, flight in ipairs(redis.call('ZRANGEBYSCORE', flying, '-inf', ARGV[2])) do
   local id, slice = string.match(flight, '^(%S+) (%d+)$')

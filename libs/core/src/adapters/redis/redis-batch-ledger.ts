@@ -9,7 +9,8 @@ import type {
   SliceCounts,
   SliceRef,
 } from '../../jobs/index.js';
-import { BACKLOG, CLOSE, COMMIT, DROP, DUE, FLIGHTS, FORGET, OPEN, OVERDUE, PICK, SEAL } from './batch-ledger-scripts.js';
+import { BACKLOG, CLOSE, COMMIT, DROP, DUE, FLIGHTS, FORGET, OPEN, OVERDUE, SEAL } from './batch-ledger-scripts.js';
+import { PICK } from './batch-pick-script.js';
 import { KEY_PREFIX, orQueueUnavailable } from './redis-connection.js';
 import { CANCEL_CHANNEL, cancelKey } from './result-board.js';
 
@@ -51,7 +52,13 @@ export class RedisBatchLedger implements BatchLedger {
     const { id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, tokens } = job;
     const turn = createdMs + priority * PRIORITY_STEP_MS;
     const facts = [id, tenant, pool, priority, createdMs, expiresMs, slices, total, rejected, pairs, turn, this.#now()];
-    const opened = await this.#run(OPEN, [...facts, bitmapOf(done?.slices ?? []), ...inOrder(done?.counts ?? NOTHING), tokens]);
+    const opened = await this.#run(OPEN, [
+      ...facts,
+      bitmapOf(done?.slices ?? []),
+      ...inOrder(done?.counts ?? NOTHING),
+      tokens,
+      NEW_FLOW_SLICES,
+    ]);
     return opened === 1;
   }
 
@@ -97,7 +104,7 @@ export class RedisBatchLedger implements BatchLedger {
   }
 
   async overdue(pool: string, epochMs: number): Promise<readonly SliceRef[]> {
-    return slicesIn(await this.#run(OVERDUE, [pool, epochMs, this.#now()]));
+    return slicesIn(await this.#run(OVERDUE, [pool, epochMs, this.#now(), NEW_FLOW_SLICES]));
   }
 
   async due(
