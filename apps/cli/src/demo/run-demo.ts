@@ -41,6 +41,7 @@ export async function runDemo({ client, corpus, samplesDir, out, signal, color =
     colors.dim(`reranked by ${after.model ?? ''} in ${after.timings_ms.total.toFixed(0)} ms; the same search from a shell:`),
     curlLine(client.baseUrl, request),
     '',
+    `Web pages ${client.baseUrl}/`,
     `API docs  ${client.baseUrl}/docs`,
     `Search    ${client.baseUrl}/v1/search`,
     '',

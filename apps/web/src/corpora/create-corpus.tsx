@@ -34,8 +34,8 @@ export function CreateCorpus(): JSX.Element {
       <summary>Make a corpus</summary>
       <Form onSubmit={creating.run}>
         <div class="grid">
-          <TextField label="name" value={name} placeholder="lower-case, digits, hyphens" required onInput={setName} />
-          <TextField label="filterable fields" value={fields} placeholder="lang: keyword, year: integer" onInput={setFields} />
+          <TextField label="name" value={name} placeholder="such as manuals" required onInput={setName} />
+          <TextField label="filterable fields" value={fields} placeholder="lang, year: integer" onInput={setFields} />
           <Choice label="embedding_model" value={embedder} options={embedders} onChange={setEmbedder} />
           <ChunkingFields
             values={chunking}

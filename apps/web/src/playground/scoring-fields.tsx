@@ -26,8 +26,8 @@ export function ScoringFields({ values, models, onChange }: ScoringFieldsProps):
         options={[
           ['', 'the default'],
           ['full', 'full'],
-          ['balanced', 'balanced: about half the work'],
-          ['fast', 'fast: about a third'],
+          ['balanced', 'balanced: half the work'],
+          ['fast', 'fast: a third'],
         ]}
         onChange={(effort) => onChange({ effort })}
       />
@@ -36,8 +36,8 @@ export function ScoringFields({ values, models, onChange }: ScoringFieldsProps):
         value={values.longDocument}
         options={[
           ['', 'the default'],
-          ['truncate', 'truncate: cut the end'],
-          ['chunk', 'chunk: score windows'],
+          ['truncate', 'truncate: cut end'],
+          ['chunk', 'chunk: windows'],
           ['error', 'error: refuse'],
         ]}
         onChange={(longDocument) => onChange({ longDocument })}

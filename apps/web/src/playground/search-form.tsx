@@ -50,7 +50,7 @@ export function SearchForm({ values, models, corpora, onChange, onSubmit }: Sear
           label="mode"
           value={values.mode}
           options={[
-            ['hybrid', 'hybrid: both fused'],
+            ['hybrid', 'hybrid: both'],
             ['dense', 'dense: embeddings'],
             ['sparse', 'sparse: BM25'],
           ]}
@@ -60,8 +60,8 @@ export function SearchForm({ values, models, corpora, onChange, onSubmit }: Sear
           label="group_by"
           value={values.groupBy}
           options={[
-            ['document', 'document: its best passage'],
-            ['none', 'none: every passage'],
+            ['document', 'document: its best'],
+            ['none', 'none: all of them'],
           ]}
           onChange={(groupBy) => onChange({ groupBy })}
         />
