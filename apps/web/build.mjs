@@ -3,7 +3,7 @@
  * the contracts to be built before (`tsc -b`).
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
@@ -12,7 +12,6 @@ const ROOT = join(HERE, '../..');
 const CACHE = join(ROOT, 'node_modules/.cache/rerank-fleet');
 const STAMP = join(CACHE, 'web-build.json');
 const DIST = join(HERE, 'dist');
-/** The pages appear whole: an API that runs meanwhile serves the old ones until then. */
 const STAGING = join(CACHE, `web-${process.pid}`);
 
 const INPUTS = ['src/**/*', 'package.json', 'tsconfig.json', 'vite.config.mjs', 'build.mjs'].map((pattern) => join(HERE, pattern));
@@ -48,6 +47,15 @@ function compress() {
   }
 }
 
+/** Assets first, then the page that names them, then away with what it does not name: who asks meanwhile gets the old page or the new one, whole. */
+function publish() {
+  cpSync(join(STAGING, 'assets'), join(DIST, 'assets'), { recursive: true });
+  cpSync(STAGING, DIST, { recursive: true });
+  for (const path of globSync('**/*', { cwd: DIST })) {
+    if (!existsSync(join(STAGING, path))) rmSync(join(DIST, path), { recursive: true, force: true });
+  }
+}
+
 const inputs = inputsHash();
 if (readStamp()?.inputs !== inputs || !existsSync(join(DIST, 'index.html'))) {
   mkdirSync(CACHE, { recursive: true });
@@ -55,8 +63,7 @@ if (readStamp()?.inputs !== inputs || !existsSync(join(DIST, 'index.html'))) {
   try {
     await build({ configFile: join(HERE, 'vite.config.mjs'), logLevel: 'warn', build: { outDir: STAGING } });
     compress();
-    rmSync(DIST, { recursive: true, force: true });
-    renameSync(STAGING, DIST);
+    publish();
   } finally {
     rmSync(STAGING, { recursive: true, force: true });
   }

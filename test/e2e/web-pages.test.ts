@@ -198,7 +198,23 @@ describe('jobs', () => {
     );
   });
 
-  it('are cancelled, and what has ended is listed by page', async () => {
+  it('are listed by page, newest first, there and back', async () => {
+    const rows = page.locator('tbody tr');
+    const first = (): Promise<string> => rows.first().getByRole('link').innerText();
+    const requests = [{ custom_id: 'a', query: 'q', documents: ['d'] }];
+    for (let count = 0; count < 27; count += 1) await owner.submitJob({ requests });
+    await go('jobs?kind=batch');
+    await expect.poll(() => rows.count()).toBe(25);
+    const newest = await first();
+    await button('Older').click();
+    await expect.poll(() => rows.count()).toBe(3);
+    expect(await first()).not.toBe(newest);
+    await button('Newer').click();
+    await expect.poll(first).toBe(newest);
+    expect(await button('Newer').isDisabled()).toBe(true);
+  });
+
+  it('are cancelled before their time', async () => {
     await owner.admin.pauseQueue('batch-default');
     await owner.admin.pauseQueue('express-default');
     try {
@@ -223,6 +239,8 @@ describe('the fleet', () => {
     await go('fleet');
     await page.getByRole('row').filter({ hasText: 'pool default' }).filter({ hasText: 'ready' }).waitFor();
     await page.getByRole('cell', { name: 'bge-small-en-v1.5 default' }).waitFor();
+    const pools = page.getByRole('table').filter({ has: page.getByText('Wanted workers') });
+    await pools.getByRole('row').filter({ hasText: 'default' }).waitFor();
     await button('Pause ingest').click();
     await button('Resume ingest').waitFor();
     expect(await isPaused()).toBe(true);
