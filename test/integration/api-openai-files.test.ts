@@ -180,7 +180,9 @@ describe('purgeFiles', () => {
     const batches = new OpenAiBatches(blobs);
     const errors: object[] = [];
     const log = { error: (fields: object): void => void errors.push(fields) };
-    const purge = (): Promise<void> => purgeFiles({ blobs, files, batches, jobs: api.jobs, log, now });
+    const removed: string[] = [];
+    const onRemoved = async (tenant: string, id: string): Promise<void> => void removed.push(`${tenant} ${id}`);
+    const purge = (): Promise<void> => purgeFiles({ blobs, files, batches, jobs: api.jobs, onRemoved, log, now });
     const add = async (expiresAfterMs: number): Promise<string> => {
       const id = files.newId();
       await files.write('acme', id, Readable.from(['x']));
@@ -215,6 +217,7 @@ describe('purgeFiles', () => {
     await purge();
     expect(await all(blobs.list('openai/contents'))).toEqual([`openai/contents/acme/${long}`]);
     expect(await all(files.list('acme'))).toEqual([long]);
+    expect(removed).toEqual([`acme ${short}`]);
 
     nowMs += 31 * 24 * 3_600_000;
     await purge();

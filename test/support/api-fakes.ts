@@ -327,6 +327,7 @@ export class FakeFleet {
     },
     demand: NO_DEMAND,
     jobRoom: ROOM_FOR_ALL,
+    fileRoom: ROOM_FOR_ALL,
     batchLedger: NO_LEDGER,
     batchEvents: { listen: () => () => undefined },
     queue: { enqueue: away, discard: async () => false, depth: away, peek: away, isPaused: away, pause: away, resume: away },

@@ -40,6 +40,8 @@ export interface Adapters {
   readonly demand: DemandSource;
   /** Rows and bytes of batch jobs. */
   readonly jobRoom: JobRoom;
+  /** Of uploaded files. */
+  readonly fileRoom: JobRoom;
   readonly jobs: Pick<IngestJobs, 'begin' | 'find' | 'list' | 'remove' | 'record' | 'slice' | 'giveUpSlice' | 'reopenSlice'>;
   readonly blobs: BlobStore;
   readonly batchLedger: BatchLedger;
@@ -109,6 +111,7 @@ export async function openAdapters(config: Config, logger: Logger): Promise<Open
       syncTokens,
       demand: demandOf(syncTokens, batchLedger, fleet),
       jobRoom: new AdmissionJobRoom(redis),
+      fileRoom: AdmissionJobRoom.ofFiles(redis),
       dispatcher: new TaskDispatcher({ queue, inbox, bodies, fleet, clock }),
       jobs: new IngestJobs(blobs),
       blobs,

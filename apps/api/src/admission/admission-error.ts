@@ -7,6 +7,8 @@ export const REFUSAL_REASONS = [
   'deadline',
   'tenant_job_rows',
   'tenant_job_bytes',
+  'tenant_files',
+  'tenant_file_bytes',
   'job_rows',
   'job_bytes',
   'bodies_in_hand',

@@ -52,12 +52,13 @@ export class JobPlace {
   /** The same sink; the row that crosses a bound is refused. */
   around(sink: RowSink): RowSink {
     return {
-      add: (row) => both(sink.add(row), this.#grow()),
-      reject: (line) => both(sink.reject(line), this.#grow()),
+      add: (row) => both(sink.add(row), this.grow()),
+      reject: (line) => both(sink.reject(line), this.grow()),
     };
   }
 
-  #grow(): Promise<void> | undefined {
+  /** To be called as more has come: what crosses a bound is refused. */
+  grow(): Promise<void> | undefined {
     const { total, bytes } = this.#upload;
     const isInside = total <= this.#fits.rows && bytes <= this.#fits.bytes;
     const isTold = total - this.#held.rows < ROWS_UNTOLD && bytes - this.#held.bytes < BYTES_UNTOLD;

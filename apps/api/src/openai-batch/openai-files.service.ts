@@ -7,9 +7,11 @@ import {
 } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { isFileId, type BatchJobs, type FileStore, type OpenAiBatches, type StoredFile } from '@rerank-fleet/core/jobs';
+import type { FileAdmission } from '../admission/file-admission.js';
 import type { BodySource } from '../http/body-bytes.js';
 import type { RequestContext } from '../http/request-context.js';
 import { parseWith } from '../http/zod-faults.js';
+import { CountedUpload } from './counted-upload.js';
 import { batchIdOf, outputIdOf, outputOf } from './batch-ids.js';
 import { outputLines, type OutputSource } from './output-lines.js';
 import { pageOf } from './page-of.js';
@@ -21,6 +23,7 @@ export interface OpenAiFilesParts {
   readonly jobs: BatchJobs;
   /** Of an upload. */
   readonly maxBytes: number;
+  readonly admission: FileAdmission;
 }
 
 type Caller = Pick<RequestContext, 'tenant'>;
@@ -36,21 +39,29 @@ export class OpenAiFilesService {
   /**
    * Keeps an uploaded file; nothing is left of one that is refused, or cut short.
    *
-   * @throws RerankError `invalid_request`, `payload_too_large`, `unsupported_media_type`, `storage_full`, `blob_store_unavailable`
+   * @throws RerankError `invalid_request`, `payload_too_large`, `overloaded`, `unsupported_media_type`, `storage_full`, `blob_store_unavailable`,
+   *   `queue_unavailable`
    */
-  async upload(body: BodySource, { tenant, signal }: RequestContext): Promise<OpenAiFile> {
-    const { files, maxBytes } = this.#parts;
+  async upload(body: BodySource, { tenant, signal, sentBytes }: RequestContext): Promise<OpenAiFile> {
+    const { files, maxBytes, admission } = this.#parts;
     const id = files.newId();
+    const upload = new CountedUpload(id);
     try {
-      const form = await readFileForm(body, { maxBytes, write: (content) => files.write(tenant, id, content) });
+      const place = await admission.begin(tenant, upload, sentBytes);
+      const form = await readFileForm(body, { maxBytes, write: (content) => files.write(tenant, id, upload.through(content, place)) });
       const fields = parseWith(openAiFileFieldsSchema, form.fields, 'The form');
       signal.throwIfAborted();
       const expiresAfterS = fields['expires_after[seconds]'];
       const expiresAfterMs = expiresAfterS === undefined ? undefined : expiresAfterS * 1_000;
-      return fileBody(await files.publish(tenant, { id, bytes: form.written, filename: form.filename, expiresAfterMs }));
+      await place.settle({ rows: 1, bytes: form.written });
+      const file = await files.publish(tenant, { id, bytes: form.written, filename: form.filename, expiresAfterMs });
+      // It is there now; what Redis does not hear of it is settled later.
+      await admission.keep(tenant, file).catch(() => undefined);
+      return fileBody(file);
     } catch (error) {
       // What cannot be cleared away now is found by the purge.
       await files.delete(tenant, id).catch(() => undefined);
+      await admission.leave(tenant, id).catch(() => undefined);
       throw error;
     }
   }
@@ -104,10 +115,13 @@ export class OpenAiFilesService {
 
   /** @throws RerankError `file_not_found` */
   async delete(id: string, { tenant }: Caller): Promise<OpenAiDeletedFile> {
-    const { files, batches } = this.#parts;
+    const { files, batches, admission } = this.#parts;
     const output = await this.#output(id, tenant);
     if (output !== undefined) await batches.deleteOutput(output.record, output.kind);
-    else await files.delete(tenant, (await this.#uploaded(id, tenant)).id);
+    else {
+      await files.delete(tenant, (await this.#uploaded(id, tenant)).id);
+      await admission.leave(tenant, id).catch(() => undefined);
+    }
     return { id, object: 'file', deleted: true };
   }
 

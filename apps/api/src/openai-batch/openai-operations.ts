@@ -31,10 +31,10 @@ export const OPENAI_OPERATIONS: readonly Operation[] = [
     id: 'uploadFile',
     summary: 'Upload the input of a batch, for clients of OpenAI',
     description:
-      'One line a request: `{"custom_id","method":"POST","url":"/v1/rerank","body":{…}}`. At most `MAX_INGEST_BYTES`. The request may be gzip; a file that is gzip itself is refused.',
+      'One line a request: `{"custom_id","method":"POST","url":"/v1/rerank","body":{…}}`. At most `MAX_INGEST_BYTES`; a tenant may keep `TENANT_FILES` files of `TENANT_FILE_BYTES` in all. The request may be gzip; a file that is gzip itself is refused.',
     body: { required: true, content: { 'multipart/form-data': openAiFileFormSchema } },
     answers: { 200: { description: 'The file.', schema: openAiFileSchema } },
-    errors: [...BODY, ...WRITTEN],
+    errors: [...BODY, ...WRITTEN, 'queue_unavailable'],
   },
   {
     ...COMMON,

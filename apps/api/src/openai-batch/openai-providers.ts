@@ -4,6 +4,8 @@ import { FileStore, OpenAiBatches, purgeFiles, type BatchJobs, type BatchKeeper 
 import type { BlobStore } from '@rerank-fleet/core/ports';
 import type { Logger } from 'pino';
 import type { Adapters } from '../adapters.module.js';
+import { FileAdmission } from '../admission/file-admission.js';
+import { FileRoomSettler } from '../admission/file-room-settler.js';
 import type { JobActionsService } from '../jobs/job-actions.service.js';
 import type { JobSubmissionService } from '../jobs/job-submission.service.js';
 import type { JobView } from '../jobs/job-view.js';
@@ -40,6 +42,17 @@ export const OPENAI_PROVIDERS: Provider[] = [
     },
   },
   {
+    provide: FileRoomSettler,
+    inject: [ADAPTERS, STORES],
+    useFactory: ({ fileRoom: room }: Adapters, { files, blobs }: Stores) => new FileRoomSettler({ room, files, blobs }),
+  },
+  {
+    provide: FileAdmission,
+    inject: [CONFIG, ADAPTERS, FileRoomSettler],
+    useFactory: ({ admission }: Config, { fileRoom: room }: Adapters, settler: FileRoomSettler) =>
+      new FileAdmission({ room, settler, limits: { files: admission.tenantFiles, bytes: admission.tenantFileBytes } }),
+  },
+  {
     provide: BatchValidator,
     inject: [CONFIG, STORES, BATCH_KEEPER, JOB_SUBMISSION_SERVICE],
     useFactory: ({ http }: Config, stores: Stores, keeper: BatchKeeper, submissions: JobSubmissionService) =>
@@ -47,14 +60,22 @@ export const OPENAI_PROVIDERS: Provider[] = [
   },
   {
     provide: ValidationClock,
-    inject: [STORES, BatchValidator],
-    useFactory: (stores: Stores, validator: BatchValidator) =>
-      new ValidationClock({ validator, purge: () => purgeFiles({ ...stores, log: stores.logger }), logger: stores.logger }),
+    inject: [STORES, BatchValidator, FileAdmission, FileRoomSettler],
+    useFactory: (stores: Stores, validator: BatchValidator, admission: FileAdmission, settler: FileRoomSettler) =>
+      new ValidationClock({
+        validator,
+        purge: async () => {
+          await purgeFiles({ ...stores, onRemoved: (tenant, id) => admission.leave(tenant, id), log: stores.logger });
+          await settler.settleAll();
+        },
+        logger: stores.logger,
+      }),
   },
   {
     provide: tokens.OPENAI_FILES_SERVICE,
-    inject: [CONFIG, STORES],
-    useFactory: ({ http }: Config, stores: Stores) => new OpenAiFilesService({ ...stores, maxBytes: http.maxIngestBytes }),
+    inject: [CONFIG, STORES, FileAdmission],
+    useFactory: ({ http }: Config, stores: Stores, admission: FileAdmission) =>
+      new OpenAiFilesService({ ...stores, maxBytes: http.maxIngestBytes, admission }),
   },
   {
     provide: tokens.OPENAI_BATCHES_SERVICE,

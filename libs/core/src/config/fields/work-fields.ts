@@ -33,6 +33,17 @@ export const admission = {
     description: 'What the requests of all kept batch jobs of a tenant may take in the blob store.',
     schema: int(1_024, Number.MAX_SAFE_INTEGER).default(53_687_091_200),
   }),
+  tenantFiles: field({
+    env: 'TENANT_FILES',
+    description: 'Files that a tenant may keep which were uploaded for batches of the OpenAI dialect.',
+    schema: int(1, 1_000_000).default(10_000),
+  }),
+  tenantFileBytes: field({
+    env: 'TENANT_FILE_BYTES',
+    unit: 'bytes',
+    description: 'What all kept files of a tenant may take in the blob store, besides its jobs.',
+    schema: int(1_024, Number.MAX_SAFE_INTEGER).default(53_687_091_200),
+  }),
   maxJobRows: field({
     env: 'MAX_JOB_ROWS',
     description: 'Most requests in one batch job.',

@@ -10,6 +10,8 @@ export interface FilePurgeParts {
   readonly files: FileStore;
   readonly batches: OpenAiBatches;
   readonly jobs: Pick<BatchJobs, 'isThere'>;
+  /** Called when a file is no more, at least once. */
+  readonly onRemoved: (tenant: string, id: string) => Promise<void>;
   readonly log: { error(fields: object, message: string): void };
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -26,7 +28,10 @@ export async function purgeFiles(parts: FilePurgeParts): Promise<void> {
   };
   for await (const { tenant, id } of namesIn(blobs, FILES)) {
     await attempt(id, async () => {
-      if ((await files.find(tenant, id)) === undefined) await files.delete(tenant, id);
+      if ((await files.find(tenant, id)) !== undefined) return;
+      // Told first: nobody else looks for a file whose entry is gone.
+      await parts.onRemoved(tenant, id);
+      await files.delete(tenant, id);
     });
   }
   for await (const key of blobs.list(CONTENTS)) {
