@@ -59,7 +59,7 @@ describe('files of a tenant', () => {
     const head = `--${boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n`;
     const body = Readable.toWeb(Readable.from([Buffer.from(head), Buffer.alloc(60_000, 'x'), Buffer.from(`\r\n--${boundary}--\r\n`)]));
     const headers = { 'content-type': `multipart/form-data; boundary=${boundary}` };
-    const untold = await send(api, 0, { body, headers, duplex: 'half' } as RequestInit);
+    const untold = await send(api, 0, { body, headers, duplex: 'half' });
     expect(untold).toMatchObject({ status: 429, body: { error: { code: 'overloaded' } } });
     expect(await send(api, 120_000)).toMatchObject({ status: 413, body: { error: { code: 'payload_too_large' } } });
     expect((await send(api, 30_000)).status).toBe(200);
