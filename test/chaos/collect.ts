@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { RerankClient, type JobResultLine } from '@rerank-fleet/client';
 import { FileBlobStore } from '@rerank-fleet/core/adapters/blobs/file-blob-store';
+import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
 import { BatchJobs, IngestJobs, purgeBatchJobs } from '@rerank-fleet/core/jobs';
 import { processesOf, until } from '../support/stack.ts';
 import type { BatchRun } from './batch-load.ts';
@@ -14,6 +15,7 @@ import { COMMON_WORD } from './texts.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const ENDS_WITHIN_MS = 8_000;
+const LOOKS_WITHIN_MS = 5_000;
 
 export async function collectJob(client: RerankClient, run: BatchRun): Promise<JobObservation> {
   const seen = { plan: run.plan, ids: [...run.ids], cancelled: run.cancelled, fault: run.fault, followed: run.followed };
@@ -130,9 +132,30 @@ export function collectCollections({ qdrant }: ChaosStack, corpora: readonly str
   return (qdrant?.collectionNames() ?? []).filter((name) => !isOwn(name));
 }
 
+/** Deletions of documents that have begun and not ended. */
+export async function pendingDeletes(stack: ChaosStack): Promise<readonly string[]> {
+  if (stack.qdrant !== undefined) {
+    const { documentStore } = openQdrantStores({ url: stack.qdrant.url, timeoutMs: LOOKS_WITHIN_MS });
+    return (await documentStore.listPendingDeletes()).map(({ id }) => id);
+  }
+  const database = new DatabaseSync(embeddedFile(stack), { readOnly: true, timeout: 1_000 });
+  try {
+    return database
+      .prepare('SELECT id FROM pending_deletes')
+      .all()
+      .map(({ id }) => String(id));
+  } finally {
+    database.close();
+  }
+}
+
+function embeddedFile(stack: ChaosStack): string {
+  return join(stack.stateDirectory, 'store', 'embedded.sqlite');
+}
+
 export function checkDatabase(stack: ChaosStack): string {
   if (stack.qdrant !== undefined) return 'ok';
-  const database = new DatabaseSync(join(stack.stateDirectory, 'store', 'embedded.sqlite'), { readOnly: true, timeout: 10_000 });
+  const database = new DatabaseSync(embeddedFile(stack), { readOnly: true, timeout: 10_000 });
   try {
     return String(database.prepare('PRAGMA integrity_check').get()?.['integrity_check']);
   } finally {

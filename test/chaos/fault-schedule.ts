@@ -30,7 +30,7 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
-const WAYS_TO_GO = ['cut', 'blackhole', 'half-open'] as const;
+const WAYS_TO_GO = ['cut', 'blackhole', 'half-open', 'late'] as const;
 
 /** How often each is drawn, against the others. */
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {

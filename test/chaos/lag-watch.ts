@@ -8,8 +8,8 @@ const PATIENCE_MS = 30_000;
 export class LagWatch {
   readonly #url: () => string;
   readonly #watching: Promise<void>;
-  /** Ends and lengths of answered looks, in order. */
-  readonly #looks: { readonly endedAt: number; readonly tookMs: number }[] = [];
+  /** Answered looks, in order. */
+  readonly #looks: { readonly startedAt: number; readonly endedAt: number }[] = [];
   #lookingSince: number | undefined;
   #stopping = false;
 
@@ -21,10 +21,17 @@ export class LagWatch {
   /** Milliseconds that the longest answer took of those that came since, one that is still awaited included. */
   since(at: number): number {
     const pending = this.#lookingSince === undefined ? 0 : performance.now() - this.#lookingSince;
-    let longest = pending;
-    for (let look = this.#looks.length - 1; look >= 0 && this.#looks[look]!.endedAt >= at; look -= 1)
-      longest = Math.max(longest, this.#looks[look]!.tookMs);
-    return longest;
+    return this.#longest((look) => look.endedAt >= at, pending);
+  }
+
+  /** Milliseconds that the longest answer took of those that were under way at that moment, or came next: so late may a call of then have arrived. */
+  around(at: number): number {
+    const next = this.#looks.find((look) => look.endedAt >= at);
+    return this.#longest((look) => look === next || (look.endedAt >= at && look.startedAt <= at + 2 * PAUSE_MS), 0);
+  }
+
+  #longest(counts: (look: { readonly startedAt: number; readonly endedAt: number }) => boolean, atLeast: number): number {
+    return this.#looks.filter(counts).reduce((longest, { startedAt, endedAt }) => Math.max(longest, endedAt - startedAt), atLeast);
   }
 
   async stop(): Promise<void> {
@@ -40,7 +47,7 @@ export class LagWatch {
       const endedAt = performance.now();
       this.#lookingSince = undefined;
       // An API that is not there is not slow.
-      if (outcome.kind === 'answered') this.#looks.push({ endedAt, tookMs: endedAt - startedAt });
+      if (outcome.kind === 'answered') this.#looks.push({ startedAt, endedAt });
       await sleep(PAUSE_MS);
     }
   }

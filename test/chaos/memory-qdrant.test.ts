@@ -24,6 +24,18 @@ describe('MemoryQdrant', () => {
     expect(qdrant.collectionNames()).toContain('rf_corpora');
   });
 
+  it('does what is late after what others asked since, though its sender has given it up', async () => {
+    const pending = { ...RECORD, id: 'late', seq: 1, documentIds: ['d'], begunAt: 1 };
+    await find();
+    qdrant.link.enter({ kind: 'late' });
+    await expect(stores.documentStore.beginDelete(pending)).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
+    const other = openQdrantStores({ url: qdrant.url, timeoutMs: 10_000 }).documentStore;
+    await other.endDelete(pending);
+    expect(await other.listPendingDeletes()).toEqual([]);
+    qdrant.link.enter({ kind: 'open' });
+    await expect.poll(() => other.listPendingDeletes(), { timeout: 10_000 }).toMatchObject([{ id: 'late' }]);
+  });
+
   it.each(['cut', 'blackhole', 'half-open'] as const)(
     'is away for the adapter while its line is %s, and has lost nothing after',
     async (kind) => {

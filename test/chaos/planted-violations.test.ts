@@ -66,6 +66,29 @@ describe('a look at a real stack', () => {
     }
   });
 
+  it('finds a deletion that was begun and is left alone', async () => {
+    const database = new DatabaseSync(join(stack.stateDirectory, 'store', 'embedded.sqlite'), { timeout: 5_000 });
+    // Of a time that has not come: no worker takes it for left alone.
+    const pending = {
+      tenant: 'default',
+      corpus: 'gone',
+      corpusId: 'gone',
+      id: 'left',
+      seq: 1,
+      documentIds: ['d'],
+      begunAt: Date.now() + 3_600_000,
+    };
+    try {
+      database.prepare('INSERT INTO pending_deletes (id, pending) VALUES (?, ?)').run('left', JSON.stringify(pending));
+      const work = { batchesDone: () => true, reindexDone: () => Promise.resolve(true), withinMs: 500 };
+      const { notRecovered } = await watchRecovery(stack, redis, work);
+      expect(notRecovered).toEqual([expect.stringContaining('a deletion is not carried through')]);
+    } finally {
+      database.exec(`DELETE FROM pending_deletes WHERE id = 'left'`);
+      database.close();
+    }
+  });
+
   it('finds a document that a store has lost', async () => {
     const load = new DocumentLoad(() => stack.url, new Random(1), { corpus: 'planted', mostDocuments: 8, mostWrites: 0 });
     await load.prepare();

@@ -14,7 +14,7 @@ export interface SyncCall {
   readonly ask: Ask;
   readonly timeoutMs: number;
   readonly tookMs: number;
-  /** How late any answer was at its end, by what the machine had to do. */
+  /** How late any answer was at its arrival and at its deadline together, by what the machine had to do. */
   readonly lagMs: number;
   readonly outcome: CallOutcome;
 }
@@ -64,5 +64,6 @@ export async function syncCall(
     json: { ...bodyOf(ask), timeout_ms: timeoutMs },
     patienceMs: timeoutMs + PATIENCE_MS,
   });
-  return { ask, timeoutMs, tookMs: performance.now() - startedAt, lagMs: lag.since(startedAt + timeoutMs), outcome };
+  const lagMs = lag.around(startedAt) + lag.since(startedAt + timeoutMs);
+  return { ask, timeoutMs, tookMs: performance.now() - startedAt, lagMs, outcome };
 }

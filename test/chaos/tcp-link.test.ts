@@ -95,6 +95,27 @@ describe('TcpLink', () => {
     await expectHeard(late, 'x');
   });
 
+  it('brings what is late after what new lines brought, also what a line sent that was closed since', async () => {
+    const [staying, leaving] = [await open(), await open()];
+    for (const client of [staying, leaving]) {
+      client.socket.write('a');
+      await expectHeard(client, 'a');
+    }
+    const heard: string[] = [];
+    for (const socket of accepted) socket.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
+    link.enter({ kind: 'late' });
+    staying.socket.write('b');
+    leaving.socket.end('c');
+    leaving.socket.destroySoon();
+    const fresh = await open();
+    fresh.socket.write('d');
+    await expectHeard(fresh, 'd');
+    expect([staying.text(), heard]).toEqual(['a', []]);
+    link.enter({ kind: 'open' });
+    await expectHeard(staying, 'ab');
+    await expect.poll(() => heard.toSorted(), { interval: 5 }).toEqual(['b', 'c']);
+  });
+
   it('leaves a half-open line silent, answers what is sent on it later by a reset, and serves new lines', async () => {
     const [talking, silent] = [await open(), await open()];
     for (const client of [talking, silent]) {

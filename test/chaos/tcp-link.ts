@@ -1,15 +1,20 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** What becomes of a line: `cut` resets all and lets nobody in; `blackhole` keeps everything back, as lost packets are sent again; `slow` delays each packet. */
+/**
+ * What becomes of a line: `cut` resets all and lets nobody in; `blackhole` keeps everything back, as lost packets are sent again; `late` does so with the lines that are
+ * there, while new ones work, so that later things come first; `slow` delays each packet.
+ */
 export type LinkState =
-  { readonly kind: 'open' | 'cut' | 'blackhole' | 'half-open' } | { readonly kind: 'slow'; readonly latencyMs: number };
+  { readonly kind: 'open' | 'cut' | 'blackhole' | 'late' | 'half-open' } | { readonly kind: 'slow'; readonly latencyMs: number };
 
 interface Line {
   readonly near: Socket;
   far: Socket | undefined;
   /** Its other end has gone, and the process does not know. */
   deaf: boolean;
+  /** What it does when it is no longer `late`. */
+  held: (() => void)[] | undefined;
 }
 
 /** The way to a server: a TCP proxy on a port of its own that can be harmed. */
@@ -41,6 +46,7 @@ export class TcpLink {
   /** A line that `half-open` made deaf stays so: what the process sends on it later is answered by a reset, and silence by silence. */
   enter(state: LinkState): void {
     this.#state = state;
+    for (const line of [...this.#lines]) this.#holdOrLetGo(line);
     if (state.kind === 'cut') for (const line of [...this.#lines]) this.#drop(line);
     if (state.kind === 'half-open') for (const line of this.#lines) this.#deafen(line);
     this.#pump();
@@ -58,16 +64,16 @@ export class TcpLink {
       near.resetAndDestroy();
       return;
     }
-    const line: Line = { near, far: undefined, deaf: false };
+    const line: Line = { near, far: undefined, deaf: false, held: undefined };
     this.#lines.add(line);
     near.setNoDelay(true).on('error', () => undefined);
-    near.on('close', () => this.#pass(() => this.#drop(line)));
+    near.on('close', () => this.#pass(() => this.#leave(line), line));
     const early: Buffer[] = [];
     near.on('data', (chunk: Buffer) => {
       if (line.deaf) {
         if (this.#state.kind !== 'half-open') this.#drop(line);
       } else if (line.far === undefined) early.push(chunk);
-      else this.#carry(chunk, () => line.far);
+      else this.#carry(chunk, line, () => line.far);
     });
     this.#pass(() => this.#open(line, early));
   }
@@ -78,19 +84,29 @@ export class TcpLink {
     line.far = far;
     for (const chunk of early) far.write(chunk);
     far.on('error', () => undefined);
-    far.on('data', (chunk: Buffer) => this.#carry(chunk, () => (line.deaf ? undefined : line.near)));
-    far.on('close', () => this.#pass(() => (line.deaf ? undefined : this.#drop(line))));
+    far.on('data', (chunk: Buffer) => this.#carry(chunk, line, () => (line.deaf ? undefined : line.near)));
+    far.on('close', () => this.#pass(() => (line.deaf ? undefined : this.#drop(line)), line));
   }
 
-  #carry(chunk: Buffer, to: () => Socket | undefined): void {
+  #carry(chunk: Buffer, line: Line, to: () => Socket | undefined): void {
     this.#pass(() => {
       const socket = to();
       if (socket?.writable === true) socket.write(chunk);
-    });
+    }, line);
+  }
+
+  #holdOrLetGo(line: Line): void {
+    const { held = [] } = line;
+    line.held = this.#state.kind === 'late' ? held : undefined;
+    if (line.held === undefined) for (const work of held) this.#pass(work);
   }
 
   /** Does it when the line lets it through; in order, also when a slow line becomes quick. */
-  #pass(work: () => void): void {
+  #pass(work: () => void, line?: Line): void {
+    if (line?.held !== undefined) {
+      line.held.push(work);
+      return;
+    }
     this.#queue.push({ work, dueAt: performance.now() + (this.#state.kind === 'slow' ? this.#state.latencyMs : 0) });
     this.#pump();
   }
@@ -114,6 +130,11 @@ export class TcpLink {
   #deafen(line: Line): void {
     line.deaf = true;
     line.far?.destroy();
+  }
+
+  /** The process has closed it: what was on its way comes to the server first. */
+  #leave(line: Line): void {
+    if (this.#lines.delete(line)) line.far?.end();
   }
 
   #drop(line: Line): void {

@@ -1,6 +1,7 @@
 import { RerankClient } from '@rerank-fleet/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosStack, ObserverRedis } from './chaos-stack.ts';
+import { pendingDeletes } from './collect.ts';
 import { callOnce, succeeded } from './http-call.ts';
 
 /** How long a task may be in hand without a lock: workers look for such tasks twice in a lock's life, and a moment is theirs to do it. */
@@ -44,6 +45,8 @@ export async function watchRecovery(
     ['not both workers are in the fleet', () => bothWorkersLive(stack)],
     ['jobs have not ended', async () => work.batchesDone()],
     ['uploads have not ended', () => uploadsDone(stack)],
+    // Its call may have failed; until it is carried through, searches may find what is deleted.
+    ['a deletion is not carried through', async () => (await pendingDeletes(stack)).length === 0],
     ['a reindex has not ended', work.reindexDone],
     ['tasks are left in queues', async () => (await tasksLeft(redis)).length === 0],
   ]);
