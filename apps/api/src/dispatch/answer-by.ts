@@ -2,7 +2,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import { millisecondsUntil } from '../http/deadline.js';
 
 /** Beyond the deadline, for the work to say itself what became of it: a few round trips to Redis. */
-const LAST_WORD_MS = 200;
+const LAST_WORD_MS = 100;
 const RETRY_S = 2;
 
 /**
