@@ -71,12 +71,15 @@ const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1).padStart(8
 const row = (name: string, { tar, gzip, zstd }: LayerSizes): string =>
   `${name.padEnd(34)}${megabytes(tar)}${megabytes(gzip)}${megabytes(zstd)}`;
 
-for (const target of flags.target) {
-  for (const base of new Set([imageOf('NODE_IMAGE'), baseOf(target)]))
-    if (flags['stand-in-bases'] && !(await isThere(base))) await makeStandInBase(base);
-  await build(target);
+async function buildAll(): Promise<void> {
+  for (const target of flags.target) {
+    for (const base of new Set([imageOf('NODE_IMAGE'), baseOf(target)]))
+      if (flags['stand-in-bases'] && !(await isThere(base))) await makeStandInBase(base);
+    await build(target);
+  }
 }
-if (flags.sizes) {
+
+async function printSizes(): Promise<void> {
   const sizes = new ImageSizes();
   console.log(`${'MB of 10^6 bytes'.padEnd(34)}${['as tar', 'gzip', 'zstd'].map((word) => word.padStart(8)).join('')}`);
   for (const target of flags.target) {
@@ -84,4 +87,12 @@ if (flags.sizes) {
     console.log(row(tagOf(target), whole));
     console.log(row('  of that over its base', added));
   }
+}
+
+try {
+  await buildAll();
+  if (flags.sizes) await printSizes();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 }
