@@ -2,9 +2,10 @@ import { availableParallelism } from 'node:os';
 import { loadConfig } from '@rerank-fleet/core/config';
 import { DEFAULT_RERANKER, defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import { createLogger } from '@rerank-fleet/core/observability';
-import { exitAtStart } from '@rerank-fleet/worker/composition/exit-at-start';
+import { exitAtStart, type ModelExit } from '@rerank-fleet/worker/composition/exit-at-start';
 import { fastVariant } from '@rerank-fleet/worker/composition/fast-variant';
 import { inferenceModel } from '@rerank-fleet/worker/composition/resolve-configured';
+import { EXIT_MARGINS } from '@rerank-fleet/worker/exits/exit-margins';
 import { pairSpans } from '@rerank-fleet/worker/exits/pair-spans';
 import { InferencePool } from '@rerank-fleet/worker/inference/inference-pool';
 import { BatchScheduler } from '@rerank-fleet/worker/pipeline/batch-scheduler';
@@ -13,88 +14,133 @@ import { splitSequences } from '@rerank-fleet/worker/pipeline/sequence-encoder';
 import type { TokenSequence } from '@rerank-fleet/worker/pipeline/batch-runner';
 import { TextPool } from '@rerank-fleet/worker/tokenization/text-pool';
 import { childEnvironment } from '../../test/support/environment.ts';
-import type { CandidateList, Judgements } from '../support/evaluation-data.ts';
+import type { CandidateList } from '../support/evaluation-data.ts';
+import { ForeignLoad, isQuiet } from '../support/foreign-load.ts';
 import { meanNdcg } from '../support/ndcg.ts';
+import { median } from '../support/report.ts';
+import type { EvaluationSet } from './bench-efforts.ts';
+import type { CurvePoint } from './curve-plot.ts';
+import { FOREIGN_SHARE, mean, shuffled } from './efforts.ts';
 
-export interface CurvePoint {
-  /** Standard deviations; Infinity: nobody leaves. */
-  readonly margin: number;
-  readonly pairsPerS: number;
-  readonly ratio: number;
-  /** Of all layers of all pairs. */
-  readonly layers: number;
-  readonly ndcg: number;
-  /** Root of the mean square of what predictions were off by, of pairs that ran to the end, by layer; in standard deviations of the fit. */
-  readonly off: ReadonlyMap<number, number>;
-}
-
-const MARGINS = [Infinity, 3, 2.5, 2, 1.75, 1.5, 1.25, 1, 0.75, 0.5, 0.25, 0];
+/** Standard deviations, largest first; those of the efforts are among them. */
+const MARGINS = [...new Set([3, 2.5, 2, 1.5, 1, 0.75, ...Object.values(EXIT_MARGINS)])].sort((a, b) => b - a);
 const IN_FLIGHT = 6;
 const AT_LEAST = 10;
 const BUDGET = 512;
+
+export interface Curve {
+  /** The first is the one that no pair leaves early. */
+  readonly points: readonly CurvePoint[];
+  /** Root of the mean square of what predictions were off by where none leaves, by layer; in standard deviations of the fit. */
+  readonly off: ReadonlyMap<number, number>;
+  /** Rounds in which others took next to nothing. */
+  readonly quiet: number;
+}
 
 interface Tokenized {
   readonly list: CandidateList;
   readonly sequences: readonly TokenSequence[];
 }
 
-/** One pass over all lists for each margin, in the engine alone: tokenized before, no queue. */
-export async function measureCurve(lists: readonly CandidateList[], judgements: Judgements): Promise<CurvePoint[]> {
+/** A pass over all lists for each margin a round, each round in another order, in the engine alone: tokenized before, no queue. */
+export async function measureCurve({ lists, judgements }: Pick<EvaluationSet, 'lists' | 'judgements'>, rounds: number): Promise<Curve> {
+  return await withEngine(async ({ texts, pool, exit, sha256 }) => {
+    const tokenized: Tokenized[] = [];
+    for (const list of lists) {
+      const encoded = await texts.encodePairs(sha256, { query: list.query, passages: list.documents, policy: 'truncate' });
+      tokenized.push({ list, sequences: splitSequences(encoded) });
+    }
+    const queues = [...exit.segmented.segments.keys()].map((segment) => ({ sha256, maxBatchTokens: BUDGET, segment }));
+    const scheduler = new BatchScheduler({ models: queues, runners: pool.runners, maxBatchDelayMs: 2 });
+    const pass = async (margin: number, order: readonly Tokenized[]): Promise<Pass> => {
+      const layers = new LayerCount();
+      const margins = exit.model.cuts.map(() => margin);
+      const model = { ...exit.model, margins: { balanced: margins, fast: margins } };
+      const earlyExit = new EarlyExit(model, { scheduler, pages: exit.pages, observer: layers, spanOf });
+      const { seconds, rankings } = await runAll(order, earlyExit);
+      return { seconds, layers: layers.share, off: layers.off, ndcg: meanNdcg(rankings, judgements, 10) };
+    };
+    await pass(Infinity, tokenized.slice(0, IN_FLIGHT));
+    const passes: Pass[][] = [];
+    const load = new ForeignLoad(() => []);
+    let quiet = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const order = shuffled(tokenized, round);
+      const own: Pass[] = [];
+      load.begin();
+      for (const margin of [Infinity, ...MARGINS]) own.push(await pass(margin, order));
+      if (isQuiet(load.share(), FOREIGN_SHARE)) quiet += 1;
+      passes.push(own);
+    }
+    const pairs = tokenized.reduce((sum, { sequences }) => sum + sequences.length, 0);
+    return { points: [Infinity, ...MARGINS].map((margin, at) => pointOf(margin, at, { passes, pairs })), off: passes[0]![0]!.off, quiet };
+  });
+}
+
+interface Pass {
+  readonly seconds: number;
+  readonly layers: number;
+  readonly off: ReadonlyMap<number, number>;
+  readonly ndcg: number;
+}
+
+function pointOf(
+  margin: number,
+  at: number,
+  { passes, pairs }: { readonly passes: readonly (readonly Pass[])[]; readonly pairs: number },
+): CurvePoint {
+  const own = passes.map((round) => round[at]!);
+  const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+  return {
+    margin: margin === Infinity ? null : margin,
+    pairsPerS: rounded(pairs / median(own.map(({ seconds }) => seconds)), 1),
+    ratio: rounded(median(passes.map((round) => round[0]!.seconds / round[at]!.seconds)), 3),
+    layers: rounded(mean(own.map(({ layers }) => layers)), 4),
+    ndcg: rounded(mean(own.map(({ ndcg }) => ndcg)), 4),
+  };
+}
+
+interface Engine {
+  readonly texts: TextPool;
+  readonly pool: InferencePool;
+  readonly exit: ModelExit;
+  readonly sha256: string;
+}
+
+/** The default model in segments, on a session a core. */
+async function withEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
   const config = loadConfig(childEnvironment({}));
   const log = createLogger({ level: 'warn', process: 'bench' });
   const model = await resolveModel(DEFAULT_RERANKER, { cacheDirectory: defaultCacheDirectory(config.models.cacheHome) });
   const texts = await TextPool.start({ models: [model], threads: 1 });
-  const fast = await fastVariant(model, { config, log, encoder: texts });
-  const exit = await exitAtStart(model, fast, { config, log });
-  if (exit === undefined) throw new Error('The default model has no heads, or cannot be cut.');
-  const pool = await InferencePool.start({
-    models: [{ ...inferenceModel(model, fast), segmented: exit.segmented }],
-    device: 'cpu',
-    intraOpThreads: 1,
-    threads: availableParallelism(),
-    batchTimeoutMs: 60_000,
-    onHang: (detail) => {
-      throw new Error(detail);
-    },
-    onThreadDeath: (detail) => log.error({ detail }, 'An inference thread died.'),
-  });
   try {
-    const tokenized: Tokenized[] = [];
-    for (const list of lists) {
-      const encoded = await texts.encodePairs(model.sha256, { query: list.query, passages: list.documents, policy: 'truncate' });
-      tokenized.push({ list, sequences: splitSequences(encoded) });
+    const fast = await fastVariant(model, { config, log, encoder: texts });
+    const exit = await exitAtStart(model, fast, { config, log });
+    if (exit === undefined) throw new Error('The default model has no heads, or cannot be cut.');
+    const pool = await InferencePool.start({
+      models: [{ ...inferenceModel(model, fast), segmented: exit.segmented }],
+      device: 'cpu',
+      intraOpThreads: 1,
+      threads: availableParallelism(),
+      batchTimeoutMs: 60_000,
+      onHang: (detail) => {
+        throw new Error(detail);
+      },
+      onThreadDeath: (detail) => log.error({ detail }, 'An inference thread died.'),
+    });
+    try {
+      return await work({ texts, pool, exit, sha256: model.sha256 });
+    } finally {
+      await pool.close();
     }
-    const segments = [undefined, ...exit.segmented.segments.keys()];
-    const queues = segments.map((segment) => ({
-      sha256: model.sha256,
-      maxBatchTokens: BUDGET,
-      ...(segment === undefined ? {} : { segment }),
-    }));
-    const scheduler = new BatchScheduler({ models: queues, runners: pool.runners, maxBatchDelayMs: 2 });
-    const points: CurvePoint[] = [];
-    for (const margin of [Infinity, ...MARGINS]) {
-      const layers = new LayerCount();
-      const margins = exit.model.cuts.map(() => margin);
-      const spanOf = (sequence: TokenSequence): readonly [number, number, number, number] => {
-        const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
-        return [queryStart, queryEnd, passageStart, passageEnd];
-      };
-      const earlyExit = new EarlyExit(
-        { ...exit.model, margins: { balanced: margins, fast: margins } },
-        { scheduler, pages: exit.pages, observer: layers, spanOf },
-      );
-      const { seconds, rankings } = await runAll(tokenized, earlyExit);
-      const pairsPerS = tokenized.reduce((sum, { sequences }) => sum + sequences.length, 0) / seconds;
-      const ratio = pairsPerS / (points[0]?.pairsPerS ?? pairsPerS);
-      points.push({ margin, pairsPerS, ratio, layers: layers.share, off: layers.off, ndcg: meanNdcg(rankings, judgements, 10) });
-    }
-    // The first pass warmed up.
-    const [, base, ...others] = points as [CurvePoint, CurvePoint, ...CurvePoint[]];
-    return [base, ...others].map((point) => ({ ...point, ratio: point.pairsPerS / base.pairsPerS }));
   } finally {
-    await pool.close();
     await texts.close();
   }
+}
+
+function spanOf(sequence: TokenSequence): readonly [number, number, number, number] {
+  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
+  return [queryStart, queryEnd, passageStart, passageEnd];
 }
 
 async function runAll(

@@ -9,27 +9,43 @@ export const EFFORTS: readonly Effort[] = ['full', 'balanced', 'fast'];
 /** So that the worker always has the next request, and survivors of several are there at once. */
 const IN_FLIGHT = 6;
 const TOP_N = 10;
+/** One list of so many warms up: sessions are loaded, and code compiled. */
+const WARM_UP = 8;
+/** A slow machine is no fault. */
+const TIMEOUT_MS = 300_000;
 /** A round in which others took more of the cores is left out. */
 export const FOREIGN_SHARE = 0.05;
 
-export interface EffortBench {
+/** One way to answer, timed in turn with others. */
+export interface EffortRun {
+  readonly effort: Effort;
   readonly url: string;
+  /** Tells runs of one effort apart. */
+  readonly heads?: string;
+}
+
+export interface EffortBench {
+  /** The others are compared with the first. */
+  readonly runs: readonly EffortRun[];
   readonly lists: readonly CandidateList[];
   readonly judgements: Judgements;
   readonly load: ForeignLoad;
 }
 
 export interface EffortFigures {
-  readonly effort: Effort;
+  readonly run: EffortRun;
   readonly pairsPerS: number;
-  /** Pairs per second ÷ those of `full`, round by round. */
+  /** Pairs per second ÷ those of the first run, round by round. */
   readonly ratio: number;
   /** Mean over the rounds: int8 answers depend on batch mates, and each round has others. */
   readonly ndcg: number;
-  /** Less that of `full`, mean over the rounds, and its standard error. */
+  /** Less that of the first run, mean over the rounds. */
   readonly loss: number;
-  readonly lossError: number;
-  /** Requests that ran all layers although less was asked for. */
+  /** Its standard error by the rounds: what batch mates do. NaN of one round. */
+  readonly lossByRound: number;
+  /** Its standard error by the queries, each the mean of its rounds: what other queries would do. */
+  readonly lossByQuery: number;
+  /** Requests of the first round that ran all layers although less was asked for. */
   readonly ranFull: number;
 }
 
@@ -39,62 +55,80 @@ interface Pass {
   readonly ranFull: number;
 }
 
-/** Every effort in turn, `rounds` times, each round with the queries in an order of its own. */
+interface Round {
+  /** By run. */
+  readonly passes: readonly Pass[];
+  readonly isQuiet: boolean;
+}
+
+/** Every run in turn, `rounds` times, each round with the queries in an order of its own. */
 export async function measureEfforts(
   bench: EffortBench,
   rounds: number,
 ): Promise<{ readonly figures: readonly EffortFigures[]; readonly quiet: number }> {
-  const { lists, judgements, load } = bench;
-  for (const effort of EFFORTS) await runAll({ ...bench, lists: lists.slice(0, IN_FLIGHT) }, effort);
-  const passes: { readonly byEffort: ReadonlyMap<Effort, Pass>; readonly isQuiet: boolean }[] = [];
+  const { runs, lists, load } = bench;
+  const few = Math.min(IN_FLIGHT, Math.ceil(lists.length / WARM_UP));
+  for (const run of runs) await runAll(run, lists.slice(0, few));
+  const measured: Round[] = [];
   for (let round = 0; round < rounds; round += 1) {
     load.begin();
-    const byEffort = new Map<Effort, Pass>();
-    const lists = shuffled(bench.lists, round);
-    for (const effort of EFFORTS) byEffort.set(effort, await runAll({ ...bench, lists }, effort));
-    passes.push({ byEffort, isQuiet: isQuiet(load.share(), FOREIGN_SHARE) });
+    const passes: Pass[] = [];
+    const order = shuffled(lists, round);
+    for (const run of runs) passes.push(await runAll(run, order));
+    measured.push({ passes, isQuiet: isQuiet(load.share(), FOREIGN_SHARE) });
   }
-  const quiet = passes.filter((pass) => pass.isQuiet);
-  const counted = quiet.length > 0 ? quiet : passes;
-  const pairs = lists.reduce((sum, { documents }) => sum + documents.length, 0);
-  const figures = EFFORTS.map((effort): EffortFigures => {
-    const own = counted.map(({ byEffort }) => byEffort.get(effort)!);
-    // Quality does not depend on who else had the cores.
-    const [quality, whole] = [effort, 'full' as const].map((of) =>
-      passes.map(({ byEffort }) => meanNdcg(byEffort.get(of)!.rankings, judgements, TOP_N)),
-    ) as [number[], number[]];
-    const losses = quality.map((ndcg, round) => whole[round]! - ndcg);
-    return {
-      effort,
-      pairsPerS: pairs / median(own.map(({ seconds }) => seconds)),
-      ratio: median(counted.map(({ byEffort }) => byEffort.get('full')!.seconds / byEffort.get(effort)!.seconds)),
-      ndcg: mean(quality),
-      loss: mean(losses),
-      lossError: standardError(losses),
-      ranFull: own[0]!.ranFull,
-    };
-  });
-  return { figures, quiet: quiet.length };
+  const quiet = measured.filter((round) => round.isQuiet);
+  return { figures: runs.map((_, at) => figuresOf(at, measured, bench)), quiet: quiet.length };
 }
 
-/** The same for every effort of a round, and every run of the bench. */
-function shuffled<T>(items: readonly T[], round: number): T[] {
+function figuresOf(at: number, measured: readonly Round[], { runs, lists, judgements }: EffortBench): EffortFigures {
+  const quiet = measured.filter((round) => round.isQuiet);
+  const counted = (quiet.length > 0 ? quiet : measured).map(({ passes }) => [passes[at]!, passes[0]!] as const);
+  const pairs = lists.reduce((sum, { documents }) => sum + documents.length, 0);
+  // Quality does not depend on who else had the cores.
+  const quality = (of: number): number[] => measured.map(({ passes }) => meanNdcg(passes[of]!.rankings, judgements, TOP_N));
+  const [own, whole] = [quality(at), quality(0)];
+  const losses = own.map((ndcg, round) => whole[round]! - ndcg);
+  return {
+    run: runs[at]!,
+    pairsPerS: pairs / median(counted.map(([{ seconds }]) => seconds)),
+    ratio: median(counted.map(([pass, base]) => base.seconds / pass.seconds)),
+    ndcg: mean(own),
+    loss: mean(losses),
+    lossByRound: standardError(losses),
+    lossByQuery: standardError(lossesOfQueries(at, measured, judgements)),
+    ranFull: measured[0]!.passes[at]!.ranFull,
+  };
+}
+
+function lossesOfQueries(at: number, measured: readonly Round[], judgements: Judgements): number[] {
+  const queries = [...(measured[0]?.passes[0]?.rankings.keys() ?? [])];
+  return queries.flatMap((query) => {
+    const of = (pass: Pass): number => meanNdcg(new Map([[query, pass.rankings.get(query) ?? []]]), judgements, TOP_N);
+    const loss = mean(measured.map(({ passes }) => of(passes[0]!) - of(passes[at]!)));
+    // Nothing is relevant to it.
+    return Number.isNaN(loss) ? [] : [loss];
+  });
+}
+
+/** The same for every run of a round, and of the bench. */
+export function shuffled<T>(items: readonly T[], round: number): T[] {
   const order = Int32Array.from(items.keys());
   new SeededRandom(round).shuffle(order);
   return Array.from(order, (at) => items[at]!);
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Of the mean. */
 function standardError(values: readonly number[]): number {
   const centre = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / Math.max(1, values.length - 1) / values.length);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1) / values.length);
 }
 
-async function runAll({ url, lists }: EffortBench, effort: Effort): Promise<Pass> {
+async function runAll({ url, effort }: EffortRun, lists: readonly CandidateList[]): Promise<Pass> {
   const rankings = new Map<string, readonly string[]>();
   const waiting = [...lists];
   let ranFull = 0;
@@ -126,7 +160,7 @@ async function rerank(
   const response = await fetch(`${url}/v1/rerank`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...body, top_n: TOP_N, explain: true }),
+    body: JSON.stringify({ ...body, top_n: TOP_N, explain: true, timeout_ms: TIMEOUT_MS }),
   });
   if (!response.ok) throw new Error(`/v1/rerank answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as Answer;
