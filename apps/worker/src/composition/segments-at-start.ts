@@ -101,7 +101,7 @@ async function keep(
   const budgets = budgetsOf(model, chosen, config).map((own) => `${own.layers}: ${own.maxBatchTokens}`);
   const figures = { max_batch_tokens: budgets.join(', '), tokens_per_s: figuresLine(model, chosen) };
   if (isTuned(chosen)) log.info({ ...fields, ...figures }, 'The segments of the model were tuned.');
-  else log.info(fields, 'The segments of the model could not be timed in the time that a start has; three starts try it in all.');
+  else log.info(fields, 'The segments of the model could not be timed in the time that a start has; later ones try again.');
   await cache.write(chosen).catch((error: unknown) => {
     log.warn({ err: error }, 'The budgets of segments cannot be kept; the next start measures again.');
   });

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SegmentTuningCache, type SegmentRecord, type SegmentTuningKey } from './segment-tuning-cache.js';
 
 const KEY: SegmentTuningKey = {
@@ -56,8 +56,8 @@ describe(SegmentTuningCache, () => {
 
   it.each([
     ['no JSON', '{"v":'],
-    ['of another shape', '{"v": 1, "attempts": 1, "segments": [{"max_batch_tokens": "many"}]}'],
-    ['of fewer segments', '{"v": 1, "attempts": 1, "segments": [{"max_batch_tokens": 512, "tuned": true, "figures": []}]}'],
+    ['of another shape', '{"v": 1, "attempts": 1, "tried_at": 0, "segments": [{"max_batch_tokens": "many"}]}'],
+    ['of fewer segments', '{"v": 1, "attempts": 1, "tried_at": 0, "segments": [{"max_batch_tokens": 512, "tuned": true, "figures": []}]}'],
   ])('takes a file that is %s for none', async (_, content) => {
     const cache = new SegmentTuningCache(root, KEY);
     await cache.write([record(true), record(true)]);
@@ -75,6 +75,17 @@ describe(SegmentTuningCache, () => {
       'read',
     ]);
     expect(JSON.parse(await readFile(new SegmentTuningCache(root, KEY).path, 'utf8'))).toMatchObject({ attempts: 3, key: { cuts: [2] } });
+  });
+
+  it('lets one more try after a day', async () => {
+    const none = [record(false), record(false)];
+    for (let attempt = 0; attempt < 3; attempt += 1) await start(none);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 25 * 3_600_000 });
+    try {
+      expect([await start(none), await start(none)]).toEqual(['timed', 'read']);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('tries no more once one segment could be timed', async () => {

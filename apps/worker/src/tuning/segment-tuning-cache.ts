@@ -27,9 +27,15 @@ const segmentSchema = z.object({
   tuned: z.boolean(),
   figures: z.array(z.object({ max_batch_tokens: count, tokens_per_s: z.number().nonnegative(), rounds: count })),
 });
-const fileSchema = z.object({ v: z.literal(SEGMENT_TUNING_VERSION), attempts: count, segments: z.array(segmentSchema) });
-/** Starts that may try: one on a busy machine decides nothing, and a model that always takes too long does not cost every start its time. */
+const fileSchema = z.object({
+  v: z.literal(SEGMENT_TUNING_VERSION),
+  attempts: count,
+  tried_at: z.number(),
+  segments: z.array(segmentSchema),
+});
+/** Starts that may try at once, and a day later again: one on a busy machine decides nothing, and a model that always takes too long does not cost every start its time. */
 const MOST_ATTEMPTS = 3;
+const PAUSE_MS = 24 * 3_600_000;
 
 /** What was chosen for one segment. */
 export type SegmentRecord = z.infer<typeof segmentSchema>;
@@ -50,13 +56,15 @@ export class SegmentTuningCache {
     const kept = await readKept(this.path, fileSchema);
     if (kept?.segments.length !== this.#key.cuts.length + 1) return undefined;
     this.#attempts = kept.attempts;
-    return isTuned(kept.segments) || kept.attempts >= MOST_ATTEMPTS ? kept.segments : undefined;
+    const isPaused = kept.attempts >= MOST_ATTEMPTS && Date.now() - kept.tried_at < PAUSE_MS;
+    return isTuned(kept.segments) || isPaused ? kept.segments : undefined;
   }
 
   /** The key is in it for people. */
   async write(segments: readonly SegmentRecord[]): Promise<void> {
     this.#attempts += 1;
-    await writeKept(this.path, { v: SEGMENT_TUNING_VERSION, attempts: this.#attempts, segments, key: this.#key });
+    const tried = { attempts: this.#attempts, tried_at: Date.now() };
+    await writeKept(this.path, { v: SEGMENT_TUNING_VERSION, ...tried, segments, key: this.#key });
   }
 }
 
