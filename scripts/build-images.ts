@@ -5,8 +5,9 @@
  *   node scripts/build-images.ts [--target api …] [--stand-in-bases] [--sizes] [-- FLAGS OF `buildah bud`]
  *
  * `--stand-in-bases` makes what the Dockerfile starts from out of Debian's packages, where it is not in buildah's storage: for tries, see `makeStandInBase`.
- * `--sizes` prints what the layers of each image measure. Behind a proxy with an authority of its own, mount what apt, npm and pip need:
- *   -- --volume /etc/ssl/certs:/etc/ssl/certs:ro --volume $PWD/npmrc:/usr/local/etc/npmrc:ro
+ * `--sizes` prints what the layers of each image measure. Behind a proxy with an authority of its own, mount what npm and pip read, and the certificate where they say, but not over
+ * /etc/ssl/certs, which a package writes to:
+ *   -- --volume $PWD/net:/run/net:ro --volume $PWD/net/npmrc:/usr/local/etc/npmrc:ro --volume $PWD/net/pip.conf:/etc/pip.conf:ro
  * Where no container can be nested it still works: steps run in a chroot. BUILDAH_ISOLATION=oci has them isolated.
  */
 import { readFileSync } from 'node:fs';
