@@ -27,8 +27,8 @@ if [ "$1" = ci ]; then
   ln -sf '${process.execPath}' node_modules/.bin/node
   cp package-lock.json node_modules/.package-lock.json
 else
-  mkdir -p apps/cli/dist
-  touch apps/cli/dist/.tsbuildinfo
+  mkdir -p apps/cli/dist apps/web/dist
+  touch apps/cli/dist/.tsbuildinfo apps/web/dist/index.html
   cp apps/cli/src/main.mjs apps/cli/dist/main.js
 fi
 `;
@@ -45,10 +45,12 @@ beforeEach(async () => {
   await cp(SCRIPTS, join(root, 'scripts'), { recursive: true });
   await mkdir(join(root, 'bin'));
   await mkdir(join(root, 'apps/cli/src'), { recursive: true });
+  await mkdir(join(root, 'apps/web/src'), { recursive: true });
   await Promise.all([
     writeFile(join(root, 'bin/npm'), NPM),
     writeFile(join(root, 'apps/cli/src/main.mjs'), CLI),
     writeFile(join(root, 'apps/cli/package.json'), '{"type":"module"}'),
+    writeFile(join(root, 'apps/web/package.json'), '{"type":"module"}'),
     writeFile(join(root, 'package.json'), '{"type":"module"}'),
     writeLockfile('1.0.0'),
   ]);
@@ -127,7 +129,15 @@ describe('scripts/setup.mjs', () => {
     await rm(join(root, 'model'));
     await setUp();
     expect(await calls()).toEqual(['rerank setup']);
-    await rm(join(root, 'apps/cli/dist'), { recursive: true });
+    for (const built of ['apps/cli/dist', 'apps/web/dist']) {
+      await rm(join(root, built), { recursive: true });
+      await setUp();
+      expect(await calls()).toEqual(['npm run']);
+    }
+    await writeFile(join(root, 'apps/web/src/page.test.tsx'), '');
+    await setUp();
+    expect(await calls()).toEqual([]);
+    await writeFile(join(root, 'apps/web/vite.config.mjs'), '');
     await setUp();
     expect(await calls()).toEqual(['npm run']);
   });

@@ -1,7 +1,8 @@
 import { installWeb } from '@rerank-fleet/api/web/install-web';
+import { WEB_FOLDER } from '@rerank-fleet/api/web/web-files';
 import { problemSchema } from '@rerank-fleet/core/contracts';
 import { fastify, type FastifyInstance } from 'fastify';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,6 +107,15 @@ describe('the built pages', () => {
     const other = await start({ WEB_ENABLED: 'false' });
     expect(codeOf(await other.inject({ url: '/' }))).toBe('route_not_found');
     expect((await other.inject({ url: '/health/live' })).statusCode).toBe(200);
+  });
+});
+
+describe('the build', () => {
+  it('does nothing where nothing has changed', async () => {
+    const written = async (): Promise<number> => (await stat(join(WEB_FOLDER, 'index.html'))).mtimeMs;
+    const before = await written();
+    await build();
+    expect(await written()).toBe(before);
   });
 });
 

@@ -17,7 +17,7 @@ const PATIENCE_MS = 20_000;
 const VIEWPORT = { width: 1_280, height: 900 };
 
 export const BROWSER = PLACES.find((path) => existsSync(path));
-export const NO_BROWSER = `no Chromium at ${PLACES.join(', ')}: the pages are not tried in a browser`;
+export const NO_BROWSER = 'there is no Chromium in /usr/bin';
 
 export interface TestBrowser {
   /** A page of a reader who was never there before. What goes wrong in it is kept in `faults`. */
