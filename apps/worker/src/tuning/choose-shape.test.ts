@@ -131,7 +131,7 @@ describe('chooseSplit', () => {
 });
 
 describe('chooseSegmentBudget', () => {
-  it('keeps the first unless another is better by more than 5 % and ahead in every round', () => {
+  it('keeps the first unless another is better by more than 5 % and wholly apart from it', () => {
     const against = (...rates: readonly [number, number, number]) =>
       chooseSegmentBudget(
         measured([
@@ -142,6 +142,12 @@ describe('chooseSegmentBudget', () => {
     expect(against(1_060, 1_060, 1_060)).toBe(1_024);
     expect(against(1_049, 1_049, 1_049)).toBe(512);
     expect(against(1_200, 1_200, 990)).toBe(512);
+    // Ahead in every round, but as slow as the other was: the machine is too noisy to tell.
+    const noisy = measured([
+      [512, 1_000, 700, 400],
+      [1_024, 1_400, 900, 600],
+    ]);
+    expect(chooseSegmentBudget(noisy)).toBe(512);
   });
 
   it('does not judge on less than three rounds', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner } from '../../../../test/support/fixed-latency-batch-runner.js';
+import { SeededRandom } from '../exits/seeded-random.js';
 import { HIDDEN_INPUT } from '../exits/segment-set.js';
 import type { InferenceModel } from '../inference/inference-messages.js';
 import type { PaddedBatch } from '../pipeline/batch-runner.js';
@@ -133,6 +134,19 @@ describe(tuneSegments, () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('rarely takes another of budgets that are alike, however noisy the machine', async () => {
+    const random = new SeededRandom(7);
+    const segments = Array.from({ length: 40 }, (_, at) => entry(cutModel(`model ${at}`, 5)));
+    // Up to three times as slow, by chance.
+    const behaviour = { latencyMs: (batch: PaddedBatch): number => tokens(batch) * (1 + 2 * random.uniform()) };
+    const behaviours = Object.fromEntries(segments.map(({ model }) => [model.sha256, behaviour]));
+    const { outcome } = await tune({ segmentsOf: segments, timeoutMs: 1e9, split: { sessions: 1, intraOpThreads: 1 } }, behaviours);
+    const chosen = outcome.flatMap((records) => records!.map((record) => record.max_batch_tokens));
+    expect(chosen).toHaveLength(200);
+    // One in 126 by chance, as two others are tried; more than one in forty would be a fault.
+    expect(chosen.filter((budget) => budget !== WHOLE).length).toBeLessThanOrEqual(5);
   });
 
   it('is not misled by one slow second, as budgets and segments take turns', async () => {
