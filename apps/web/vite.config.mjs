@@ -5,6 +5,7 @@ const API = 'http://127.0.0.1:8080';
 
 export default defineConfig({
   root: `${import.meta.dirname}/src`,
+  cacheDir: '../../../node_modules/.cache/rerank-fleet/vite',
   // Relative, so that the pages work under whatever path a proxy gives them.
   base: './',
   build: {
