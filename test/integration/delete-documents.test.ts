@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { indexed, passage, recordOf, stored, versionOf } from '../conformance/store-fixtures.js';
 import type { Stores } from '../conformance/stores.js';
 import { Life } from '../support/life.js';
+import { OneFailure } from '../support/one-failure.js';
 import { describeWithRecording } from '../support/qdrant-replay-recording.js';
 import { startReplayServer, type ReplayServer } from '../support/qdrant-replay-server.js';
 
@@ -69,37 +70,6 @@ async function held({ documentStore, candidateStore }: Stores, record: CorpusRec
 
 const settle = (stores: Stores, afterMs = 60_000): Promise<void> =>
   settleDeletes({ documents: stores.documentStore, candidates: stores.candidateStore, now: () => BEGUN_AT + afterMs, log });
-
-/** Has one call fail, before or after it was done, as where its answer is lost. */
-class OneFailure {
-  #calls = 0;
-  readonly #nth: number;
-  readonly #when: 'before' | 'after';
-  isOver = false;
-
-  constructor(nth: number, when: 'before' | 'after') {
-    this.#nth = nth;
-    this.#when = when;
-  }
-
-  through<T extends object>(target: T): T {
-    return new Proxy(target, {
-      get: (_, name) => {
-        const member = Reflect.get(target, name, target) as (...values: unknown[]) => Promise<unknown>;
-        return async (...values: unknown[]) => {
-          this.#calls += 1;
-          const fails = !this.isOver && this.#calls === this.#nth;
-          if (fails) this.isOver = true;
-          if (!fails || this.#when === 'after') {
-            const value = await Reflect.apply(member, target, values);
-            if (!fails) return value;
-          }
-          throw new RerankError('candidate_store_unavailable', 'Made up.');
-        };
-      },
-    });
-  }
-}
 
 /** What a worker has to delete documents: as it is young, no sweep of other workers would look after it. */
 function worker(stores: Stores, failure: OneFailure): { task: ReturnType<typeof corpusTask>; retries: DeletionRetries } {

@@ -5,6 +5,7 @@ import { ReindexKeeper, type ReindexKeeperParts } from '@rerank-fleet/worker/rei
 import { changeReindexes } from '@rerank-fleet/worker/reindex/change-reindexes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Life } from '../support/life.js';
+import { OneFailure } from '../support/one-failure.js';
 import { documentsFor, expectSameIndex, ReindexRig, type DumpedPassage } from './reindex-support.js';
 
 const CORPUS = 'steps';
@@ -51,7 +52,7 @@ async function live(life: Life, id: string): Promise<{ readonly keeper: ReindexK
   return { keeper, calls: life.calls };
 }
 
-function partsOf(life: Life): ReindexKeeperParts {
+function partsOf(life: Pick<Life, 'through'>): ReindexKeeperParts {
   const parts = rig.parts(LIMITS);
   return {
     ...parts,
@@ -70,6 +71,32 @@ async function liveTwice(dies: number, when: 'before' | 'after'): Promise<boolea
   await Promise.race([live(life, id), life.death]);
   shiftMs += LEASE_MS + 1;
   await live(new Life(NEVER, 'before'), id);
+  await expectDone(id, before, `It died ${when} call ${dies}.`);
+  return !life.ended;
+}
+
+/** One process in which a call fails, which goes on. Returns whether none did. */
+async function liveOn(nth: number, when: 'before' | 'after'): Promise<boolean> {
+  const id = `failed-${when}-${nth}`;
+  const before = (await rig.record(CORPUS)).promotedVersion;
+  const failure = new OneFailure(nth, when);
+  const parts = partsOf(failure);
+  const change = { op: 'start_reindex', id, request: request() } as const;
+  const begin = (): Promise<unknown> => changeReindexes({ ...parts, onReindex: () => undefined }, rig.ref(CORPUS), change);
+  // Whoever hears of a failure sends it again.
+  await begin().catch(begin);
+  const keeper = new ReindexKeeper(parts);
+  while ((await rig.parts(LIMITS).documents.listUnsettled()).length > 0) {
+    await keeper.look().catch(() => undefined);
+    await keeper.idle();
+    // A lease that it took and was not told of is nobody's until it is over.
+    shiftMs += LEASE_MS + 1;
+  }
+  await expectDone(id, before, `It failed ${when} call ${nth}.`);
+  return !failure.isOver;
+}
+
+async function expectDone(id: string, before: number, how: string): Promise<void> {
   try {
     const record = await rig.record(CORPUS);
     expect(openReindex(record)).toBeUndefined();
@@ -82,9 +109,8 @@ async function liveTwice(dies: number, when: 'before' | 'after'): Promise<boolea
     expect(rig.indexes(CORPUS)).toEqual([before + 1]);
     expectSameIndex(rig.dump(record.versions[0]!), wanted);
   } catch (cause) {
-    throw new Error(`It died ${when} call ${dies}.`, { cause });
+    throw new Error(how, { cause });
   }
-  return !life.ended;
 }
 
 describe('a process that dies under a reindex', () => {
@@ -94,5 +120,14 @@ describe('a process that dies under a reindex', () => {
     for (; !whole; dies += 1) whole = await liveTwice(dies, when);
     // As many calls as three pages, a validation, a promotion and a clearing up have; fewer would mean that something was not tried.
     expect(dies).toBeGreaterThan(40);
+  });
+});
+
+describe('a process that lives, one of whose calls under a reindex fails', () => {
+  it.each(['before', 'after'] as const)('%s it was done, ends it, point by point', async (when) => {
+    let whole = false;
+    let calls = 1;
+    for (; !whole; calls += 1) whole = await liveOn(calls, when);
+    expect(calls).toBeGreaterThan(40);
   });
 });

@@ -110,10 +110,7 @@ export class ReindexSession {
 
   /** @throws the signal's reason */
   async save(): Promise<void> {
-    await this.#write((record) => {
-      const until = this.#parts.now() + this.#parts.limits.leaseMs;
-      return saveProgress(record, this.#claim, { progress: this.#told(), until });
-    });
+    await this.#write((record) => this.#withProgress(record, this.#parts.now() + this.#parts.limits.leaseMs));
   }
 
   /** @throws the signal's reason */
@@ -138,9 +135,7 @@ export class ReindexSession {
     await this.#beating;
     await this.#writes;
     if (this.signal.reason instanceof ClaimLostError) return;
-    await changeRecord(this.#parts.documents, this.ref, (record) =>
-      saveProgress(record, this.#claim, { progress: this.#told(), until: 0 }),
-    ).catch((error: unknown) => {
+    await changeRecord(this.#parts.documents, this.ref, (record) => this.#withProgress(record, 0)).catch((error: unknown) => {
       if (!(error instanceof ClaimLostError))
         this.#parts.log.warn({ err: error, reindex: this.id }, 'A lease was not given back; it ends by itself.');
     });
@@ -174,11 +169,22 @@ export class ReindexSession {
 
   #see(record: CorpusRecord | undefined): void {
     try {
-      this.#reindex = claimedReindex(record, this.#claim);
+      this.#adopt(claimedReindex(record, this.#claim));
       this.throttle.rate = this.#reindex.requestsPerSecond;
     } catch (error) {
       this.#lostBy(error);
     }
+  }
+
+  /** A change of the status that nobody heard of has come through nonetheless, with its counts: what was counted before must not go over them. */
+  #adopt(found: ReindexRecord): void {
+    if (found.status !== this.#reindex.status) this.progress = progressOf(found);
+    this.#reindex = found;
+  }
+
+  #withProgress(record: CorpusRecord, until: number): CorpusRecord {
+    this.#adopt(claimedReindex(record, this.#claim));
+    return saveProgress(record, this.#claim, { progress: this.#told(), until });
   }
 
   #lostBy(error: unknown): never {
