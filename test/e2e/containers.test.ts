@@ -95,6 +95,10 @@ describe('the compose file, run by Docker', () => {
     expect(said.replaceAll('\t', ' ').split('\n')).toEqual(['10001', 'CapEff: 0000000000000000', 'NoNewPrivs: 1', 'refused']);
   });
 
+  it('keeps in the cache what it found out about the machine, and no report of the model runtime', async () => {
+    expect(await project.compose('exec', '--no-TTY', 'worker', 'ls', '/var/cache/rerank')).toBe('rerank-fleet');
+  });
+
   it.each(['worker', 'api'])(
     'ends a call in hand when %s is told to stop, in its grace and with status 0',
     async (service) => {
