@@ -14,7 +14,7 @@ import { FakeFleet } from './fake-fleet.ts';
 import type { FakeModelShape } from './fake-model.ts';
 
 const { RedisServer } = await import('../../test/support/redis-server.ts');
-const { corpusRecord } = await import('../../test/support/api-fakes.ts');
+const { corpusRecord } = await import('../../test/support/fleet-fixtures.ts');
 const API = fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.url));
 
 /** The corpus that search rows name; nothing is in it. */

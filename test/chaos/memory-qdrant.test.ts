@@ -1,6 +1,6 @@
 import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { corpusRecord } from '../support/api-fakes.js';
+import { corpusRecord } from '../support/fleet-fixtures.js';
 import { MemoryQdrant } from './memory-qdrant.ts';
 
 const RECORD = corpusRecord({ tenant: 'default', corpus: 'manuals' });

@@ -12,7 +12,7 @@ import {
 } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RERANKER } from '../support/api-fakes.js';
+import { RERANKER } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 
 const KEY = 'compat-key-0123456789';

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { corpusSchema, documentListSchema, ingestJobSchema } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announcement, corpusRecord } from '../support/api-fakes.js';
+import { announcement, corpusRecord } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 
 let api: TestApi;

@@ -6,7 +6,7 @@ import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
 import { OPERATIONS } from '@rerank-fleet/api/openapi/operations';
 import { routesOf } from '@rerank-fleet/api/http/route-table';
 import { afterEach, describe, expect, it } from 'vitest';
-import { corpusRecord } from '../support/api-fakes.js';
+import { corpusRecord } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 
 let api: TestApi;

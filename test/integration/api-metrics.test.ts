@@ -11,7 +11,6 @@ import type { HealthService } from '@rerank-fleet/api/health/health.service';
 import { loadConfig } from '@rerank-fleet/core/config';
 import type { WorkerListBody } from '@rerank-fleet/core/contracts';
 import { API_METRICS, createLogger, type MetricDefinition, type OpsServer } from '@rerank-fleet/core/observability';
-import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scrape, sumOf } from '../support/prometheus-text.js';
 import { startTestApi } from './api-support.js';
@@ -70,7 +69,7 @@ describe('metrics of the API', () => {
   });
 
   it('begin with every route as it is counted later', async () => {
-    const routes = new Set(routesOf(app.getHttpAdapter().getInstance<FastifyInstance>()).map(({ method, path }) => `${method} ${path}`));
+    const routes = new Set(routesOf(app.getHttpAdapter().getInstance()).map(({ method, path }) => `${method} ${path}`));
     const begun = (await scrape(ops.url)).get('rerank_fleet_http_requests_total')?.samples ?? [];
     expect(begun.length).toBeGreaterThan(routes.size);
     expect(begun.map(({ labels }) => `${labels['method']} ${labels['route']}`).filter((route) => !routes.has(route))).toEqual([]);

@@ -2,7 +2,7 @@ import { reindexListSchema, reindexSchema, type ReindexBody } from '@rerank-flee
 import type { CorpusRef } from '@rerank-fleet/core/domain';
 import { isReindexId } from '@rerank-fleet/core/jobs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announcement, corpusRecord, EMBEDDER } from '../support/api-fakes.js';
+import { announcement, corpusRecord, EMBEDDER } from '../support/fleet-fixtures.js';
 import { startTestApi, type Answer, type TestApi } from './api-support.js';
 import { RecordWorker } from './record-worker.js';
 

@@ -2,7 +2,7 @@ import { sigmoid } from '@rerank-fleet/core/domain';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { rerankResponseSchema, searchResponseSchema, type SearchTask } from '@rerank-fleet/core/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announcement, corpusRecord, EMBEDDER, RERANKER } from '../support/api-fakes.js';
+import { announcement, corpusRecord, EMBEDDER, RERANKER } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 
 let api: TestApi;

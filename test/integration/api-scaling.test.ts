@@ -5,7 +5,7 @@ import { RedisBatchLedger } from '@rerank-fleet/core/adapters/redis/redis-batch-
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import type { LedgerJob } from '@rerank-fleet/core/jobs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { announcement } from '../support/api-fakes.js';
+import { announcement } from '../support/fleet-fixtures.js';
 import { RedisServer } from '../support/redis-server.js';
 import { startTestApi } from './api-support.js';
 

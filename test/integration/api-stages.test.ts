@@ -10,7 +10,7 @@ import {
   type StageBody,
 } from '@rerank-fleet/core/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announcement, corpusRecord, EMBEDDER, LIGHT, RERANKER } from '../support/api-fakes.js';
+import { announcement, corpusRecord, EMBEDDER, LIGHT, RERANKER } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 
 const STAGES: StageBody[] = [{ model: LIGHT.name, keep: 4 }, { model: RERANKER.name }];

@@ -39,7 +39,7 @@ async function commandsRun(): Promise<number> {
 /** Whose turn it is and whether as a new flow, by looking through all tenants that wait: what an index must not change. */
 async function nextBySearch(capacity: number, weights: Readonly<Record<string, number>>): Promise<[string, boolean] | undefined> {
   const key = (name: string): string => `{rf}:batch:${name}:default`;
-  const waiting = await redis.zrange(key('tenants'), 0, -1);
+  const waiting = await redis.zrange(key('tenants'), '0', '-1');
   const [flights, express] = [await redis.hgetall(key('flights')), await redis.hgetall(key('express'))];
   const weight = (tenant: string): number => weights[tenant] ?? 1;
   const inFlight = Object.values(flights).reduce((sum, count) => sum + Number(count), 0);

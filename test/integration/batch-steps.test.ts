@@ -10,7 +10,7 @@ import { poolsOf } from '@rerank-fleet/core/requests';
 import { batchTask } from '@rerank-fleet/worker/batch/batch-task';
 import { FairRows } from '@rerank-fleet/worker/batch/fair-rows';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { announcement } from '../support/api-fakes.js';
+import { announcement } from '../support/fleet-fixtures.js';
 import { Life } from '../support/life.js';
 import { RedisServer } from '../support/redis-server.js';
 

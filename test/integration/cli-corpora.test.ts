@@ -7,7 +7,7 @@ import type { IngestOutcome } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CorpusRef, StoredDocument } from '@rerank-fleet/core/domain';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { corpusRecord } from '../support/api-fakes.js';
+import { corpusRecord } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 import { runCli, startCli, type CliRun } from './cli-process.js';
 

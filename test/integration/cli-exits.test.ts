@@ -8,9 +8,9 @@ import type { CorpusRef } from '@rerank-fleet/core/domain';
 import { readExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { EXIT_MARGINS } from '@rerank-fleet/worker/exits/exit-margins';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
-import { featureCount } from '@rerank-fleet/worker/exits/pool-features';
+import { featureCount, pooledCount } from '@rerank-fleet/worker/exits/pair-features';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { corpusRecord } from '../support/api-fakes.js';
+import { corpusRecord } from '../support/fleet-fixtures.js';
 import { BERT, TINY_WORDS, writeLayeredModel, writeTinyModel } from '../support/tiny-models/index.js';
 import { startTestApi } from './api-support.js';
 import { runCli, startCli, type CliRun } from './cli-process.js';
@@ -95,7 +95,7 @@ describe('rerank exits fit', () => {
       .model;
     const folder = join(root, 'earlier', '.cache', 'rerank-fleet', 'exits');
     await mkdir(folder, { recursive: true });
-    const weights = encodeHalves(new Float32Array(featureCount(BERT.width)).fill(0.5));
+    const weights = encodeHalves(new Float32Array(pooledCount(BERT.width)).fill(0.5));
     const head = { layer: 2, sigma: 1.5, correlation: 0.75, bias: 0, weights };
     const file = { v: 1, model: sha256, width: BERT.width, fitted_on: 'old texts', pairs: 7, queries: 5, heads: [head] };
     await writeFile(join(folder, `${sha256.slice(0, 32)}-1.json`), JSON.stringify(file));
@@ -104,7 +104,7 @@ describe('rerank exits fit', () => {
       /^layered: fitted on this machine\n.*-1\.json\n7 pairs of 5 queries: old texts\n\n.*\n +2 +ridge +1\.500 +0\.750\n$/,
     );
     await run('earlier', ['fit', '--model', model, '--pairs', pairs, '--cuts', '3']);
-    expect((await run('earlier', ['show', '--model', model])).stdout).toMatch(/-2\.json\n390 pairs/);
+    expect((await run('earlier', ['show', '--model', model])).stdout).toMatch(/-3\.json\n390 pairs/);
   });
 
   it('takes no more pairs than --limit, and writes to --out alone where that is given', async () => {

@@ -6,7 +6,7 @@ import { text as readText } from 'node:stream/consumers';
 import type { ReindexBody } from '@rerank-fleet/client';
 import type { CorpusRef, ReindexRecord } from '@rerank-fleet/core/domain';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { corpusRecord } from '../support/api-fakes.js';
+import { corpusRecord } from '../support/fleet-fixtures.js';
 import { startTestApi, type TestApi } from './api-support.js';
 import { runCli, startCli, type CliRun } from './cli-process.js';
 import { RecordWorker } from './record-worker.js';

@@ -16,7 +16,8 @@ import { BatchJobs, type BatchRecord } from '@rerank-fleet/core/jobs';
 import type { BlobStore } from '@rerank-fleet/core/ports';
 import { pino } from 'pino';
 import { expect } from 'vitest';
-import { announcement, corpusRecord, MemoryDocumentStore } from '../support/api-fakes.js';
+import { announcement, corpusRecord } from '../support/fleet-fixtures.js';
+import { MemoryDocumentStore } from '../support/memory-stores.js';
 import { RedisServer } from '../support/redis-server.js';
 
 /** What tests read of answers: a job, or a problem. */

@@ -24,6 +24,8 @@ import type { Life } from '../support/life.js';
 import { writeTinyModel } from '../support/tiny-models/index.js';
 
 export const TENANT = 'acme';
+/** A document, and then nothing for as long as any test takes. */
+export const STANDSTILL = { requests_per_second: 0.001 };
 const NOBODY_LEAVES = new AbortController().signal;
 
 /** Quick, so that a test sees many pages, saves and looks. */
@@ -134,6 +136,17 @@ export class ReindexRig {
     const keeper = new ReindexKeeper({ ...this.parts(), ...parts });
     if (stops) this.#keepers.push(keeper);
     return keeper;
+  }
+
+  /** Settings with the embedder that corpora are not made with. */
+  another(): { readonly embedding_model: string } {
+    return { embedding_model: this.embedderNames[1] };
+  }
+
+  /** The promoted version, without the numbers of its writes. */
+  async promotedDump(corpus: string): Promise<DumpedPassage[]> {
+    const { versions, promotedVersion } = await this.record(corpus);
+    return unnumbered(this.dump(versions.find(({ version }) => version === promotedVersion)!));
   }
 
   ref(corpus: string): CorpusRef {
@@ -313,3 +326,16 @@ export function expectSameIndex(actual: readonly DumpedPassage[], wanted: readon
     expect(apart).toBeLessThan(1e-5);
   }
 }
+
+/** The same object but for some methods. */
+export function between<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const own: unknown = Reflect.get(methods, name);
+      const member: unknown = own ?? Reflect.get(target, name, target);
+      return typeof member === 'function' && own === undefined ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
+export const unnumbered = (rows: readonly DumpedPassage[]): DumpedPassage[] => rows.map((row) => ({ ...row, seq: 0 }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryApiKeys } from '../../../../test/support/api-fakes.js';
+import { MemoryApiKeys } from '../../../../test/support/memory-stores.js';
 import { ApiKeyRing } from '../auth/api-key-ring.js';
 import { StoredKeys } from '../auth/stored-keys.js';
 import { KeysService } from './keys.service.js';

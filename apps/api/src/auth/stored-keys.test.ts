@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MemoryApiKeys } from '../../../../test/support/api-fakes.js';
+import { MemoryApiKeys } from '../../../../test/support/memory-stores.js';
 import { ApiKeyRing } from './api-key-ring.js';
 import { authorize } from './authorize.js';
 import { StoredKeys, type StoredKey } from './stored-keys.js';

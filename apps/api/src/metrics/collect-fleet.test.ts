@@ -1,7 +1,7 @@
 import { MemoryJobQueue } from '@rerank-fleet/core/adapters/memory/memory-job-queue';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { describe, expect, it } from 'vitest';
-import { announcement } from '../../../../test/support/api-fakes.js';
+import { announcement } from '../../../../test/support/fleet-fixtures.js';
 import { parsePrometheus, sumOf } from '../../../../test/support/prometheus-text.js';
 import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
 import { meterDispatcher } from './api-metrics.js';

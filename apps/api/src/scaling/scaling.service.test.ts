@@ -3,7 +3,7 @@ import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
 import { describe, expect, it } from 'vitest';
-import { announcement } from '../../../../test/support/api-fakes.js';
+import { announcement } from '../../../../test/support/fleet-fixtures.js';
 import { parsePrometheus, sumOf } from '../../../../test/support/prometheus-text.js';
 import { collectScaling, scalingRoute } from './scaling-ops.js';
 import { ScalingService, type DemandSource } from './scaling.service.js';
