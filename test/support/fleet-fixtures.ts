@@ -52,3 +52,14 @@ export function corpusRecord(ref: CorpusRef): CorpusRecord {
     createdAt: 5_000,
   };
 }
+
+/** Of a slice that waits since then. */
+export const ingestPayload = (enqueuedMs: number): object => ({
+  v: 1,
+  id: 'a',
+  tenant: 'default',
+  request_id: 'r',
+  pool: 'default',
+  enqueued_ms: enqueuedMs,
+  body: { kind: 'ingest', job_id: 'j', slice: 0 },
+});

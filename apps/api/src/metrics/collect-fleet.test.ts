@@ -1,21 +1,11 @@
 import { MemoryJobQueue } from '@rerank-fleet/core/adapters/memory/memory-job-queue';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { describe, expect, it } from 'vitest';
-import { announcement } from '../../../../test/support/fleet-fixtures.js';
+import { announcement, ingestPayload } from '../../../../test/support/fleet-fixtures.js';
 import { parsePrometheus, sumOf } from '../../../../test/support/prometheus-text.js';
 import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
 import { meterDispatcher } from './api-metrics.js';
 import { collectFleet, type CollectedFleet } from './collect-fleet.js';
-
-const payload = (enqueuedMs: number) => ({
-  v: 1,
-  id: 'a',
-  tenant: 'default',
-  request_id: 'r',
-  pool: 'default',
-  enqueued_ms: enqueuedMs,
-  body: { kind: 'ingest', job_id: 'j', slice: 0 },
-});
 
 function start(overrides: Partial<CollectedFleet> = {}) {
   const queue = new MemoryJobQueue();
@@ -31,8 +21,8 @@ function start(overrides: Partial<CollectedFleet> = {}) {
 describe(collectFleet, () => {
   it('tells how many tasks wait and for how long, also where no worker lives', async () => {
     const { queue, read } = start();
-    await queue.enqueue('sync-asleep', { id: 'a', payload: payload(7_000) });
-    await queue.enqueue('sync-asleep', { id: 'b', payload: payload(9_000) });
+    await queue.enqueue('sync-asleep', { id: 'a', payload: ingestPayload(7_000) });
+    await queue.enqueue('sync-asleep', { id: 'b', payload: ingestPayload(9_000) });
     const families = await read();
     expect(sumOf(families, 'rerank_fleet_queue_tasks_waiting', { queue: 'sync-asleep' })).toBe(2);
     expect(sumOf(families, 'rerank_fleet_queue_next_task_age_seconds', { queue: 'sync-asleep' })).toBe(3);
@@ -61,7 +51,7 @@ describe(collectFleet, () => {
 
   it('tells of the pool that calls wake where no pool ever had a worker', async () => {
     const { queue, read } = start({ fleet: { live: async () => [], remembered: async () => [] } });
-    await queue.enqueue('sync-default', { id: 'a', payload: payload(7_000) });
+    await queue.enqueue('sync-default', { id: 'a', payload: ingestPayload(7_000) });
     const families = await read();
     expect(sumOf(families, 'rerank_fleet_queue_next_task_age_seconds', { queue: 'sync-default' })).toBe(3);
     expect(families.get('rerank_fleet_workers_live')?.samples).toContainEqual(

@@ -3,23 +3,13 @@ import type { WorkerAnnouncement } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { API_METRICS, MetricSet } from '@rerank-fleet/core/observability';
 import { describe, expect, it } from 'vitest';
-import { announcement } from '../../../../test/support/fleet-fixtures.js';
+import { announcement, ingestPayload } from '../../../../test/support/fleet-fixtures.js';
 import { parsePrometheus, sumOf } from '../../../../test/support/prometheus-text.js';
 import { collectScaling, scalingRoute } from './scaling-ops.js';
 import { ScalingService, type DemandSource } from './scaling.service.js';
 
 const SETTINGS = { syncDrainS: 10, batchDrainS: 600, idleS: 300, maxWorkers: 50, workerTokensPerS: 1_000 };
 const STATS = { pairs_scored: 1, batches: 1, padding_waste: 0 };
-
-const payload = (enqueuedMs: number) => ({
-  v: 1,
-  id: 'a',
-  tenant: 'default',
-  request_id: 'r',
-  pool: 'default',
-  enqueued_ms: enqueuedMs,
-  body: { kind: 'ingest', job_id: 'j', slice: 0 },
-});
 
 interface Start {
   readonly live?: readonly WorkerAnnouncement[];
@@ -63,8 +53,8 @@ describe(ScalingService, () => {
   it('adds up tokens of calls, jobs and uploads, and tells the age of what goes next', async () => {
     const demand: Partial<DemandSource> = { ...calls(500), batch: async () => ({ slices: 2, tokens: 1_000.5, tokensPerS: 10 }) };
     const { scaling, queue } = start({ demand });
-    await queue.enqueue('ingest', { id: 'a', payload: payload(7_000) });
-    await queue.enqueue('sync-default', { id: 'b', payload: payload(9_000) });
+    await queue.enqueue('ingest', { id: 'a', payload: ingestPayload(7_000) });
+    await queue.enqueue('sync-default', { id: 'b', payload: ingestPayload(9_000) });
     expect(await scaling.read('default')).toMatchObject({ outstanding_tokens: 500 + 1_001 + 32_768, oldest_age_s: 3 });
   });
 
@@ -85,14 +75,14 @@ describe(ScalingService, () => {
 
   it.each(['ingest', 'webhooks'])('asks one pool alone for what any worker does: %s', async (shared) => {
     const { scaling, queue } = start({ pools: ['a', 'default'] });
-    await queue.enqueue(shared, { id: 'a', payload: payload(9_000) });
+    await queue.enqueue(shared, { id: 'a', payload: ingestPayload(9_000) });
     expect((await scaling.read('default')).desired_workers).toBe(1);
     expect((await scaling.read('a')).desired_workers).toBe(0);
   });
 
   it('asks a pool that has workers anyway, before one that would have to wake up', async () => {
     const { scaling, queue } = start({ pools: ['a', 'default'], live: [announcement({ pool: 'a' })] });
-    await queue.enqueue('ingest', { id: 'a', payload: payload(9_000) });
+    await queue.enqueue('ingest', { id: 'a', payload: ingestPayload(9_000) });
     expect((await scaling.read('a')).desired_workers).toBe(1);
     expect((await scaling.read('default')).desired_workers).toBe(0);
   });

@@ -90,51 +90,40 @@ function renderReport(report: EngineBenchBody, terminal: Terminal): string {
   return tables.join('\n\n');
 }
 
-function renderSegments(segments: NonNullable<EngineBenchBody['segments']>, { colors, columns }: Terminal): string {
-  const rows = segments.map((point) => {
-    const best = Math.max(...segments.filter(({ layers }) => layers === point.layers).map((each) => each.pairs_per_s));
-    return [
-      point.layers,
-      formatCount(point.max_batch_tokens),
-      formatCount(point.pairs_per_batch),
-      { text: point.pairs_per_s.toFixed(1), paint: point.pairs_per_s === best ? colors.green : String },
-      formatCount(point.tokens_per_s),
-      `${Math.round((100 * point.pairs_per_s) / best)} %`,
-      `${Math.round(100 * point.spread)} %`,
-    ];
-  });
-  const titles = [
-    { title: 'layers' },
-    { title: 'batch tokens', align: 'right' },
-    { title: 'pairs', align: 'right' },
-    { title: 'pairs/s', align: 'right' },
-    { title: 'tokens/s', align: 'right' },
-    { title: 'of best', align: 'right' },
-    { title: 'spread', align: 'right' },
-  ] as const;
-  return renderTable(titles, rows, columns);
+type Speed = Pick<EngineBenchBody['points'][number], 'max_batch_tokens' | 'pairs_per_batch' | 'pairs_per_s' | 'tokens_per_s' | 'spread'>;
+
+const SPEED_TITLES = [
+  { title: 'batch tokens', align: 'right' },
+  { title: 'pairs', align: 'right' },
+  { title: 'pairs/s', align: 'right' },
+  { title: 'tokens/s', align: 'right' },
+  { title: 'of best', align: 'right' },
+  { title: 'spread', align: 'right' },
+] as const;
+
+/** @param best pairs a second of those that it is held against */
+function speedCells({ max_batch_tokens, pairs_per_batch, pairs_per_s, tokens_per_s, spread }: Speed, best: number, { colors }: Terminal) {
+  return [
+    formatCount(max_batch_tokens),
+    formatCount(pairs_per_batch),
+    { text: pairs_per_s.toFixed(1), paint: pairs_per_s === best ? colors.green : String },
+    formatCount(tokens_per_s),
+    `${Math.round((100 * pairs_per_s) / best)} %`,
+    `${Math.round(100 * spread)} %`,
+  ];
 }
 
-function renderPoints({ model, machine, points, sequence_tokens: length }: EngineBenchBody, { colors, columns }: Terminal): string {
+function renderSegments(segments: NonNullable<EngineBenchBody['segments']>, terminal: Terminal): string {
+  const rows = segments.map((point) => {
+    const best = Math.max(...segments.filter(({ layers }) => layers === point.layers).map((each) => each.pairs_per_s));
+    return [point.layers, ...speedCells(point, best, terminal)];
+  });
+  return renderTable([{ title: 'layers' }, ...SPEED_TITLES], rows, terminal.columns);
+}
+
+function renderPoints({ model, machine, points, sequence_tokens: length }: EngineBenchBody, terminal: Terminal): string {
   const best = Math.max(...points.map((point) => point.pairs_per_s));
-  const rows = points.map((point) => [
-    `${point.sessions} × ${point.intra_op_threads}`,
-    formatCount(point.max_batch_tokens),
-    formatCount(point.pairs_per_batch),
-    { text: point.pairs_per_s.toFixed(1), paint: point.pairs_per_s === best ? colors.green : String },
-    formatCount(point.tokens_per_s),
-    `${Math.round((100 * point.pairs_per_s) / best)} %`,
-    `${Math.round(100 * point.spread)} %`,
-  ]);
-  const titles = [
-    { title: 'sessions × threads' },
-    { title: 'batch tokens', align: 'right' },
-    { title: 'pairs', align: 'right' },
-    { title: 'pairs/s', align: 'right' },
-    { title: 'tokens/s', align: 'right' },
-    { title: 'of best', align: 'right' },
-    { title: 'spread', align: 'right' },
-  ] as const;
+  const rows = points.map((point) => [`${point.sessions} × ${point.intra_op_threads}`, ...speedCells(point, best, terminal)]);
   const heading = `${model.name} (${model.precision}) on ${machine.name}, ${machine.cores} cores, ${machine.device}; pairs of ${length} tokens`;
-  return `${heading}\n\n${renderTable(titles, rows, columns)}`;
+  return `${heading}\n\n${renderTable([{ title: 'sessions × threads' }, ...SPEED_TITLES], rows, terminal.columns)}`;
 }
