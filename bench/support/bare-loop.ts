@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { silenceModelRuntime } from '@rerank-fleet/core/config';
 import type { PaddedBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
 import type { Graph } from './default-model.ts';
 import type { BareThreadCall, BareThreadData, BareThreadReply } from './bare-thread.ts';
@@ -25,6 +26,7 @@ export class BareLoop {
   }
 
   static async start({ onnxPath, withoutOptimizers }: Graph, split: BareSplit): Promise<BareLoop> {
+    silenceModelRuntime();
     const loop = new BareLoop(split);
     for (let session = 0; session < split.sessions; session += 1) {
       const data: BareThreadData = { onnxPath, withoutOptimizers, intraOpThreads: split.intraOpThreads, next: loop.#next };
