@@ -94,8 +94,8 @@ function drawReindex(random: Random, corpus: string, { reindexShare, windowMs, d
 
 async function isReindexed(reindex: ReindexRun | undefined): Promise<boolean> {
   if (reindex === undefined || reindex.fault !== undefined) return true;
-  const status = (await reindex.look())?.status;
-  return status !== undefined && !['building', 'validating', 'ready'].includes(status);
+  const all = await reindex.lookAtAll();
+  return reindex.id !== undefined && all.every(({ status }) => !['building', 'validating', 'ready'].includes(status));
 }
 
 interface Finished {

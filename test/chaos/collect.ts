@@ -38,7 +38,14 @@ export async function collectDocuments(client: RerankClient, load: DocumentLoad)
 }
 
 export async function collectReindex(client: RerankClient, corpus: string, run: ReindexRun): Promise<ReindexObservation> {
-  return { body: await run.look(), fault: run.fault, promotedVersion: (await client.getCorpus(corpus)).version };
+  const all = await run.lookAtAll();
+  return {
+    body: all.find(({ id }) => id === run.id),
+    others: all.filter(({ id, status }) => id !== run.id && status === 'completed'),
+    unheard: run.unheard,
+    fault: run.fault,
+    promotedVersion: (await client.getCorpus(corpus)).version,
+  };
 }
 
 /**

@@ -189,17 +189,34 @@ describe('findViolations', () => {
     ['a damaged database', { integrity: 'row 3 missing from index' }, 'the database is whole'],
     [
       'a reindex that failed',
-      { reindex: { promotedVersion: 1, body: { status: 'failed', to_version: 2 } as never } },
+      { reindex: { others: [], unheard: 0, promotedVersion: 1, body: { status: 'failed', to_version: 2 } as never } },
       'a reindex ends in its version',
     ],
     [
       'a reindex whose version is not promoted',
-      { reindex: { promotedVersion: 1, body: { status: 'completed', to_version: 2 } as never } },
+      { reindex: { others: [], unheard: 0, promotedVersion: 1, body: { status: 'completed', to_version: 2 } as never } },
       'a reindex ends in its version',
     ],
-    ['a reindex that never began', { reindex: { promotedVersion: 1 } }, 'a reindex ends in its version'],
+    [
+      'a reindex that nobody began',
+      {
+        reindex: {
+          ...{ unheard: 0, promotedVersion: 3, others: [{ status: 'completed', to_version: 3 } as never] },
+          body: { status: 'completed', to_version: 2 } as never,
+        },
+      },
+      'a reindex ends in its version',
+    ],
+    ['a reindex that never began', { reindex: { others: [], unheard: 0, promotedVersion: 1 } }, 'a reindex ends in its version'],
     ['what did not come back', { notRecovered: ['the API is not ready'] }, 'the stack comes back'],
   ])('finds %s', (_, planted, rule) => {
     expect(rulesOf(planted)).toEqual([rule]);
+  });
+
+  it('takes the version of a reindex whose start was not heard of', () => {
+    const body = { status: 'completed', to_version: 2 } as never;
+    const others = [{ status: 'completed', to_version: 3 } as never];
+    expect(rulesOf({ reindex: { body, others, unheard: 1, promotedVersion: 3 } })).toEqual([]);
+    expect(rulesOf({ reindex: { body, others, unheard: 1, promotedVersion: 2 } })).toEqual(['a reindex ends in its version']);
   });
 });

@@ -185,8 +185,10 @@ function faultsOfDocuments({ allowed, stored, found, faults }: DocumentsObservat
 
 function faultsOfReindex(reindex: ReindexObservation | undefined): string[] {
   if (reindex === undefined) return [];
-  const { body, fault, promotedVersion } = reindex;
+  const { body, others, unheard, fault, promotedVersion } = reindex;
   if (body === undefined) return [`it never began: ${fault ?? 'no answer'}`];
   if (body.status !== 'completed') return [`${body.status}: ${JSON.stringify(body.error ?? body.waiting ?? body.validation)}`];
-  return promotedVersion === body.to_version ? [] : [`version ${promotedVersion} is promoted, not ${body.to_version}`];
+  if (others.length > unheard) return [`${others.length} others came to their end, and ${unheard} starts were not heard of`];
+  const last = Math.max(...[body, ...others].map(({ to_version }) => to_version));
+  return promotedVersion === last ? [] : [`version ${promotedVersion} is promoted, not ${last}`];
 }

@@ -31,6 +31,10 @@ export interface DocumentsObservation {
 export interface ReindexObservation {
   /** Undefined where it never began. */
   readonly body?: ReindexBody | undefined;
+  /** Of the same corpus, which came to their end. */
+  readonly others: readonly ReindexBody[];
+  /** Starts that were not heard of: each may have begun one of them. */
+  readonly unheard: number;
   readonly fault?: string | undefined;
   /** Of the corpus, at the end. */
   readonly promotedVersion: number;

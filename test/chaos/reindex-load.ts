@@ -19,6 +19,8 @@ export class ReindexRun {
   /** Undefined until it has begun. */
   id: string | undefined;
   fault: string | undefined;
+  /** Starts that were not heard of, or failed: each may have begun one, which then runs before or after that of `id`. */
+  unheard = 0;
   readonly begun: Promise<void>;
   readonly #url: () => string;
   readonly #plan: ReindexPlan;
@@ -36,7 +38,12 @@ export class ReindexRun {
 
   /** As it stands; undefined where it never began. */
   async look(): Promise<ReindexBody | undefined> {
-    return this.id === undefined ? undefined : await new RerankClient({ baseUrl: this.#url(), timeoutMs: 5_000 }).reindexes.get(this.id);
+    return (await this.lookAtAll()).find(({ id }) => id === this.id);
+  }
+
+  /** All of the corpus. */
+  async lookAtAll(): Promise<ReindexBody[]> {
+    return await this.#client().reindexes.list({ corpus: this.#plan.corpus });
   }
 
   /** A start whose answer was lost is found in the way of the next. */
@@ -51,14 +58,17 @@ export class ReindexRun {
       else if (outcome.kind === 'answered' && outcome.status < 500 && outcome.status !== 429) {
         this.fault = JSON.stringify(outcome.body);
         return;
-      }
+      } else this.unheard += 1;
       if (this.id === undefined) await sleep(AGAIN_MS);
     }
   }
 
   async #find(): Promise<string | undefined> {
-    const client = new RerankClient({ baseUrl: this.#url(), timeoutMs: 5_000 });
-    const known = await client.reindexes.list({ corpus: this.#plan.corpus }).catch(() => []);
+    const known = await this.lookAtAll().catch(() => []);
     return known[0]?.id;
+  }
+
+  #client(): RerankClient {
+    return new RerankClient({ baseUrl: this.#url(), timeoutMs: 5_000 });
   }
 }
