@@ -1,12 +1,12 @@
 /**
  * Fits the exit heads that come with the worker, for the default model in int8, and writes apps/worker/heads. Needs a build and the evaluation data beside the checkout.
  *
- *   node scripts/fit-exit-heads.ts [--cuts 2,4,6,8] [--samples FOLDER] [--target FILE] [--part 1]
+ *   node scripts/fit-exit-heads.ts [--cuts 1,3,6,8] [--samples FOLDER] [--target FILE] [--part 1]
  *
  * What they are fitted on: the model's own logits of 15,163 pairs, no judgement of anybody. Three quarters are passages of MS MARCO (those of the pool of TREC DL 2019)
  * with 1,078 queries that are made of the passages themselves (`makeQueries`); the track's own queries are not read. The rest are training queries of SciFact and NFCorpus
  * and the queries of Cranfield with passages of their own sets. Each query has the best four of BM25's first 100, and others evenly from further down. Figures alone are
- * kept, no texts. From kept samples (`--samples`) it takes some four minutes of CPU.
+ * kept, no texts. From kept samples (`--samples`) it takes some eight minutes of CPU.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ import { readSamples, writeSamples } from './lib/samples-folder.ts';
 
 const { values: flags } = parseArgs({
   options: {
-    cuts: { type: 'string', default: '2,4,6,8' },
+    cuts: { type: 'string', default: '1,3,6,8' },
     samples: { type: 'string' },
     target: { type: 'string' },
     part: { type: 'string', default: '1' },

@@ -6,8 +6,8 @@ import type { PairRequest } from '@rerank-fleet/core/ports';
 import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
 import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
-import { pairSpans } from '@rerank-fleet/worker/exits/pair-spans';
-import { featureCount } from '@rerank-fleet/worker/exits/pool-features';
+import { flatSpans } from '@rerank-fleet/worker/exits/pair-spans';
+import { featureCount } from '@rerank-fleet/worker/exits/pair-features';
 import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
 import { InferencePool } from '@rerank-fleet/worker/inference/inference-pool';
 import { BatchScheduler } from '@rerank-fleet/worker/pipeline/batch-scheduler';
@@ -113,10 +113,7 @@ async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOK
     {
       scheduler,
       pages,
-      spanOf: (sequence) => {
-        const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
-        return [queryStart, queryEnd, passageStart, passageEnd];
-      },
+      spanOf: flatSpans,
       observer: {
         cutMade: (cut) => cuts.push(cut),
         pairsEnded: () => undefined,

@@ -5,7 +5,7 @@ import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { fittedHeadsPath } from '@rerank-fleet/worker/exits/find-exit-heads';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
 import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
-import { featureCount } from '@rerank-fleet/worker/exits/pool-features';
+import { featureCount } from '@rerank-fleet/worker/exits/pair-features';
 import { BERT } from './tiny-models/index.js';
 
 /** Heads for a tiny model, as if they had been fitted here: they predict nothing, but a worker cuts the model and runs its segments. `cacheHome` holds `rerank-fleet`. */

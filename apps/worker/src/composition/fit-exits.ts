@@ -13,7 +13,7 @@ import { encodeLists } from '../exits/encode-lists.js';
 import { fittedHeadsPath } from '../exits/find-exit-heads.js';
 import { LEAST_QUERIES, type FittedHead } from '../exits/fit-heads.js';
 import { fitHeadsOnThreads } from '../exits/fit-heads-on-threads.js';
-import { featureCount } from '../exits/pool-features.js';
+import { featureCount } from '../exits/pair-features.js';
 import { simulateExit } from '../exits/simulate-exit.js';
 import { writeFit } from '../exits/write-fit.js';
 import { assertDevice } from '../inference/assert-device.js';

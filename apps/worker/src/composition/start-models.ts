@@ -10,8 +10,7 @@ import { ExitMeter } from '../ops/exit-meter.js';
 import { TEXT_SPANS } from '../ops/text-spans.js';
 import { tracedEmbedder } from '../ops/traced-ports.js';
 import { collectWorker, createWorkerMetrics, type WorkerMetrics } from '../ops/worker-metrics.js';
-import { pairSpans } from '../exits/pair-spans.js';
-import type { SequenceState, TokenSequence } from '../pipeline/batch-runner.js';
+import { flatSpans } from '../exits/pair-spans.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import type { CacheStats } from '../pipeline/caching-cross-encoder.js';
 import { EarlyExit } from '../pipeline/early-exit.js';
@@ -88,7 +87,7 @@ export async function startModels(
   const exitMeter = new ExitMeter(metrics.instruments, { models, log });
   const scorers = rerankers.map((model) => {
     const exit = exits.get(model.sha256);
-    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf, observer: exitMeter });
+    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf: flatSpans, observer: exitMeter });
     return new PairScorer(model, { encoder: texts, scheduler, earlyExit, exitObserver: exitMeter });
   });
   const cache = openScoreCache(config, metrics.instruments, log);
@@ -131,11 +130,6 @@ export async function startModels(
       cache.close();
     },
   };
-}
-
-function spanOf(sequence: TokenSequence): SequenceState['span'] {
-  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
-  return [queryStart, queryEnd, passageStart, passageEnd];
 }
 
 /** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */

@@ -9,7 +9,7 @@ import { countLayers } from './cut-model.js';
 import { defaultCuts } from './default-cuts.js';
 import { fitBytes } from './fit-heads.js';
 import { openSegmentsInProcess } from './open-segments-in-process.js';
-import { featureCount } from './pool-features.js';
+import { featureCount } from './pair-features.js';
 import type { SegmentSet } from './segment-set.js';
 
 /** The graph that a worker runs for a model. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { collectSamples, type FeatureCollector, type FitPair } from './collect-samples.js';
-import { featureCount } from './pool-features.js';
+import { featureCount } from './pair-features.js';
 
 const WIDTH = 1;
 const SIZE = featureCount(WIDTH);
@@ -19,7 +19,7 @@ function collector(batches: number[][], broken?: number): FeatureCollector {
       const numbers = sequences.map(({ ids }) => ids[0]!);
       batches.push(numbers);
       const logits = Float32Array.from(numbers, (number) => (number === broken ? Number.NaN : number));
-      const features = Float32Array.from({ length: numbers.length * SIZE }, (_, at) => numbers[Math.floor(at / SIZE)]! * 10 + (at % SIZE));
+      const features = Float32Array.from({ length: numbers.length * SIZE }, (_, at) => numbers[Math.floor(at / SIZE)]! * 100 + (at % SIZE));
       return { logits, features: [features, features.map((value) => -value)] };
     },
   };
@@ -36,8 +36,10 @@ describe(collectSamples, () => {
     expect([...samples.logits]).toEqual(pairs.map((_, number) => number));
     expect([...samples.queries]).toEqual(pairs.map(({ query }) => query));
     for (const number of pairs.keys()) {
-      expect([...samples.features[0]!.subarray(number * SIZE, (number + 1) * SIZE)]).toEqual([0, 1, 2, 3].map((at) => number * 10 + at));
-      expect(samples.features[1]![number * SIZE + 3]).toBe(-(number * 10 + 3));
+      expect([...samples.features[0]!.subarray(number * SIZE, (number + 1) * SIZE)]).toEqual(
+        Array.from({ length: SIZE }, (_, at) => number * 100 + at),
+      );
+      expect(samples.features[1]![number * SIZE + 3]).toBe(-(number * 100 + 3));
     }
     expect(one.length).toBeGreaterThan(0);
     expect(two.length).toBeGreaterThan(0);
@@ -55,6 +57,6 @@ describe(collectSamples, () => {
     expect([...samples.logits]).toEqual(others);
     expect([...samples.queries]).toEqual(others.map((number) => number % 3));
     expect(samples.features.map(({ length }) => length)).toEqual([19 * SIZE, 19 * SIZE]);
-    expect(others.map((_, row) => samples.features[0]![row * SIZE])).toEqual(others.map((number) => number * 10));
+    expect(others.map((_, row) => samples.features[0]![row * SIZE])).toEqual(others.map((number) => number * 100));
   });
 });

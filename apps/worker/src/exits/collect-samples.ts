@@ -1,5 +1,5 @@
 import type { TokenSequence } from '../pipeline/batch-runner.js';
-import { featureCount } from './pool-features.js';
+import { featureCount } from './pair-features.js';
 
 /** Of a batch of pairs, in their order. */
 export interface BatchFeatures {

@@ -3,8 +3,8 @@ import { defaultCuts } from './default-cuts.js';
 
 describe(defaultCuts, () => {
   it.each([
-    [12, [2, 4, 6, 8]],
-    [24, [4, 8, 12, 16]],
+    [12, [1, 3, 6, 8]],
+    [24, [2, 6, 12, 16]],
     [6, [1, 2, 3, 4]],
     [3, [1, 2]],
     [2, [1]],

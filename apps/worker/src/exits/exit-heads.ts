@@ -1,8 +1,8 @@
 import { InvariantError } from '@rerank-fleet/core/errors';
-import type { HeadFigures, HeadsFile } from './heads-schema.js';
+import { HEADS_VERSION, type HeadFigures, type HeadsFile } from './heads-schema.js';
 import type { ExitHead, ExitPredictor } from './exit-predictor.js';
 import { HingeHead } from './hinge-head.js';
-import { featureCount } from './pool-features.js';
+import { featureCount, pooledCount } from './pair-features.js';
 import { RidgeHead } from './ridge-head.js';
 
 /** Heads as a file has them. */
@@ -12,10 +12,11 @@ export class ExitHeads implements ExitPredictor {
   readonly layers: readonly number[];
   readonly #heads: ReadonlyMap<number, ExitHead>;
 
-  constructor({ model, width, heads }: Pick<HeadsFile, 'model' | 'width'> & { readonly heads: readonly HeadFigures[] }) {
+  constructor({ v, model, width, heads }: Pick<HeadsFile, 'v' | 'model' | 'width'> & { readonly heads: readonly HeadFigures[] }) {
     this.model = model;
     this.width = width;
-    this.#heads = new Map(heads.map((figures) => [figures.layer, headOf(figures, featureCount(width))]));
+    const inputs = v === HEADS_VERSION ? featureCount(width) : pooledCount(width);
+    this.#heads = new Map(heads.map((figures) => [figures.layer, headOf(figures, inputs)]));
     this.layers = [...this.#heads.keys()].sort((a, b) => a - b);
   }
 

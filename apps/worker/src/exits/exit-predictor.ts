@@ -6,7 +6,7 @@ export interface ExitHead {
   readonly sigma: number;
   /** Correlation of prediction and final logit on those pairs. */
   readonly correlation: number;
-  /** Predicted logit (of the configured label) from the features of `poolFeatures`, which it leaves as they are. No allocation. */
+  /** Predicted logit (of the configured label) from the features of a pair (`pair-features.ts`), which it leaves as they are; heads of earlier versions take the first of them. No allocation. */
   predict(features: Float32Array): number;
 }
 

@@ -4,7 +4,7 @@ import { correlationOf, deviationOf } from './correlation.js';
 import { ExitHeads } from './exit-heads.js';
 import { fitHeads } from './fit-heads.js';
 import { HEADS_VERSION, headsFileSchema } from './heads-schema.js';
-import { featureCount } from './pool-features.js';
+import { featureCount } from './pair-features.js';
 
 const WIDTH = 2;
 const SIZE = featureCount(WIDTH);

@@ -3,7 +3,7 @@ import { dealQueries } from './deal-queries.js';
 import type { HeadMeasure, HeadProblem } from './head-problem.js';
 import type { HeadFigures, HeadKind } from './heads-schema.js';
 import { hingeCandidate } from './hinge-candidate.js';
-import { featureCount } from './pool-features.js';
+import { featureCount } from './pair-features.js';
 import { ridgeCandidate } from './ridge-candidate.js';
 
 export interface FitOptions {

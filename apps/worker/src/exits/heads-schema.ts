@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
 /** Of files that are written. Raised with every change of what the figures mean. */
-export const HEADS_VERSION = 2;
+export const HEADS_VERSION = 3;
 
-/** Versions that are read, latest first: 1 has ridge heads alone. Files of others are refused. */
-export const HEADS_VERSIONS = [HEADS_VERSION, 1] as const;
+/** Versions that are read, latest first: 2 knows the pooled features alone, 1 has ridge heads alone besides. Files of others are refused. */
+export const HEADS_VERSIONS = [HEADS_VERSION, 2, 1] as const;
 
 /** Half floats, little-endian, in base64: what rounding takes is a thousandth of what a head is off by. */
 const halves = z.base64();
@@ -41,7 +41,7 @@ const described = {
 };
 
 export const headsFileSchema = z.discriminatedUnion('v', [
-  z.strictObject({ v: z.literal(HEADS_VERSION), ...described, heads: z.array(headSchema).min(1) }),
+  z.strictObject({ v: z.literal([HEADS_VERSION, 2]), ...described, heads: z.array(headSchema).min(1) }),
   z.strictObject({ v: z.literal(1), ...described, heads: z.array(ridgeHeadSchema).min(1) }),
 ]);
 

@@ -21,3 +21,9 @@ export function pairSpans({ ids }: Pick<TokenSequence, 'ids'>): PairSpans {
   while (passageStart < end && ids[passageStart] === separator) passageStart += 1;
   return { queryStart: Math.min(1, queryEnd), queryEnd, passageStart, passageEnd: end };
 }
+
+/** The same as four numbers: start and end of the query, start and end of the passage. */
+export function flatSpans(sequence: Pick<TokenSequence, 'ids'>): readonly [number, number, number, number] {
+  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
+  return [queryStart, queryEnd, passageStart, passageEnd];
+}

@@ -1,10 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { InvariantError } from '@rerank-fleet/core/errors';
 import type { BatchFeatures } from '../exits/collect-samples.js';
-import { pairSpans } from '../exits/pair-spans.js';
-import { featureCount, poolFeatures, type HiddenRows } from '../exits/pool-features.js';
+import { flatSpans } from '../exits/pair-spans.js';
 import { HIDDEN_INPUT, type SegmentSet } from '../exits/segment-set.js';
 import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
+import { FeatureSession } from './feature-session.js';
 import type { InferenceThreadData } from './inference-messages.js';
 import { freeTensor, logitsOf, sessionOptions, toFloat32 } from './onnx-model.js';
 
@@ -19,10 +19,12 @@ export interface SegmentSource extends Pick<InferenceThreadData, 'device' | 'int
 export class SegmentRunner {
   readonly #source: SegmentSource;
   readonly #sessions: readonly InferenceSession[];
+  readonly #features: FeatureSession;
 
-  private constructor(source: SegmentSource, sessions: readonly InferenceSession[]) {
+  private constructor(source: SegmentSource, sessions: readonly InferenceSession[], features: FeatureSession) {
     this.#source = source;
     this.#sessions = sessions;
+    this.#features = features;
   }
 
   static async load(source: SegmentSource): Promise<SegmentRunner> {
@@ -30,13 +32,13 @@ export class SegmentRunner {
     // One after the other: loading takes twice the memory of what is loaded.
     for (const { path } of source.set.segments)
       sessions.push(await InferenceSession.create(path, sessionOptions(source, source.withoutOptimizers)));
-    return new SegmentRunner(source, sessions);
+    return new SegmentRunner(source, sessions, await FeatureSession.load(source.set.width));
   }
 
-  /** Shows the hidden state at each cut, counted from 0, which is gone when `onHidden` returns, and resolves to the logits, one a row. */
+  /** Shows the hidden state at each cut, float32 `[batch, sequence, width]`, which is gone when `onHidden` has ended, and resolves to the logits, one a row. */
   async run(
     batch: Pick<PaddedBatch, 'batch' | 'sequence' | 'inputIds' | 'attentionMask' | 'tokenTypeIds'>,
-    onHidden: OnHidden,
+    onHidden: (hidden: Tensor) => Promise<void>,
   ): Promise<Float32Array> {
     const { set, labelIndex } = this.#source;
     const ints = (values: BigInt64Array): Tensor => new Tensor('int64', values, [batch.batch, batch.sequence]);
@@ -56,27 +58,26 @@ export class SegmentRunner {
         freeTensor(made);
         return values;
       }
-      onHidden(number, { values: toFloat32(made), sequence: batch.sequence, width: set.width });
+      await onHidden(made);
       feeds.set(HIDDEN_INPUT, made);
     }
     throw new InvariantError('The model has no last segment.');
   }
 
-  /** Pooled features of each pair at each cut, and its logit. */
+  /** Features of each pair at each cut, and its logit. */
   async collect(sequences: readonly TokenSequence[]): Promise<BatchFeatures> {
-    const { cuts, width } = this.#source.set;
-    const count = featureCount(width);
-    const spans = sequences.map(pairSpans);
-    const features = cuts.map(() => new Float32Array(sequences.length * count));
-    const logits = await this.run(padBatch('', sequences), (cut, hidden) =>
-      spans.forEach((span, row) => poolFeatures(hidden, row, span, features[cut]!.subarray(row * count, (row + 1) * count))),
-    );
+    const padded = padBatch('', sequences);
+    const texts = {
+      batch: padded.batch,
+      sequence: padded.sequence,
+      spans: Int32Array.from(sequences.flatMap((sequence) => flatSpans(sequence))),
+    };
+    const features: Float32Array[] = [];
+    const logits = await this.run(padded, async (hidden) => void features.push(await this.#features.run(hidden, texts)));
     return { logits, features };
   }
 
   async release(): Promise<void> {
-    for (const session of this.#sessions) await session.release();
+    for (const session of [...this.#sessions, this.#features]) await session.release();
   }
 }
-
-type OnHidden = (cut: number, hidden: HiddenRows) => void;

@@ -1,9 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { InvariantError, invariant } from '@rerank-fleet/core/errors';
 import type { ExitPredictor } from '../exits/exit-predictor.js';
-import { featureCount, poolFeatures } from '../exits/pool-features.js';
+import { featureCount } from '../exits/pair-features.js';
 import { HIDDEN_INPUT, type Segment } from '../exits/segment-set.js';
 import { PAGE_TOKENS, pagesFor } from '../pipeline/state-pages.js';
+import { FeatureSession } from './feature-session.js';
 import type { BatchTensors, InferenceModel, InferenceThreadData, SegmentedModel } from './inference-messages.js';
 import { freeTensor, logitsOf, sessionOptions, toFloat32, type ModelOutput } from './onnx-model.js';
 
@@ -15,24 +16,24 @@ export class SegmentSessions {
   readonly #model: SegmentedModel;
   readonly #output: InferenceModel['output'];
   readonly #sessions: readonly InferenceSession[];
+  readonly #features: FeatureSession;
   readonly #predictor: ExitPredictor;
   readonly #memory: Float32Array;
-  readonly #features: Float32Array;
   /** Grows to the largest batch. */
   #padded = new Float32Array(0);
 
   private constructor(
     model: SegmentedModel,
     output: InferenceModel['output'],
-    sessions: readonly InferenceSession[],
+    { sessions, features }: { readonly sessions: readonly InferenceSession[]; readonly features: FeatureSession },
     predictor: ExitPredictor,
   ) {
     this.#model = model;
     this.#output = output;
     this.#sessions = sessions;
+    this.#features = features;
     this.#predictor = predictor;
     this.#memory = new Float32Array(model.memory);
-    this.#features = new Float32Array(featureCount(model.width));
   }
 
   static async load(
@@ -50,7 +51,8 @@ export class SegmentSessions {
     // One after the other: loading takes twice the memory of what is loaded.
     for (const { path } of model.segments)
       sessions.push(await InferenceSession.create(path, sessionOptions(options, model.withoutOptimizers)));
-    return new SegmentSessions(model, output, sessions, predictor);
+    const features = await FeatureSession.load(model.width);
+    return new SegmentSessions(model, output, { sessions, features }, predictor);
   }
 
   /** Predicted logits, one a row, and after the last segment logits. */
@@ -66,14 +68,15 @@ export class SegmentSessions {
         invariant(this.#output.kind === 'logit', 'A model that embeds has no segments.');
         return logitsOf(toFloat32(output), output.dims, this.#output.labelIndex);
       }
-      return this.#keep(number, batch, toFloat32(output));
+      this.#keep(batch, toFloat32(output));
+      return await this.#predict(number, batch, output);
     } finally {
       freeTensor(output);
     }
   }
 
   async release(): Promise<void> {
-    for (const session of this.#sessions) await session.release();
+    for (const session of [...this.#sessions, this.#features]) await session.release();
   }
 
   #feeds({ inputs }: Segment, batch: BatchTensors): Record<string, Tensor> {
@@ -109,27 +112,23 @@ export class SegmentSessions {
     return padded;
   }
 
-  /** Copies each row's hidden state to its pages, and predicts where the pair will end. */
-  #keep(number: number, batch: BatchTensors, values: Float32Array): ModelOutput {
+  /** Copies each row's hidden state to its pages. */
+  #keep(batch: BatchTensors, values: Float32Array): void {
     const { width } = this.#model;
     const rowSize = batch.sequence * width;
     this.#eachPage(batch, (row, position, page, tokens) => {
       const from = row * rowSize + position * width;
       this.#memory.set(values.subarray(from, from + tokens * width), page);
     });
+  }
+
+  /** Where the pairs will end. */
+  async #predict(number: number, { batch, sequence, state }: BatchTensors, hidden: Tensor): Promise<ModelOutput> {
+    const features = await this.#features.run(hidden, { batch, sequence, spans: state!.spans });
+    const count = featureCount(this.#model.width);
     const head = this.#predictor.at(this.#model.cuts[number]!);
-    const predictions = new Float32Array(batch.batch);
-    for (let row = 0; row < batch.batch; row += 1) {
-      const [queryStart, queryEnd, passageStart, passageEnd] = batch.state!.spans.subarray(row * 4, row * 4 + 4) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      poolFeatures({ values, sequence: batch.sequence, width }, row, { queryStart, queryEnd, passageStart, passageEnd }, this.#features);
-      predictions[row] = head.predict(this.#features);
-    }
-    return { values: predictions, width: 1 };
+    const values = new Float32Array(batch).map((_, row) => head.predict(features.subarray(row * count, (row + 1) * count)));
+    return { values, width: 1 };
   }
 
   /** `page` is its first element in the shared memory, `position` its first token in the row. */
