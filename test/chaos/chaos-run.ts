@@ -24,11 +24,16 @@ import { ReindexRun, type ReindexPlan } from './reindex-load.ts';
 import { Random } from './random.ts';
 import { drawAsk, drawSearch, syncCall, SyncLoad, type SyncCall } from './sync-load.ts';
 import { watchRecovery, type Recovery } from './watch-recovery.ts';
+import { within } from './within.ts';
 
 const PROBES = 4;
 const PROBE_TIMEOUT_MS = 12_000;
 /** A minute until the sweep finds an upload that was never queued, a lock's life and the look for stalled tasks, and some. */
 const RECOVERS_WITHIN_MS = 120_000;
+/** Five starts of a supervisor, a minute for each. */
+const FAULTS_WITHIN_MS = 420_000;
+/** Several times the patience of any call in it. */
+const STEP_WITHIN_MS = 180_000;
 
 export interface RunResult {
   readonly seed: number;
@@ -38,7 +43,11 @@ export interface RunResult {
   readonly tookMs: number;
 }
 
-/** One run on a stack that is well, which it leaves well: load, faults, recovery, and a look at everything. */
+/**
+ * One run on a stack that is well, which it leaves well: load, faults, recovery, and a look at everything. It always ends.
+ *
+ * @throws Error of what did not end in its time
+ */
 export async function chaosRun(
   stack: ChaosStack,
   oracle: Oracle,
@@ -51,18 +60,21 @@ export async function chaosRun(
   const documents = new DocumentLoad(url, random.fork(), { corpus: `run-${seed}`, mostDocuments: size.documents, mostWrites: size.writes });
   const batchPlans = drawBatches(random.fork(), seed, size);
   const reindexPlan = drawReindex(random.fork(), documents.corpus, size);
-  await documents.prepare();
+  await within('the making of the corpus', STEP_WITHIN_MS, documents.prepare());
   const redis = await stack.observer();
+  const calls = new SyncLoad(url, random.fork());
+  const batches = batchPlans.map((plan) => new BatchRun(url, plan));
+  const reindex = reindexPlan === undefined ? undefined : new ReindexRun(url, reindexPlan);
+  const abandon = (): void => {
+    for (const batch of batches) batch.abandon();
+    reindex?.abandon();
+  };
   try {
-    const calls = new SyncLoad(url, random.fork());
-    const batches = batchPlans.map((plan) => new BatchRun(url, plan));
-    const reindex = reindexPlan === undefined ? undefined : new ReindexRun(url, reindexPlan);
     documents.start();
-    await Promise.all(faults.map((fault) => sleep(fault.atMs).then(() => inflict(stack, fault))));
-    await stack.settled();
+    await within('the faults', FAULTS_WITHIN_MS, inflictAll(stack, faults));
     await sleep(Math.max(0, size.windowMs / 4));
     const callsDone = calls.stop();
-    await documents.stop();
+    await within('a write of documents', STEP_WITHIN_MS, documents.stop());
     const done = new Set<BatchRun>();
     for (const batch of batches) void batch.done.then(() => done.add(batch));
     const recovery = await watchRecovery(stack, redis, {
@@ -70,10 +82,16 @@ export async function chaosRun(
       reindexDone: () => isReindexed(reindex),
       withinMs: RECOVERS_WITHIN_MS,
     });
-    for (const batch of batches) batch.abandon();
-    reindex?.abandon();
-    await Promise.all([callsDone, reindex?.begun, ...batches.map(({ done: ended }) => ended)]);
-    const observation = await observe({ stack, oracle, documents, batches, reindex, calls: calls.calls, recovery, faults, redis, random });
+    abandon();
+    await within(
+      'a call, or a batch that was abandoned,',
+      STEP_WITHIN_MS,
+      Promise.all([callsDone, reindex?.begun, ...batches.map((batch) => batch.done)]),
+    );
+    const finished = { stack, oracle, documents, batches, reindex, calls: calls.calls, recovery, faults, redis, random };
+    const observation = await observe(finished).catch((error: unknown) => {
+      throw new Error([String(error), ...recovery.notRecovered].join('; '), { cause: error });
+    });
     return {
       seed,
       observation,
@@ -82,8 +100,17 @@ export async function chaosRun(
       tookMs: performance.now() - startedAt,
     };
   } finally {
+    // Nothing goes on behind a run that broke off.
+    void calls.stop();
+    void documents.stop();
+    abandon();
     redis.disconnect();
   }
+}
+
+async function inflictAll(stack: ChaosStack, faults: Observation['faults']): Promise<void> {
+  await Promise.all(faults.map((fault) => sleep(fault.atMs).then(() => inflict(stack, fault))));
+  await stack.settled();
 }
 
 function drawReindex(random: Random, corpus: string, { reindexShare, windowMs, documents }: RunSize): ReindexPlan | undefined {
@@ -124,12 +151,13 @@ async function observe({
   random,
 }: Finished): Promise<Observation> {
   const client = new RerankClient({ baseUrl: stack.url, timeoutMs: 30_000 });
-  const probes = await probe(stack.url, random);
-  const jobs = await Promise.all(batches.map((batch) => collectJob(client, batch)));
-  const seenDocuments = await collectDocuments(client, documents);
-  const reindexed = reindex === undefined ? undefined : await collectReindex(client, documents.corpus, reindex);
+  const look = <T>(what: string, seen: Promise<T>): Promise<T> => within(`the look at ${what}`, STEP_WITHIN_MS, seen);
+  const probes = await look('calls', probe(stack.url, random));
+  const jobs = await look('jobs', Promise.all(batches.map((batch) => collectJob(client, batch))));
+  const seenDocuments = await look('documents', collectDocuments(client, documents));
+  const reindexed = reindex === undefined ? undefined : await look('a reindex', collectReindex(client, documents.corpus, reindex));
   const known = new Set(jobs.flatMap(({ ids }) => ids));
-  const strangeJobs = await clearAway(client, [documents.corpus], known);
+  const strangeJobs = await look('jobs as they are deleted', clearAway(client, [documents.corpus], known));
   return {
     faults,
     oracle,
@@ -142,9 +170,9 @@ async function observe({
     notRecovered: recovery.notRecovered,
     stuck: recovery.stuck,
     deadLetters: recovery.deadLetters,
-    keys: await collectKeys(redis),
-    strangers: await collectStrangers(stack),
-    files: await collectFiles(stack),
+    keys: await look('keys', collectKeys(redis)),
+    strangers: await look('processes', collectStrangers(stack)),
+    files: await look('files', collectFiles(stack)),
     collections: collectCollections(stack, [STABLE_CORPUS]),
     integrity: checkDatabase(stack),
   };

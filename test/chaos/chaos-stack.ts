@@ -24,6 +24,8 @@ const GONE_WITHIN_MS = 10_000;
 /** Shorter than the longest fault, so that it is met. */
 const QDRANT_TIMEOUT_MS = 1_500;
 
+const redisPortFile = (root: string): string => join(root, 'state', 'redis', 'port');
+
 interface Told {
   readonly url: string;
   readonly redisUrl: string;
@@ -38,6 +40,8 @@ export class ChaosStack {
   readonly root: string;
   readonly stateDirectory: string;
   readonly links: ReadonlyMap<Role, TcpLink>;
+  /** The observer's way to Redis, which nothing harms: one that is started anew may be on another port. */
+  readonly #observerLink: TcpLink;
   /** Undefined where corpora are in the embedded store. */
   readonly qdrant: MemoryQdrant | undefined;
   url = '';
@@ -49,11 +53,12 @@ export class ChaosStack {
   /** Processes that outlived a supervisor, and starts after a kill that failed. */
   readonly outlived: string[] = [];
 
-  private constructor(root: string, links: ReadonlyMap<Role, TcpLink>, qdrant: MemoryQdrant | undefined) {
+  private constructor(root: string, ways: Pick<ChaosStack, 'links' | 'qdrant'> & { readonly observerLink: TcpLink }) {
     this.root = root;
-    this.qdrant = qdrant;
+    this.qdrant = ways.qdrant;
     this.stateDirectory = join(root, 'state');
-    this.links = links;
+    this.links = ways.links;
+    this.#observerLink = ways.observerLink;
     process.once('exit', this.#removeFolder);
   }
 
@@ -64,10 +69,11 @@ export class ChaosStack {
     await mkdir(join(root, 'control'));
     await writeTinyModel(join(root, 'models', 'tiny-reranker'), { kind: 'cross-encoder', layout: 'bert' });
     await writeTinyModel(join(root, 'models', 'tiny-embedder'), { kind: 'embedder', layout: 'bert' });
-    const redisPort = (): number => Number(readFileSync(join(root, 'state', 'redis', 'port'), 'utf8'));
+    const redisPort = (): number => Number(readFileSync(redisPortFile(root), 'utf8'));
     const links = new Map<Role, TcpLink>();
     for (const role of ROLES) links.set(role, await TcpLink.start(redisPort));
-    const stack = new ChaosStack(root, links, store === 'qdrant' ? await MemoryQdrant.start() : undefined);
+    const observerLink = await TcpLink.start(redisPort);
+    const stack = new ChaosStack(root, { links, observerLink, qdrant: store === 'qdrant' ? await MemoryQdrant.start() : undefined });
     try {
       await stack.#launch();
     } catch (error) {
@@ -81,13 +87,20 @@ export class ChaosStack {
     return join(this.root, 'control', name);
   }
 
+  /** Where supervisors keep the port of Redis. */
+  redisPortFile(): string {
+    return redisPortFile(this.root);
+  }
+
   async log(): Promise<string> {
     return await readFile(this.controlFile('log'), 'utf8').catch(() => '');
   }
 
-  /** A connection to Redis past all proxies. */
+  /** A connection to Redis past all faults. It outlives every Redis of the stack. */
   async observer(): Promise<ObserverRedis> {
-    return await connectRedis(this.#redisUrl, { role: 'consumer', name: 'chaos', onFault: () => undefined });
+    const url = new URL(this.#redisUrl);
+    url.port = String(this.#observerLink.port);
+    return await connectRedis(url.href, { role: 'consumer', name: 'chaos', onFault: () => undefined });
   }
 
   /** Process ids of `redis`, `api`, `worker-1`, `worker-2`, those that run now. Empty while the supervisor starts. */
@@ -198,7 +211,7 @@ export class ChaosStack {
     await until('all processes to end', async () => (await running()).length === 0, GONE_WITHIN_MS).catch(() => undefined);
     const left = await running();
     for (const pid of left) process.kill(pid, 'SIGKILL');
-    for (const link of this.links.values()) await link.stop();
+    for (const link of [...this.links.values(), this.#observerLink]) await link.stop();
     await this.qdrant?.stop();
     process.off('exit', this.#removeFolder);
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });

@@ -1,5 +1,8 @@
+import { findFreePort } from '@rerank-fleet/cli/up/redis-probe';
 import { RerankClient } from '@rerank-fleet/client';
+import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,6 +15,7 @@ import { faultsOfJob } from './find-violations.ts';
 import { askOracle, type Ask, type Oracle } from './oracle.ts';
 import { Random } from './random.ts';
 import { faultsOfKeys } from './redis-keys.ts';
+import { TcpLink } from './tcp-link.ts';
 import { watchRecovery } from './watch-recovery.ts';
 
 const STARTS_WITHIN_MS = 120_000;
@@ -64,6 +68,36 @@ describe('a look at a real stack', () => {
     } finally {
       await redis.del('{rf}:sync-default:active');
     }
+  });
+
+  it('ends though Redis never answers, and says so', async () => {
+    const kept = stack.redisPortFile();
+    const link = await TcpLink.start(() => Number(readFileSync(kept, 'utf8')));
+    const url = new URL(`redis://127.0.0.1:${link.port}`);
+    url.password = (await readFile(join(dirname(kept), 'password'), 'utf8')).trim();
+    const unanswered = await connectRedis(url.href, { role: 'consumer', name: 'unanswered', onFault: () => undefined });
+    try {
+      link.enter({ kind: 'blackhole' });
+      const work = { batchesDone: () => true, reindexDone: () => Promise.resolve(true), withinMs: 500, lookWithinMs: 400 };
+      const { notRecovered } = await watchRecovery(stack, unanswered, work);
+      expect(notRecovered).toEqual([
+        'tasks are left in queues after 500 ms: Error: the look at queues did not end in 400 ms',
+        'Error: the look at dead letters did not end in 400 ms',
+      ]);
+    } finally {
+      unanswered.disconnect();
+      await link.stop();
+    }
+  });
+
+  it('goes on when Redis is started anew on another port', async () => {
+    const port = String(await findFreePort());
+    await writeFile(stack.redisPortFile(), port);
+    await stack.killSupervisor();
+    expect((await readFile(stack.redisPortFile(), 'utf8')).trim()).toBe(port);
+    const work = { batchesDone: () => true, reindexDone: () => Promise.resolve(true), withinMs: 60_000 };
+    expect(await watchRecovery(stack, redis, work)).toMatchObject({ notRecovered: [] });
+    expect(await redis.config('GET', 'port')).toEqual(['port', port]);
   });
 
   it('finds a deletion that was begun and is left alone', async () => {

@@ -1,8 +1,12 @@
+import { inspect } from 'node:util';
 import { ChaosStack } from './chaos-stack.ts';
 import { chaosRun, type RunResult } from './chaos-run.ts';
 import { describeFault, drawFaults, storeOf, type RunSize, type StoreKind } from './fault-schedule.ts';
 import type { Violation } from './find-violations.ts';
 import { askOracle, type Oracle } from './oracle.ts';
+import { within } from './within.ts';
+
+const ASKS_WITHIN_MS = 180_000;
 
 export interface GateOptions {
   readonly seeds: readonly number[];
@@ -51,7 +55,7 @@ async function runOnOneStack(first: number, take: (store: StoreKind) => number |
   const stack = await ChaosStack.start(store);
   let log = '';
   try {
-    const oracle = await askOracle(stack.url);
+    const oracle = await within('the asking without faults', ASKS_WITHIN_MS, askOracle(stack.url));
     for (let seed: number | undefined = first; seed !== undefined; seed = runs.length < options.runsPerStack ? take(store) : undefined) {
       const run = await runOnce(stack, oracle, { seed, size: options.size, before: runs.map((done) => done.seed) });
       runs.push(run);
@@ -79,7 +83,7 @@ async function runOnce(
     const { violations } = result;
     return { seed, schedule, before, violations, result, ...(violations.length === 0 ? {} : { log: await stack.log() }) };
   } catch (error) {
-    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const detail = inspect(error);
     return { seed, schedule, before, violations: [{ rule: 'a run comes to its end', detail }], log: await stack.log() };
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosStack, ObserverRedis } from './chaos-stack.ts';
 import { pendingDeletes } from './collect.ts';
 import { callOnce, succeeded } from './http-call.ts';
+import { within } from './within.ts';
 
 /** How long a task may be in hand without a lock: workers look for such tasks twice in a lock's life, and a moment is theirs to do it. */
 const MOMENT_MS = 5_000;
@@ -14,6 +15,7 @@ const QUEUES: Readonly<Record<string, number>> = {
   webhooks: 15_000 + MOMENT_MS,
 };
 const LOOK_MS = 50;
+const LOOK_WITHIN_MS = 15_000;
 const WAITING = ['wait', 'paused', 'active'] as const;
 const SORTED = ['prioritized', 'delayed'] as const;
 
@@ -27,19 +29,50 @@ export interface Recovery {
   readonly deadLetters: readonly string[];
 }
 
+export interface AwaitedWork {
+  readonly batchesDone: () => boolean;
+  readonly reindexDone: () => Promise<boolean>;
+  readonly withinMs: number;
+  /** Longest time of one look, in milliseconds. @defaultValue 15,000 */
+  readonly lookWithinMs?: number;
+}
+
 /** Waits until the stack serves again, and everything that was accepted has been done. Tells what did not come to pass in time. */
-export async function watchRecovery(
-  stack: ChaosStack,
-  redis: ObserverRedis,
-  work: {
-    readonly batchesDone: () => boolean;
-    readonly reindexDone: () => Promise<boolean>;
-    readonly withinMs: number;
-  },
-): Promise<Recovery> {
+export async function watchRecovery(stack: ChaosStack, redis: ObserverRedis, work: AwaitedWork): Promise<Recovery> {
   const startedAt = performance.now();
   const deadline = startedAt + work.withinMs;
-  const left = new Map<string, () => Promise<boolean>>([
+  const look = <T>(what: string, seen: Promise<T>): Promise<T> => within(what, work.lookWithinMs ?? LOOK_WITHIN_MS, seen);
+  const tasks = (): Promise<string[]> => look('the look at queues', tasksLeft(redis)).catch((error: unknown) => [String(error)]);
+  const left = conditions(stack, redis, work);
+  const watch = new StuckWatch(redis);
+  let notRecovered: readonly string[] = [];
+  let waitedFor: Recovery['waitedFor'];
+  for (;;) {
+    notRecovered = [];
+    // In this order, and nothing behind what is not so: a fleet that is not there has no queues to empty.
+    for (const [what, holds] of left) {
+      if (await look(what, holds()).catch(() => false)) continue;
+      notRecovered = [what];
+      waitedFor = { what, untilMs: performance.now() - startedAt, tasks: await tasks() };
+      break;
+    }
+    if (!['the API is not ready', 'not all processes run', 'not both workers are in the fleet'].includes(notRecovered[0] ?? ''))
+      await look('the look for stuck tasks', watch.look()).catch(() => undefined);
+    if (notRecovered.length === 0 || performance.now() > deadline) break;
+    await sleep(LOOK_MS);
+  }
+  if (notRecovered.length > 0) notRecovered = [`${notRecovered[0]!} after ${work.withinMs} ms: ${(await tasks()).join(' ')}`];
+  const tookMs = performance.now() - startedAt;
+  const dead = await look('the look at dead letters', deadLetters(redis)).catch((error: unknown) => {
+    notRecovered = [...notRecovered, String(error)];
+    return [];
+  });
+  return { tookMs, notRecovered, ...(waitedFor === undefined ? {} : { waitedFor }), stuck: watch.stuck(), deadLetters: dead };
+}
+
+/** What is not so yet → whether it is by now. */
+function conditions(stack: ChaosStack, redis: ObserverRedis, work: AwaitedWork): ReadonlyMap<string, () => Promise<boolean>> {
+  return new Map<string, () => Promise<boolean>>([
     ['the API is not ready', async () => succeeded(await callOnce(`${stack.url}/health/ready`, { patienceMs: 3_000 }))],
     ['not all processes run', async () => (await stack.pids()).size === 4],
     ['not both workers are in the fleet', () => bothWorkersLive(stack)],
@@ -50,31 +83,6 @@ export async function watchRecovery(
     ['a reindex has not ended', work.reindexDone],
     ['tasks are left in queues', async () => (await tasksLeft(redis)).length === 0],
   ]);
-  const watch = new StuckWatch(redis);
-  let notRecovered: readonly string[] = [];
-  let waitedFor: Recovery['waitedFor'];
-  for (;;) {
-    notRecovered = [];
-    // In this order, and nothing behind what is not so: a fleet that is not there has no queues to empty.
-    for (const [what, holds] of left) {
-      if (await holds().catch(() => false)) continue;
-      notRecovered = [what];
-      waitedFor = { what, untilMs: performance.now() - startedAt, tasks: await tasksLeft(redis) };
-      break;
-    }
-    if (!['the API is not ready', 'not all processes run', 'not both workers are in the fleet'].includes(notRecovered[0] ?? ''))
-      await watch.look();
-    if (notRecovered.length === 0 || performance.now() > deadline) break;
-    await sleep(LOOK_MS);
-  }
-  if (notRecovered.length > 0) notRecovered = [`${notRecovered[0]!} after ${work.withinMs} ms: ${(await tasksLeft(redis)).join(' ')}`];
-  return {
-    tookMs: performance.now() - startedAt,
-    notRecovered,
-    ...(waitedFor === undefined ? {} : { waitedFor }),
-    stuck: watch.stuck(),
-    deadLetters: await deadLetters(redis),
-  };
 }
 
 async function bothWorkersLive(stack: ChaosStack): Promise<boolean> {
