@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { findFreePort, isPortFree, probeRedis, shutDownRedis } from './redis-probe.js';
-import { StackError } from './stack-error.js';
+import { endLeftRedis } from './left-redis.js';
+import { findFreePort, isPortFree } from './redis-probe.js';
 
 export interface RedisSettings {
   readonly directory: string;
@@ -11,8 +10,6 @@ export interface RedisSettings {
   readonly password: string;
   readonly configPath: string;
 }
-
-const ORPHAN_TIMEOUT_MS = 15_000;
 
 function readTrimmed(path: string): string | undefined {
   try {
@@ -37,29 +34,11 @@ function keptPassword(directory: string): string {
   return password;
 }
 
-/**
- * A Redis that knows our password is one that an earlier supervisor left while it was saving. Two on one folder would ruin the data, so it
- * must be gone before another starts.
- */
-async function endOrphan(port: number, password: string): Promise<void> {
-  const deadline = Date.now() + ORPHAN_TIMEOUT_MS;
-  for (
-    let answer = await probeRedis(port, password);
-    answer === 'ready' || answer === 'loading';
-    answer = await probeRedis(port, password)
-  ) {
-    if (Date.now() > deadline)
-      throw new StackError(`The Redis of an earlier run still has port ${port} and does not end. Stop it, then try again.`);
-    await shutDownRedis(port, password);
-    await sleep(100);
-  }
-}
-
 async function choosePort(directory: string, password: string, avoid: ReadonlySet<number>): Promise<number> {
   const path = join(directory, 'port');
   const kept = Number(readTrimmed(path));
   if (Number.isInteger(kept) && kept > 0 && kept < 65_536 && !avoid.has(kept)) {
-    await endOrphan(kept, password);
+    await endLeftRedis(directory, kept, password);
     if (await isPortFree(kept)) return kept;
   }
   const port = await findFreePort();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { noteRedisPid } from './left-redis.js';
 import type { PrefixedLog } from './prefixed-output.js';
 import { probeRedis } from './redis-probe.js';
 import type { RedisSettings } from './redis-settings.js';
@@ -44,6 +45,7 @@ async function spawnRedis({ command, settings, forceGuardian }: RedisStart): Pro
   const [program, args] = tied ? ['setpriv', ['--pdeathsig', 'TERM', command, settings.configPath]] : [command, [settings.configPath]];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: settings.directory });
   await once(child, 'spawn');
+  if (child.pid !== undefined) noteRedisPid(settings.directory, child.pid);
   if (!tied && child.pid !== undefined) {
     const guardian = fork(GUARDIAN, [String(child.pid)], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] });
     guardian.unref();
