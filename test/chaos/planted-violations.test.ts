@@ -94,7 +94,6 @@ describe('a look at a real stack', () => {
     const port = String(await findFreePort());
     await writeFile(stack.redisPortFile(), port);
     await stack.killSupervisor();
-    expect((await readFile(stack.redisPortFile(), 'utf8')).trim()).toBe(port);
     const work = { batchesDone: () => true, reindexDone: () => Promise.resolve(true), withinMs: 60_000 };
     expect(await watchRecovery(stack, redis, work)).toMatchObject({ notRecovered: [] });
     expect(await redis.config('GET', 'port')).toEqual(['port', port]);
