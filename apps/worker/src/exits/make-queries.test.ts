@@ -9,7 +9,7 @@ const TEXTS = [
 ];
 
 describe(makeQueries, () => {
-  it('makes one a text, of its own words', () => {
+  it('makes one a text, of its own words, and of the beginnings of questions', () => {
     const queries = makeQueries(TEXTS, TEXTS.length);
     expect(queries[0]).toBe('what is flea');
     expect(queries).toHaveLength(4);
@@ -17,6 +17,14 @@ describe(makeQueries, () => {
       const words = TEXTS[at]!.toLowerCase();
       for (const word of query.replace(/^what (is|are) /, '').split(' ')) expect(words).toContain(word);
     }
+  });
+
+  it('asks two of five as a question about words of one sentence, in all the ways that it knows', () => {
+    const texts = Array.from({ length: 200 }, (_, at) => `Keeper${at % 60} feeds the otter. A heron watches keeper${at % 50}.`);
+    const questions = makeQueries(texts, texts.length).filter((query) => !/^(keeper|a heron)/.test(query));
+    expect(questions.length).toBeGreaterThanOrEqual(60);
+    const beginnings = ['what is', 'how does', 'define', 'cost of', 'is'];
+    for (const beginning of beginnings) expect(questions.some((query) => query.startsWith(`${beginning} `))).toBe(true);
   });
 
   it('takes texts evenly, no more than are asked for, and gives the same again', () => {
