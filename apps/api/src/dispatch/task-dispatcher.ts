@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   errorOfResult,
   INGEST_QUEUE,
@@ -69,6 +70,8 @@ export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body
 /** Bodies outlive their deadline by this, so that a worker that is late says so instead of finding nothing. */
 const BODY_GRACE_MS = 60_000;
 const RETRY_WITHOUT_WORKERS_S = 10;
+/** For a late call's task to be withdrawn, and its pool to be looked at, before it is answered: less than `answerBy` waits. */
+const LAST_LOOK_MS = 50;
 /** Most calls are answered by then. */
 const LOOK_FOR_WORKERS_MS = 1_000;
 
@@ -111,7 +114,9 @@ export class TaskDispatcher {
     try {
       text = await inSpan('await result', () => answer);
     } catch (error) {
-      const [late] = await Promise.all([deadline.aborted ? this.#lateError(call) : undefined, this.#withdraw(id, call)]);
+      const looked = Promise.all([deadline.aborted ? this.#lateError(call) : undefined, this.#withdraw(id, call)]);
+      looked.catch(() => undefined);
+      const [late] = await Promise.race([looked, sleep(LAST_LOOK_MS, [deadline.aborted ? tooLate(call) : undefined], { ref: false })]);
       throw late ?? error;
     } finally {
       clearTimeout(unanswered);
@@ -192,12 +197,7 @@ export class TaskDispatcher {
 
   async #lateError(call: TaskCall): Promise<RerankError> {
     if (await this.#paused.has(nameOf(call))) return queuePaused(nameOf(call));
-    if (await this.#hasWorkers(call.pool)) {
-      return new RerankError(
-        'deadline_exceeded',
-        `No result within ${call.timeoutMs} ms; send fewer or shorter documents, or allow more time by timeout_ms.`,
-      );
-    }
+    if (await this.#hasWorkers(call.pool)) return tooLate(call);
     return new RerankError('model_unavailable', `No worker of the pool "${call.pool}" is running; start one, or try again when it is up.`, {
       retryAfterS: RETRY_WITHOUT_WORKERS_S,
     });
@@ -206,4 +206,9 @@ export class TaskDispatcher {
   async #hasWorkers(pool: string): Promise<boolean> {
     return (await this.#parts.fleet.live()).some((worker) => worker.pool === pool);
   }
+}
+
+function tooLate({ timeoutMs }: TaskCall): RerankError {
+  const detail = `No result within ${timeoutMs} ms; send fewer or shorter documents, or allow more time by timeout_ms.`;
+  return new RerankError('deadline_exceeded', detail);
 }
