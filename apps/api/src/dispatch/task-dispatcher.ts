@@ -122,7 +122,7 @@ export class TaskDispatcher {
       clearTimeout(unanswered);
     }
     const result = taskResultSchema.parse(JSON.parse(text));
-    if (result.status === 'failed') throw errorOfResult(result);
+    if (result.status === 'failed') throw errorFor(call, errorOfResult(result));
     if (result.outcome.kind !== call.body.kind) throw new InvariantError('A task was answered with the outcome of another kind.');
     return result.outcome as OutcomeOf<Body>;
   }
@@ -211,4 +211,9 @@ export class TaskDispatcher {
 function tooLate({ timeoutMs }: TaskCall): RerankError {
   const detail = `No result within ${timeoutMs} ms; send fewer or shorter documents, or allow more time by timeout_ms.`;
   return new RerankError('deadline_exceeded', detail);
+}
+
+/** A worker that sees the deadline first does not know what the client asked for. */
+function errorFor(call: TaskCall, said: RerankError): RerankError {
+  return said.code === 'deadline_exceeded' ? tooLate(call) : said;
 }

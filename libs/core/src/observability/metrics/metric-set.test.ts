@@ -87,6 +87,7 @@ const LABELS = [
   'device',
   'kind',
   'layer',
+  'layers',
   'method',
   'mode',
   'model',
