@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   errorOfResult,
   INGEST_QUEUE,
@@ -70,8 +69,6 @@ export type OutcomeOf<Body extends TaskBody> = Extract<TaskOutcome, { kind: Body
 /** Bodies outlive their deadline by this, so that a worker that is late says so instead of finding nothing. */
 const BODY_GRACE_MS = 60_000;
 const RETRY_WITHOUT_WORKERS_S = 10;
-/** For a late call's task to be withdrawn, and its pool to be looked at, before it is answered: less than `answerBy` waits. */
-const LAST_LOOK_MS = 50;
 /** Most calls are answered by then. */
 const LOOK_FOR_WORKERS_MS = 1_000;
 
@@ -114,9 +111,7 @@ export class TaskDispatcher {
     try {
       text = await inSpan('await result', () => answer);
     } catch (error) {
-      const looked = Promise.all([deadline.aborted ? this.#lateError(call) : undefined, this.#withdraw(id, call)]);
-      looked.catch(() => undefined);
-      const [late] = await Promise.race([looked, sleep(LAST_LOOK_MS, [deadline.aborted ? tooLate(call) : undefined], { ref: false })]);
+      const [late] = await Promise.all([deadline.aborted ? this.#lateError(call) : undefined, this.#withdraw(id, call)]);
       throw late ?? error;
     } finally {
       clearTimeout(unanswered);
