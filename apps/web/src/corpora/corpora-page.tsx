@@ -5,6 +5,7 @@ import { useService } from '../app/service.js';
 import { useCall } from '../app/use-call.js';
 import { whole } from '../format/numbers.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
+import { numeric, Table } from '../ui/table.js';
 import { When } from '../ui/when.js';
 import { CreateCorpus } from './create-corpus.js';
 
@@ -27,47 +28,24 @@ export function CorporaPage(): JSX.Element {
 
 function CorpusTable({ corpora }: { corpora: readonly CorpusBody[] }): JSX.Element {
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Corpus</th>
-            <th scope="col" class="number">
-              Documents
-            </th>
-            <th scope="col" class="number">
-              Passages
-            </th>
-            <th scope="col">Embedder</th>
-            <th scope="col" class="number">
-              Version
-            </th>
-            <th scope="col">Created</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {corpora.map(({ name, documents, passages, settings, version, created_at: createdAt }) => (
-            <tr key={name}>
-              <td>
-                <a href={linkTo(['corpora', name])}>{name}</a>
-              </td>
-              <td class="number">{whole(documents)}</td>
-              <td class="number">{whole(passages)}</td>
-              <td>{settings.embedding_model}</td>
-              <td class="number">{version}</td>
-              <td>
-                <When at={createdAt} />
-              </td>
-              <td class="actions">
-                <a href={linkTo(['playground', 'search'], { corpus: name })}>Search</a>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table columns={['Corpus', numeric('Documents'), numeric('Passages'), 'Embedder', numeric('Version'), 'Created']} actions>
+      {corpora.map(({ name, documents, passages, settings, version, created_at: createdAt }) => (
+        <tr key={name}>
+          <td>
+            <a href={linkTo(['corpora', name])}>{name}</a>
+          </td>
+          <td class="number">{whole(documents)}</td>
+          <td class="number">{whole(passages)}</td>
+          <td>{settings.embedding_model}</td>
+          <td class="number">{version}</td>
+          <td>
+            <When at={createdAt} />
+          </td>
+          <td class="actions">
+            <a href={linkTo(['playground', 'search'], { corpus: name })}>Search</a>
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -9,6 +9,7 @@ import { ConfirmButton } from '../ui/confirm-button.js';
 import { Facts } from '../ui/facts.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { StatusBadge } from '../ui/status-badge.js';
+import { Table } from '../ui/table.js';
 import { When } from '../ui/when.js';
 import { DeleteDocuments } from './delete-documents.js';
 import { ReindexPanel } from './reindex-panel.js';
@@ -85,37 +86,23 @@ function Overview({ corpus }: { corpus: CorpusBody }): JSX.Element {
 function Versions({ versions }: Pick<CorpusBody, 'versions'>): JSX.Element | null {
   if (versions.length < 2) return null;
   return (
-    <div class="scroll">
-      <table>
-        <caption class="unseen">Versions</caption>
-        <thead>
-          <tr>
-            <th scope="col">Version</th>
-            <th scope="col">State</th>
-            <th scope="col">Embedder</th>
-            <th scope="col">Created</th>
-            <th scope="col">Retired</th>
-          </tr>
-        </thead>
-        <tbody>
-          {versions.map(({ version, state, embedding_model: model, created_at: createdAt, retired_at: retiredAt }) => (
-            <tr key={version}>
-              <td>{version}</td>
-              <td>
-                <StatusBadge status={state} />
-              </td>
-              <td>{model}</td>
-              <td>
-                <When at={createdAt} />
-              </td>
-              <td>
-                <When at={retiredAt} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table caption="Versions" columns={['Version', 'State', 'Embedder', 'Created', 'Retired']}>
+      {versions.map(({ version, state, embedding_model: model, created_at: createdAt, retired_at: retiredAt }) => (
+        <tr key={version}>
+          <td>{version}</td>
+          <td>
+            <StatusBadge status={state} />
+          </td>
+          <td>{model}</td>
+          <td>
+            <When at={createdAt} />
+          </td>
+          <td>
+            <When at={retiredAt} />
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

@@ -8,6 +8,7 @@ import { useCall } from '../app/use-call.js';
 import { whole } from '../format/numbers.js';
 import { ConfirmButton } from '../ui/confirm-button.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
+import { numeric, Table } from '../ui/table.js';
 import { When } from '../ui/when.js';
 
 const SHOWN = 50;
@@ -38,35 +39,17 @@ export function DeadLetters({ everyMs }: { everyMs: number }): JSX.Element {
       </p>
       {letters.value !== undefined && total === 0 && <p class="empty">There are none.</p>}
       {data.length > 0 && (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Queue</th>
-                <th scope="col">Job</th>
-                <th scope="col" class="number">
-                  Attempts
-                </th>
-                <th scope="col">Failed</th>
-                <th scope="col">Last fault</th>
-                <th scope="col">
-                  <span class="unseen">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.map((letter) => (
-                <Row
-                  key={letter.id}
-                  letter={letter}
-                  busy={retrying.busy || removing.busy}
-                  onRetry={() => retrying.run(letter.id)}
-                  onDelete={() => removing.run(letter.id)}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={['Queue', 'Job', numeric('Attempts'), 'Failed', 'Last fault']} actions>
+          {data.map((letter) => (
+            <Row
+              key={letter.id}
+              letter={letter}
+              busy={retrying.busy || removing.busy}
+              onRetry={() => retrying.run(letter.id)}
+              onDelete={() => removing.run(letter.id)}
+            />
+          ))}
+        </Table>
       )}
       {total > data.length && (
         <p class="hint">

@@ -4,6 +4,7 @@ import { useCall } from '../app/use-call.js';
 import { whole } from '../format/numbers.js';
 import { duration } from '../format/times.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
+import { numeric, Table } from '../ui/table.js';
 
 const REFRESH_MS = 3_000;
 
@@ -16,38 +17,17 @@ export function PoolsTable({ pools }: { pools: readonly string[] }): JSX.Element
   return (
     <>
       <ProblemNotice error={scalings.error} />
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Pool</th>
-              <th scope="col" class="number">
-                Outstanding tokens
-              </th>
-              <th scope="col" class="number">
-                Oldest waits
-              </th>
-              <th scope="col" class="number">
-                Live workers
-              </th>
-              <th scope="col" class="number">
-                Wanted workers
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {(scalings.value ?? []).map((scaling) => (
-              <tr key={scaling.pool}>
-                <td>{scaling.pool}</td>
-                <td class="number">{whole(scaling.outstanding_tokens)}</td>
-                <td class="number">{duration(scaling.oldest_age_s)}</td>
-                <td class="number">{whole(scaling.live_workers)}</td>
-                <td class="number">{whole(scaling.desired_workers)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={['Pool', numeric('Outstanding tokens'), numeric('Oldest waits'), numeric('Live workers'), numeric('Wanted workers')]}>
+        {(scalings.value ?? []).map((scaling) => (
+          <tr key={scaling.pool}>
+            <td>{scaling.pool}</td>
+            <td class="number">{whole(scaling.outstanding_tokens)}</td>
+            <td class="number">{duration(scaling.oldest_age_s)}</td>
+            <td class="number">{whole(scaling.live_workers)}</td>
+            <td class="number">{whole(scaling.desired_workers)}</td>
+          </tr>
+        ))}
+      </Table>
     </>
   );
 }

@@ -7,6 +7,7 @@ import { whole } from '../format/numbers.js';
 import { duration } from '../format/times.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { StatusBadge } from '../ui/status-badge.js';
+import { numeric, Table } from '../ui/table.js';
 
 export function QueuesTable({ everyMs }: { everyMs: number }): JSX.Element {
   const { client } = useService();
@@ -18,51 +19,45 @@ export function QueuesTable({ everyMs }: { everyMs: number }): JSX.Element {
   return (
     <>
       <ProblemNotice error={queues.error ?? turning.error} />
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Queue</th>
-              <th scope="col">State</th>
-              {['Waiting', 'With priority', 'Delayed', 'In hand', 'Failed', 'Oldest waits'].map((title) => (
-                <th key={title} scope="col" class="number">
-                  {title}
-                </th>
-              ))}
-              <th scope="col">
-                <span class="unseen">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {(queues.value ?? []).map((queue) => (
-              <tr key={queue.name}>
-                <td>{queue.name}</td>
-                <td>
-                  <StatusBadge status={queue.paused ? 'paused' : 'running'} />
-                </td>
-                {[queue.waiting, queue.prioritized, queue.delayed, queue.active, queue.failed].map((count, index) => (
-                  <td key={index} class="number">
-                    {whole(count)}
-                  </td>
-                ))}
-                <td class="number">{queue.oldest_age_s === 0 ? '–' : duration(queue.oldest_age_s)}</td>
-                <td class="actions">
-                  <button
-                    type="button"
-                    class="small"
-                    disabled={turning.busy}
-                    aria-label={`${queue.paused ? 'Resume' : 'Pause'} ${queue.name}`}
-                    onClick={() => turning.run(queue)}
-                  >
-                    {queue.paused ? 'Resume' : 'Pause'}
-                  </button>
-                </td>
-              </tr>
+      <Table
+        columns={[
+          'Queue',
+          'State',
+          numeric('Waiting'),
+          numeric('With priority'),
+          numeric('Delayed'),
+          numeric('In hand'),
+          numeric('Failed'),
+          numeric('Oldest waits'),
+        ]}
+        actions
+      >
+        {(queues.value ?? []).map((queue) => (
+          <tr key={queue.name}>
+            <td>{queue.name}</td>
+            <td>
+              <StatusBadge status={queue.paused ? 'paused' : 'running'} />
+            </td>
+            {[queue.waiting, queue.prioritized, queue.delayed, queue.active, queue.failed].map((count, index) => (
+              <td key={index} class="number">
+                {whole(count)}
+              </td>
             ))}
-          </tbody>
-        </table>
-      </div>
+            <td class="number">{queue.oldest_age_s === 0 ? '–' : duration(queue.oldest_age_s)}</td>
+            <td class="actions">
+              <button
+                type="button"
+                class="small"
+                disabled={turning.busy}
+                aria-label={`${queue.paused ? 'Resume' : 'Pause'} ${queue.name}`}
+                onClick={() => turning.run(queue)}
+              >
+                {queue.paused ? 'Resume' : 'Pause'}
+              </button>
+            </td>
+          </tr>
+        ))}
+      </Table>
     </>
   );
 }

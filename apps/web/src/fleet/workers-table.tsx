@@ -2,47 +2,31 @@ import type { WorkerBody } from '@rerank-fleet/client';
 import type { JSX } from 'preact';
 import { bytes, decimal, percent, whole } from '../format/numbers.js';
 import { StatusBadge } from '../ui/status-badge.js';
+import { numeric, Table } from '../ui/table.js';
 import { When } from '../ui/when.js';
 
 export function WorkersTable({ workers }: { workers: readonly WorkerBody[] }): JSX.Element {
   if (workers.length === 0) return <p class="empty">No worker is live. Calls wait for one until their deadline.</p>;
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Worker</th>
-            <th scope="col">State</th>
-            <th scope="col">Provider</th>
-            <th scope="col">Models</th>
-            <th scope="col" class="number" title="over about the last half minute">
-              Pairs/s
-            </th>
-            <th scope="col" class="number" title="pairs that wait for a batch">
-              Waiting
-            </th>
-            <th scope="col" class="number" title="padded tokens ÷ budget, over all batches">
-              Batch fill
-            </th>
-            <th scope="col" class="number" title="padding ÷ padded tokens, over all batches">
-              Padding
-            </th>
-            <th scope="col" class="number">
-              Cache hits
-            </th>
-            <th scope="col" class="number">
-              Memory
-            </th>
-            <th scope="col">Up since</th>
-          </tr>
-        </thead>
-        <tbody>
-          {workers.map((worker) => (
-            <Row key={worker.id} worker={worker} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      columns={[
+        'Worker',
+        'State',
+        'Provider',
+        'Models',
+        numeric('Pairs/s', 'over about the last half minute'),
+        numeric('Waiting', 'pairs that wait for a batch'),
+        numeric('Batch fill', 'padded tokens ÷ budget, over all batches'),
+        numeric('Padding', 'padding ÷ padded tokens, over all batches'),
+        numeric('Cache hits'),
+        numeric('Memory'),
+        'Up since',
+      ]}
+    >
+      {workers.map((worker) => (
+        <Row key={worker.id} worker={worker} />
+      ))}
+    </Table>
   );
 }
 

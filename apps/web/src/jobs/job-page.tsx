@@ -7,6 +7,7 @@ import { useAction } from '../app/use-action.js';
 import { ConfirmButton } from '../ui/confirm-button.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { StatusBadge } from '../ui/status-badge.js';
+import { Table } from '../ui/table.js';
 import { JobProgress } from './job-progress.js';
 import { JobResults } from './job-results.js';
 import { useJob } from './use-job.js';
@@ -87,28 +88,16 @@ function BatchControls({ job, onChange }: { job: BatchJobBody; onChange: () => v
 function RowErrors({ job: { errors } }: { job: IngestJobBody }): JSX.Element | null {
   if (errors.length === 0) return null;
   return (
-    <div class="scroll">
-      <table>
-        <caption class="unseen">Documents that were not stored</caption>
-        <thead>
-          <tr>
-            <th scope="col">Line</th>
-            <th scope="col">Document</th>
-            <th scope="col">What is wrong</th>
-          </tr>
-        </thead>
-        <tbody>
-          {errors.map(({ line, document_id: documentId, code, detail }) => (
-            <tr key={`${line}-${detail}`}>
-              <td>{line}</td>
-              <td>{documentId ?? '–'}</td>
-              <td>
-                <code>{code}</code> {detail}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table caption="Documents that were not stored" columns={['Line', 'Document', 'What is wrong']}>
+      {errors.map(({ line, document_id: documentId, code, detail }) => (
+        <tr key={`${line}-${detail}`}>
+          <td>{line}</td>
+          <td>{documentId ?? '–'}</td>
+          <td>
+            <code>{code}</code> {detail}
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }

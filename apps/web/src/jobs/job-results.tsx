@@ -9,6 +9,7 @@ import { Choice } from '../ui/field.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { saveFile } from '../ui/save-file.js';
 import { StatusBadge } from '../ui/status-badge.js';
+import { Table } from '../ui/table.js';
 
 type Which = 'all' | 'succeeded' | 'errored' | 'cancelled' | 'expired';
 
@@ -49,30 +50,18 @@ export function JobResults({ job }: { job: BatchJobBody }): JSX.Element {
 
 function Lines({ lines }: { lines: readonly JobResultLine[] }): JSX.Element {
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Row</th>
-            <th scope="col">custom_id</th>
-            <th scope="col">Status</th>
-            <th scope="col">Best result, or what is wrong</th>
-          </tr>
-        </thead>
-        <tbody>
-          {lines.map((line) => (
-            <tr key={line.cursor}>
-              <td>{line.row}</td>
-              <td>{line.custom_id ?? '–'}</td>
-              <td>
-                <StatusBadge status={line.status} />
-              </td>
-              <td>{gist(line)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table columns={['Row', 'custom_id', 'Status', 'Best result, or what is wrong']}>
+      {lines.map((line) => (
+        <tr key={line.cursor}>
+          <td>{line.row}</td>
+          <td>{line.custom_id ?? '–'}</td>
+          <td>
+            <StatusBadge status={line.status} />
+          </td>
+          <td>{gist(line)}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

@@ -8,6 +8,7 @@ import { percent, whole } from '../format/numbers.js';
 import { Choice } from '../ui/field.js';
 import { ProblemNotice } from '../ui/problem-notice.js';
 import { StatusBadge } from '../ui/status-badge.js';
+import { numeric, Table } from '../ui/table.js';
 import { When } from '../ui/when.js';
 import { doneOf } from './counts-of.js';
 import { SubmitJob } from './submit-job.js';
@@ -97,46 +98,28 @@ function JobList({ client, kind, status }: JobListProps): JSX.Element {
 
 function JobTable({ jobs }: { jobs: readonly JobBody[] }): JSX.Element {
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Job</th>
-            <th scope="col">Kind</th>
-            <th scope="col">Status</th>
-            <th scope="col" class="number">
-              Done
-            </th>
-            <th scope="col" class="number">
-              Errored
-            </th>
-            <th scope="col">Created</th>
-          </tr>
-        </thead>
-        <tbody>
-          {jobs.map((job) => (
-            <tr key={job.id}>
-              <td>
-                <a href={linkTo(['jobs', job.id])}>
-                  <code>{job.id}</code>
-                </a>
-              </td>
-              <td>{job.kind === 'ingest' ? `upload to ${job.corpus}` : 'batch'}</td>
-              <td>
-                <StatusBadge status={job.status} />
-              </td>
-              <td class="number">
-                {whole(doneOf(job))} of {whole(job.request_counts.total)}
-                {job.request_counts.processing > 0 && ` (${percent(doneOf(job) / job.request_counts.total)})`}
-              </td>
-              <td class="number">{whole(job.request_counts.errored)}</td>
-              <td>
-                <When at={job.created_at} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table columns={['Job', 'Kind', 'Status', numeric('Done'), numeric('Errored'), 'Created']}>
+      {jobs.map((job) => (
+        <tr key={job.id}>
+          <td>
+            <a href={linkTo(['jobs', job.id])}>
+              <code>{job.id}</code>
+            </a>
+          </td>
+          <td>{job.kind === 'ingest' ? `upload to ${job.corpus}` : 'batch'}</td>
+          <td>
+            <StatusBadge status={job.status} />
+          </td>
+          <td class="number">
+            {whole(doneOf(job))} of {whole(job.request_counts.total)}
+            {job.request_counts.processing > 0 && ` (${percent(doneOf(job) / job.request_counts.total)})`}
+          </td>
+          <td class="number">{whole(job.request_counts.errored)}</td>
+          <td>
+            <When at={job.created_at} />
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { whole } from '../format/numbers.js';
 import { TextArea, TextField } from '../ui/field.js';
 import type { RerankValues } from './form-values.js';
+import { QueryField } from './query-field.js';
 import { SAMPLE } from './sample-request.js';
 import { ScoringFields } from './scoring-fields.js';
 import { splitDocuments } from './split-documents.js';
@@ -18,14 +19,7 @@ export function RerankForm({ values, models, onChange, onSubmit }: RerankFormPro
   const count = splitDocuments(values.documents, values.separator).length;
   return (
     <>
-      <TextArea
-        label="Query"
-        rows={2}
-        value={values.query}
-        placeholder="What is looked for"
-        onInput={(query) => onChange({ query })}
-        onSubmit={onSubmit}
-      />
+      <QueryField query={values.query} onChange={onChange} onSubmit={onSubmit} />
       <TextArea
         label="Documents"
         hint={`${whole(count)} ${count === 1 ? 'document' : 'documents'}`}

@@ -2,6 +2,7 @@ import type { CorpusBody, ModelBody } from '@rerank-fleet/client';
 import type { JSX } from 'preact';
 import { CheckField, Choice, TextArea, TextField } from '../ui/field.js';
 import type { SearchValues } from './form-values.js';
+import { QueryField } from './query-field.js';
 import { ScoringFields } from './scoring-fields.js';
 
 export interface SearchFormProps {
@@ -25,14 +26,7 @@ export function SearchForm({ values, models, corpora, onChange, onSubmit }: Sear
         placeholder="Its name"
         onInput={(corpus) => onChange({ corpus })}
       />
-      <TextArea
-        label="Query"
-        rows={2}
-        value={values.query}
-        placeholder="What is looked for"
-        onInput={(query) => onChange({ query })}
-        onSubmit={onSubmit}
-      />
+      <QueryField query={values.query} onChange={onChange} onSubmit={onSubmit} />
       <TextArea
         label="Filter"
         hint={hint}
