@@ -56,7 +56,7 @@ export async function measureCurve({ lists, judgements }: Pick<EvaluationSet, 'l
       const layers = new LayerCount();
       const margins = exit.model.cuts.map(() => margin);
       const model = { ...exit.model, margins: { balanced: margins, fast: margins } };
-      const earlyExit = new EarlyExit(model, { scheduler, pages: exit.pages, observer: layers, spanOf });
+      const earlyExit = new EarlyExit(model, { scheduler, pages: exit.pages, observer: layers, spanOf: pairSpans });
       const { seconds, rankings } = await runAll(order, earlyExit);
       return { seconds, layers: layers.share, off: layers.off, ndcg: meanNdcg(rankings, judgements, 10) };
     };
@@ -136,11 +136,6 @@ async function withEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
   } finally {
     await texts.close();
   }
-}
-
-function spanOf(sequence: TokenSequence): readonly [number, number, number, number] {
-  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
-  return [queryStart, queryEnd, passageStart, passageEnd];
 }
 
 async function runAll(

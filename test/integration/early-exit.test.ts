@@ -6,7 +6,7 @@ import type { PairRequest } from '@rerank-fleet/core/ports';
 import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
 import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
-import { flatSpans } from '@rerank-fleet/worker/exits/pair-spans';
+import { pairSpans } from '@rerank-fleet/worker/exits/pair-spans';
 import { featureCount } from '@rerank-fleet/worker/exits/pair-features';
 import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
 import { InferencePool } from '@rerank-fleet/worker/inference/inference-pool';
@@ -113,7 +113,7 @@ async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOK
     {
       scheduler,
       pages,
-      spanOf: flatSpans,
+      spanOf: pairSpans,
       observer: {
         cutMade: (cut) => cuts.push(cut),
         pairsEnded: () => undefined,

@@ -10,7 +10,7 @@ import { ExitMeter } from '../ops/exit-meter.js';
 import { TEXT_SPANS } from '../ops/text-spans.js';
 import { tracedEmbedder } from '../ops/traced-ports.js';
 import { collectWorker, createWorkerMetrics, type WorkerMetrics } from '../ops/worker-metrics.js';
-import { flatSpans } from '../exits/pair-spans.js';
+import { pairSpans } from '../exits/pair-spans.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
 import type { CacheStats } from '../pipeline/caching-cross-encoder.js';
 import { EarlyExit } from '../pipeline/early-exit.js';
@@ -87,7 +87,7 @@ export async function startModels(
   const exitMeter = new ExitMeter(metrics.instruments, { models, log });
   const scorers = rerankers.map((model) => {
     const exit = exits.get(model.sha256);
-    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf: flatSpans, observer: exitMeter });
+    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf: pairSpans, observer: exitMeter });
     return new PairScorer(model, { encoder: texts, scheduler, earlyExit, exitObserver: exitMeter });
   });
   const cache = openScoreCache(config, metrics.instruments, log);

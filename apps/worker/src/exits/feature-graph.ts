@@ -28,8 +28,8 @@ const SHARPNESS = 8;
 const LEAST_NORM = 1e-6;
 
 /**
- * A graph that makes the features of `pair-features.ts` of a batch's hidden state, float32 `[batch, sequence, width]` → `[batch, 1, features]`. The runtime's matrix
- * products take hundredths of a layer's time; loops in JavaScript would take a tenth of it.
+ * A graph that makes the features of `pair-features.ts` of a batch's hidden state, float32 `[batch, sequence, width]` → `[batch, 1, features]`: matrix products, which the
+ * runtime is good at.
  */
 export function encodeFeatureGraph(width: number): Uint8Array {
   return new FeatureGraph(width).encode();

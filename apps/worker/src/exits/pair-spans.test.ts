@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pairSpans } from './pair-spans.js';
 
-function spansOf(ids: readonly number[]): number[] {
-  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans({ ids: Int32Array.from(ids) });
-  return [queryStart, queryEnd, passageStart, passageEnd];
-}
-
 describe(pairSpans, () => {
   it.each([
     ['one separator between the texts', [101, 7, 8, 102, 9, 10, 11, 102], [1, 3, 4, 7]],
@@ -16,6 +11,6 @@ describe(pairSpans, () => {
     ['a single text', [101, 7, 8, 102], [1, 3, 3, 3]],
     ['one token', [101], [0, 0, 0, 0]],
   ])('finds the texts of a frame with %s', (_frame, ids, expected) => {
-    expect(spansOf(ids)).toEqual(expected);
+    expect(pairSpans({ ids: Int32Array.from(ids) })).toEqual(expected);
   });
 });

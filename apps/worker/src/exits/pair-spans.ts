@@ -1,12 +1,7 @@
 import type { TokenSequence } from '../pipeline/batch-runner.js';
 
 /** Where a framed pair has its texts, as positions of tokens; ends are exclusive, special tokens belong to neither. */
-export interface PairSpans {
-  readonly queryStart: number;
-  readonly queryEnd: number;
-  readonly passageStart: number;
-  readonly passageEnd: number;
-}
+export type PairSpans = readonly [queryStart: number, queryEnd: number, passageStart: number, passageEnd: number];
 
 /**
  * Reads the spans off the ids: every supported frame begins with one special token and ends with the separator that also stands between query and passage, once (BERT,
@@ -19,11 +14,5 @@ export function pairSpans({ ids }: Pick<TokenSequence, 'ids'>): PairSpans {
   const queryEnd = first < 0 ? end : Math.min(first, end);
   let passageStart = queryEnd;
   while (passageStart < end && ids[passageStart] === separator) passageStart += 1;
-  return { queryStart: Math.min(1, queryEnd), queryEnd, passageStart, passageEnd: end };
-}
-
-/** The same as four numbers: start and end of the query, start and end of the passage. */
-export function flatSpans(sequence: Pick<TokenSequence, 'ids'>): readonly [number, number, number, number] {
-  const { queryStart, queryEnd, passageStart, passageEnd } = pairSpans(sequence);
-  return [queryStart, queryEnd, passageStart, passageEnd];
+  return [Math.min(1, queryEnd), queryEnd, passageStart, end];
 }

@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { InvariantError } from '@rerank-fleet/core/errors';
 import type { BatchFeatures } from '../exits/collect-samples.js';
-import { flatSpans } from '../exits/pair-spans.js';
+import { pairSpans } from '../exits/pair-spans.js';
 import { HIDDEN_INPUT, type SegmentSet } from '../exits/segment-set.js';
 import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
 import { FeatureSession } from './feature-session.js';
@@ -70,7 +70,7 @@ export class SegmentRunner {
     const texts = {
       batch: padded.batch,
       sequence: padded.sequence,
-      spans: Int32Array.from(sequences.flatMap((sequence) => flatSpans(sequence))),
+      spans: Int32Array.from(sequences.flatMap(pairSpans)),
     };
     const features: Float32Array[] = [];
     const logits = await this.run(padded, async (hidden) => void features.push(await this.#features.run(hidden, texts)));
