@@ -75,30 +75,48 @@ describe('FairRows', () => {
     expect(rows.running).toBe(0);
   });
 
-  it('runs every row once, whatever comes when', async () => {
+  it('runs every row once, whatever comes when, and then one of any size at once', async () => {
+    const row = fc.record({
+      tenant: fc.constantFrom('a', 'b', 'c'),
+      // The mean of a slice, often a fraction.
+      pairs: fc.tuple(fc.integer({ min: 1, max: 6_000 }), fc.integer({ min: 1, max: 30 })).map(([pairs, rows]) => pairs / rows),
+      rows: fc.integer({ min: 1, max: 30 }),
+      late: fc.boolean(),
+    });
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.record({ tenant: fc.constantFrom('a', 'b', 'c'), pairs: fc.integer({ min: 1, max: 300 }), late: fc.boolean() }), {
-          maxLength: 60,
-        }),
-        fc.integer({ min: 1, max: 400 }),
-        async (list, pairsAtOnce) => {
-          const rows = new FairRows({ pairsAtOnce, quantum: 100 });
-          let ran = 0;
-          await Promise.all(
-            list.map(async ({ tenant, pairs, late }) => {
-              if (late) await new Promise((resolve) => setImmediate(resolve));
-              await rows.run({ tenant, pairs, signal }, async () => {
-                ran += 1;
-                await new Promise((resolve) => setImmediate(resolve));
-              });
-            }),
-          );
-          expect(ran).toBe(list.length);
-          expect(rows.running).toBe(0);
-        },
-      ),
+      fc.asyncProperty(fc.array(row, { maxLength: 12 }), fc.integer({ min: 1, max: 400 }), async (slices, pairsAtOnce) => {
+        const rows = new FairRows({ pairsAtOnce, quantum: 100 });
+        const list = slices.flatMap((slice) => Array.from({ length: slice.rows }, () => slice));
+        let ran = 0;
+        await Promise.all(
+          list.map(async ({ tenant, pairs, late }) => {
+            if (late) await new Promise((resolve) => setImmediate(resolve));
+            await rows.run({ tenant, pairs, signal }, async () => {
+              ran += 1;
+              await new Promise((resolve) => setImmediate(resolve));
+            });
+          }),
+        );
+        expect(ran).toBe(list.length);
+        expect(rows.running).toBe(0);
+        const { add, end, log } = stage(rows);
+        add('large', pairsAtOnce);
+        await end();
+        expect(log).toEqual(['large']);
+      }),
       { numRuns: 60 },
     );
+  });
+
+  it('lets a row of all that runs at once start when rows of fractions have ended', async () => {
+    const rows = new FairRows({ pairsAtOnce: 256, quantum: 1_024 });
+    const slice = Array.from({ length: 28 }, () => rows.run({ tenant: 'a', pairs: 935 / 28, signal }, () => Promise.resolve()));
+    await Promise.all(slice);
+    const { add, end, log } = stage(rows);
+    add('large', 1_000);
+    await end();
+    add('other');
+    await end();
+    expect(log).toEqual(['large', 'other']);
   });
 });

@@ -25,7 +25,8 @@ export class FairRows {
   /** Tenants that came with nothing waiting, and those that had a turn since. */
   readonly #newcomers: string[] = [];
   readonly #regulars: string[] = [];
-  #running = 0;
+  #inHand = 0;
+  #pairsInHand = 0;
 
   constructor(options: FairRowsOptions) {
     this.#options = options;
@@ -33,7 +34,7 @@ export class FairRows {
 
   /** Pairs of the rows that run. */
   get running(): number {
-    return this.#running;
+    return this.#pairsInHand;
   }
 
   /** Runs the work when it is the row's turn; rejects with the signal's reason if that comes first. */
@@ -44,7 +45,9 @@ export class FairRows {
       row.signal.throwIfAborted();
       return await work();
     } finally {
-      this.#running -= row.pairs;
+      this.#inHand -= 1;
+      // Pairs may be fractions, whose sums and differences leave a rest.
+      this.#pairsInHand = this.#inHand === 0 ? 0 : this.#pairsInHand - row.pairs;
       this.#dispatch();
     }
   }
@@ -54,7 +57,8 @@ export class FairRows {
       // One that is aborted takes its turn at once and leaves it again.
       const start = (): void => {
         signal.removeEventListener('abort', leave);
-        this.#running += pairs;
+        this.#inHand += 1;
+        this.#pairsInHand += pairs;
         resolve();
       };
       const waiting: WaitingRow = { pairs, start };
@@ -92,7 +96,7 @@ export class FairRows {
       const flow = tenant === undefined ? undefined : this.#flows.get(tenant);
       if (tenant === undefined || flow === undefined) return undefined;
       const [row] = flow.rows;
-      if (row !== undefined && this.#running > 0 && this.#running + row.pairs > this.#options.pairsAtOnce) return undefined;
+      if (row !== undefined && this.#inHand > 0 && this.#pairsInHand + row.pairs > this.#options.pairsAtOnce) return undefined;
       if (row !== undefined && flow.deficit > 0) {
         flow.rows.shift();
         flow.deficit -= row.pairs;

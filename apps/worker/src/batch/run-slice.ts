@@ -62,11 +62,12 @@ async function pairsOfRow({ jobs }: BatchParts, { record, slice }: SliceRun, row
 function together(parts: BatchParts, run: SliceRun, { rows, rowPairs, context }: RowsToRun): Promise<StoredResultLine[]> {
   const ended = endedBy(parts, run);
   const { tenant } = run.record;
+  const pairs = Math.ceil(rowPairs);
   const beside: NonNullable<TaskContext['beside']> = context.beside ?? ((part) => part());
   return Promise.all(
     rows.map((row, position) =>
       ended(row, () =>
-        parts.fairRows.run({ tenant, pairs: rowPairs, signal: context.signal }, () =>
+        parts.fairRows.run({ tenant, pairs, signal: context.signal }, () =>
           beside(() => inRowWork(row, position, () => runRow(parts, run.record, row, context))),
         ),
       ),
