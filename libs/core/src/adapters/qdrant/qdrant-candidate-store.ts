@@ -4,7 +4,7 @@ import type { CandidateStore, RetrieveRequest } from '../../ports/index.js';
 import { RRF_K, passageId } from '../../retrieval/index.js';
 import { passagesCollection } from './collection-names.js';
 import { collectionSettings, denseSearchParams } from './index-options.js';
-import { LateLooks } from './late-looks.js';
+import { LateLooks, type Look } from './late-looks.js';
 import {
   STAMP_STATE_FIELDS,
   WRITE_STATE_FIELDS,
@@ -38,7 +38,8 @@ export class QdrantCandidateStore implements CandidateStore {
     private readonly corpora: QdrantCorpora,
     lateLooksMs?: readonly number[],
   ) {
-    this.lateLooks = new LateLooks((collection, documentIds) => this.removeLeftovers(collection, documentIds), lateLooksMs);
+    const look: Look = (collection, documentIds) => this.removeLeftovers(collection, documentIds);
+    this.lateLooks = new LateLooks(look, lateLooksMs === undefined ? {} : { looksMs: lateLooksMs });
   }
 
   async createVersion(version: CorpusVersion): Promise<void> {
