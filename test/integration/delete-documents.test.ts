@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openEmbeddedStores } from '@rerank-fleet/core/adapters/embedded/index';
 import { openQdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
 import type { CorpusRecord, PendingDelete } from '@rerank-fleet/core/domain';
-import { RerankError } from '@rerank-fleet/core/errors';
+import { InvariantError, RerankError } from '@rerank-fleet/core/errors';
 import { corpusTask, type CorpusParts } from '@rerank-fleet/worker/ingest/corpus-task';
 import { deleteDocuments } from '@rerank-fleet/worker/ingest/delete-documents';
 import { DeletionRetries } from '@rerank-fleet/worker/ingest/deletion-retries';
@@ -71,8 +71,22 @@ async function held({ documentStore, candidateStore }: Stores, record: CorpusRec
 const settle = (stores: Stores, afterMs = 60_000): Promise<void> =>
   settleDeletes({ documents: stores.documentStore, candidates: stores.candidateStore, now: () => BEGUN_AT + afterMs, log });
 
+/** A store that refuses that call for good, as a server does that finds fault with it. */
+function refusing<T extends object>(target: T, refused: keyof T): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const member = Reflect.get(target, name, target) as (...values: unknown[]) => Promise<unknown>;
+      if (name === refused) return () => Promise.reject(new InvariantError('The request was refused with status 400.'));
+      return (...values: unknown[]) => Reflect.apply(member, target, values);
+    },
+  });
+}
+
 /** What a worker has to delete documents: as it is young, no sweep of other workers would look after it. */
-function worker(stores: Stores, failure: OneFailure): { task: ReturnType<typeof corpusTask>; retries: DeletionRetries } {
+function worker(
+  stores: Stores,
+  failure = new OneFailure(NEVER, 'before'),
+): { task: ReturnType<typeof corpusTask>; retries: DeletionRetries } {
   const parts = {
     documents: failure.through(stores.documentStore),
     candidates: failure.through(stores.candidateStore),
@@ -193,6 +207,46 @@ function describeDeletions(open: () => Stores): void {
     expect(await pendingOf(open(), record)).toEqual([pending]);
     await settle(open());
     expect(await held(open(), record, 'settled')).toEqual(['d1', 'd3']);
+  });
+
+  it.each([
+    ['by ids', 'deleteDocuments'],
+    ['by a filter', 'scanDocuments'],
+  ] as const)('%s that the record refuses for good fails once, and is not written down any more', async (kind, refused) => {
+    const record = await filledCorpus(open());
+    const { task, retries } = worker({ ...open(), documentStore: refusing(open().documentStore, refused) });
+    const { corpus, corpusId: corpus_id, tenant } = record;
+    const { documentIds: ids, filter } = pendingDelete(record, kind);
+    // Its own: deletions are told apart by it, and one that another test left would stand for this one.
+    const seq = 100 + tenants;
+    const change = { op: 'delete_documents', corpus_id, seq, ...(ids === undefined ? { filter } : { ids: [...ids] }) } as const;
+    const work = task({ kind: 'corpus', corpus, change }, { tenant } as Parameters<typeof task>[1]);
+    await expect(work).rejects.toThrow('refused with status 400');
+    await retries.stop();
+    expect(await pendingOf(open(), record)).toEqual([]);
+    expect(await held(open(), record, 'refused')).toEqual(IDS);
+  });
+
+  it.each([
+    ['by ids', 'deleteDocuments'],
+    ['by a filter', 'scanDocuments'],
+  ] as const)('%s that is refused for good, and that its worker left written down, is ended by the sweep', async (kind, refused) => {
+    const record = await filledCorpus(open());
+    await open().documentStore.beginDelete(pendingDelete(record, kind));
+    await settle({ ...open(), documentStore: refusing(open().documentStore, refused) });
+    expect(await pendingOf(open(), record)).toEqual([]);
+    expect(await held(open(), record, 'refused')).toEqual(IDS);
+  });
+
+  it.each(KINDS)('%s that an index refuses stays written down while its documents are gone from the record', async (kind) => {
+    const record = await filledCorpus(open());
+    const refused = { documents: open().documentStore, candidates: refusing(open().candidateStore, 'deleteDocuments') };
+    await expect(deleteDocuments(refused, pendingDelete(record, kind))).rejects.toThrow('refused with status 400');
+    await settle({ ...open(), candidateStore: refused.candidates });
+    expect(await pendingOf(open(), record)).not.toEqual([]);
+    await settle(open());
+    expect(await pendingOf(open(), record)).toEqual([]);
+    expect(await held(open(), record, 'carried through')).toEqual(['d1', 'd3']);
   });
 
   it('is left to who began it for a while', async () => {

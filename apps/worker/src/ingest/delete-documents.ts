@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CorpusRecord, PendingDelete } from '@rerank-fleet/core/domain';
-import { RerankError } from '@rerank-fleet/core/errors';
+import { mendsWithTime, RerankError } from '@rerank-fleet/core/errors';
 import type { CandidateStore, DocumentStore } from '@rerank-fleet/core/ports';
 import { unlessDropped, versionsNow } from './versions-now.js';
 
@@ -14,17 +14,29 @@ const SCAN_PAGE = 1_000;
 
 /**
  * Deletes documents from the record and from every version. It is written down first and crossed out last: whoever dies in between, or finds a store away,
- * leaves what `settleDeletes` ends. Resolves to how many documents went by all attempts at it, but for those that were written anew since.
+ * leaves what `settleDeletes` ends. One that a store refuses for good is crossed out too, unless documents are gone from the record that an index may have yet.
+ * Resolves to how many documents went by all attempts at it, but for those that were written anew since.
  *
- * @throws RerankError `corpus_not_found`, `candidate_store_unavailable`, `storage_full`
+ * @throws RerankError `corpus_not_found`, `candidate_store_unavailable`, `storage_full`, `invalid_request` (a filter that the store does not take)
  */
 export async function deleteDocuments(parts: DeletingParts, pending: PendingDelete): Promise<number> {
   const { documents } = parts;
-  const corpus = await carryOut(parts, pending);
-  // Counted while it is written down, or its tombstones could be purged.
-  const deleted = await documents.countDeleted(corpus, pending.seq);
-  await documents.endDelete(pending);
-  return deleted;
+  try {
+    const corpus = await carryOut(parts, pending);
+    // Counted while it is written down, or its tombstones could be purged.
+    const deleted = await documents.countDeleted(corpus, pending.seq);
+    await documents.endDelete(pending);
+    return deleted;
+  } catch (error) {
+    if (!mendsWithTime(error) && !(await isHalfDone(parts, pending))) await documents.endDelete(pending);
+    throw error;
+  }
+}
+
+/** Whether documents that it named may be gone from the record and not from every index. */
+async function isHalfDone({ documents }: DeletingParts, pending: PendingDelete): Promise<boolean> {
+  if (pending.documentIds !== undefined) return (await documents.countDeleted(pending, pending.seq)) > 0;
+  return (await documents.listPendingDeletes()).some((other) => isPageOf(other, pending));
 }
 
 async function carryOut(parts: DeletingParts, pending: PendingDelete): Promise<CorpusRecord> {

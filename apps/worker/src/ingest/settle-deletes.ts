@@ -1,5 +1,5 @@
 import type { PendingDelete } from '@rerank-fleet/core/domain';
-import { RerankError } from '@rerank-fleet/core/errors';
+import { mendsWithTime, RerankError } from '@rerank-fleet/core/errors';
 import type { Logger } from '@rerank-fleet/core/observability';
 import { deleteDocuments, type DeletingParts } from './delete-documents.js';
 
@@ -33,6 +33,13 @@ export async function settleDelete(parts: SettlingParts, pending: PendingDelete)
       await documents.endDelete(pending);
       return true;
     }
+    if (!mendsWithTime(error) && !(await isPending(parts, pending))) {
+      log.warn(
+        { ...about, err: error },
+        'A deletion that had been cut short is given up, as it was refused for good; nothing of it is half done.',
+      );
+      return true;
+    }
     log.warn({ ...about, err: error }, 'A deletion that had been cut short could not be carried through; it is tried again.');
     return false;
   }
@@ -40,4 +47,8 @@ export async function settleDelete(parts: SettlingParts, pending: PendingDelete)
 
 async function isGone({ documents }: DeletingParts, { corpusId, ...ref }: Parameters<typeof deleteDocuments>[1]): Promise<boolean> {
   return (await documents.findCorpus(ref))?.corpusId !== corpusId;
+}
+
+async function isPending({ documents }: DeletingParts, { id }: PendingDelete): Promise<boolean> {
+  return (await documents.listPendingDeletes()).some((other) => other.id === id);
 }
