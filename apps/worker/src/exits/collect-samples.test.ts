@@ -59,4 +59,26 @@ describe(collectSamples, () => {
     expect(samples.features.map(({ length }) => length)).toEqual([19 * SIZE, 19 * SIZE]);
     expect(others.map((_, row) => samples.features[0]![row * SIZE])).toEqual(others.map((number) => number * 100));
   });
+
+  it('settles after a failure when no batch is in hand any more, and gives out no others', async () => {
+    const taken: number[] = [];
+    let inHand = 0;
+    const slow: FeatureCollector = {
+      collect: async (sequences) => {
+        taken.push(sequences.length);
+        inHand += 1;
+        for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        inHand -= 1;
+        return await collector([]).collect(sequences);
+      },
+    };
+    const broken: FeatureCollector = { collect: () => Promise.reject(new Error('The model failed.')) };
+    const source = { cuts: [1, 2], width: WIDTH, collectors: [slow, broken, slow] };
+    await expect(collectSamples(pairs, source, { maxBatchTokens: 30 })).rejects.toThrow('The model failed.');
+    expect(inHand).toBe(0);
+    const before = taken.length;
+    for (let turn = 0; turn < 30; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(taken).toHaveLength(before);
+    expect(before).toBe(2);
+  });
 });

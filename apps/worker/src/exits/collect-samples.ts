@@ -46,7 +46,7 @@ export interface CollectOptions {
 
 /**
  * Runs all pairs through all layers, neighbours in length together, and keeps the pooled features of each at each cut. Pairs with figures that are not finite are left
- * out.
+ * out. Settles when no collector has a batch in hand.
  */
 export async function collectSamples(
   pairs: readonly FitPair[],
@@ -58,9 +58,11 @@ export async function collectSamples(
   const logits = new Float32Array(pairs.length);
   const batches = batchesOf(pairs, maxBatchTokens).values();
   let done = 0;
+  let failed = false;
   const collect = async (collector: FeatureCollector): Promise<void> => {
     // One iterator for all: each takes the next batch when it has time.
     for (const batch of batches) {
+      if (failed) return;
       const found = await collector.collect(batch.map((position) => pairs[position]!.sequence));
       batch.forEach((position, row) => {
         logits[position] = found.logits[row]!;
@@ -69,7 +71,15 @@ export async function collectSamples(
       onProgress?.((done += batch.length));
     }
   };
-  await Promise.all(collectors.map(collect));
+  const running = collectors.map((collector) =>
+    collect(collector).catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  // The source may be closed after a failure too: nobody may have a batch in hand then.
+  await Promise.allSettled(running);
+  await Promise.all(running);
   return withoutNonFinite({ cuts, width, queries: Int32Array.from(pairs, ({ query }) => query), logits, features });
 }
 
