@@ -10,11 +10,12 @@ import type { InferenceModel } from '../inference/inference-messages.js';
 import { InferencePool } from '../inference/inference-pool.js';
 import type { SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import { EngineBudgets } from '../tuning/engine-budgets.js';
-import { DEFAULT_BATCH_TOKENS, defaultSplit, SESSION_PER_FILE, type Split } from '../tuning/engine-shape.js';
+import { DEFAULT_BATCH_TOKENS, defaultSplit, type Split } from '../tuning/engine-shape.js';
 import { describeHardware, type Hardware } from '../tuning/hardware.js';
 import { MemoryBound } from '../tuning/tuning-cache.js';
 import { exitAtStart, type ModelExit } from './exit-at-start.js';
 import { fastVariant } from './fast-variant.js';
+import { lateBytes, type LateModel } from './late-bytes.js';
 import { inferenceModel } from './resolve-configured.js';
 import { segmentsAtStart } from './segments-at-start.js';
 import { tuneAtStart, type ModelAtStart } from './tune-at-start.js';
@@ -35,7 +36,7 @@ export interface Engine {
   readonly variants: ReadonlyMap<string, string>;
   /** Models that can run in segments, by sha256. */
   readonly exits: ReadonlyMap<string, ModelExit>;
-  /** What the files beside faster variants will take once they are asked for, in all threads. */
+  /** What models may still take that are loaded when they are first asked for, in all threads. */
   readonly lateBytes: number;
 }
 
@@ -82,15 +83,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     log,
   );
   log.info({ engine: budgets.shape, ...fields }, message);
-  const late = models.filter(({ inference }) => inference.fast !== undefined);
-  const sizes = await Promise.all(late.map(async ({ model }) => (await stat(model.onnxPath)).size));
   return {
     inference: await startPool(options, { models, exits }, split),
     budgets,
     exits,
-    variants: new Map(late.map(({ model, inference }) => [model.sha256, inference.fast?.name ?? ''])),
-    lateBytes:
-      sizes.reduce((sum, size) => sum + size * SESSION_PER_FILE * split.sessions, 0) + (await exitBytes(models, exits)) * split.sessions,
+    variants: new Map(models.flatMap(({ model, inference: { fast } }) => (fast === undefined ? [] : [[model.sha256, fast.name]]))),
+    lateBytes: lateBytes(await Promise.all(models.map((start) => lateModel(start, exits))), split.sessions),
   };
 }
 
@@ -101,14 +99,9 @@ async function atStart(model: ResolvedModel, options: EngineOptions, hardware: H
   return { model, inference: inferenceModel(model, await fastVariant(model, options)), bound, mostBatchTokens: await bound.read() };
 }
 
-/** What the segments take in one thread, and the hidden states. */
-async function exitBytes(models: readonly ModelAtStart[], exits: ReadonlyMap<string, ModelExit>): Promise<number> {
-  let bytes = 0;
-  for (const { model } of models) {
-    const exit = exits.get(model.sha256);
-    if (exit !== undefined) bytes += (await stat(model.onnxPath)).size * SESSION_PER_FILE + exit.segmented.memory.byteLength;
-  }
-  return bytes;
+async function lateModel({ model, inference }: ModelAtStart, exits: ReadonlyMap<string, ModelExit>): Promise<LateModel> {
+  const { size: fileBytes } = await stat(model.onnxPath);
+  return { fileBytes, hasVariant: inference.fast !== undefined, stateBytes: exits.get(model.sha256)?.segmented.memory.byteLength };
 }
 
 async function startPool(
