@@ -3,9 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PairRequest } from '@rerank-fleet/core/ports';
-import { writeExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
-import { HEADS_VERSION } from '@rerank-fleet/worker/exits/heads-schema';
+import { HEADS_VERSION, type HeadsFile } from '@rerank-fleet/worker/exits/heads-schema';
 import { pairSpans } from '@rerank-fleet/worker/exits/pair-spans';
 import { featureCount } from '@rerank-fleet/worker/exits/pair-features';
 import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
@@ -82,9 +81,8 @@ async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOK
   if ('refused' in set) throw new Error(set.refused);
   const weights = new Float32Array(featureCount(set.width));
   weights[0] = weigh;
-  const headsPath = join(root, `${name}-${String(weigh)}-heads.json`);
   const head = { layer: CUT, sigma: 0.01, correlation: 0.5, bias: 0, weights: encodeHalves(weights) };
-  await writeExitHeads(headsPath, {
+  const heads: HeadsFile = {
     v: HEADS_VERSION,
     model: sha256,
     width: set.width,
@@ -92,11 +90,11 @@ async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOK
     pairs: 1,
     queries: 1,
     heads: [head],
-  });
+  };
   const capacity = Math.ceil(tokens / PAGE_TOKENS);
   const memory = new SharedArrayBuffer(capacity * PAGE_TOKENS * set.width * 4);
   const pool = await InferencePool.start({
-    models: [{ sha256, onnxPath, output: { kind: 'logit', labelIndex: 0 }, segmented: { ...set, headsPath, memory } }],
+    models: [{ sha256, onnxPath, output: { kind: 'logit', labelIndex: 0 }, segmented: { ...set, heads, memory, cacheDirectory: root } }],
     device: 'cpu',
     intraOpThreads: 1,
     threads: 2,

@@ -13,8 +13,14 @@ export async function readExitHeads(path: string): Promise<ExitHeads> {
   return (await readHeadsFile(path)).heads;
 }
 
-/** A file of heads with what it says of them. @throws RerankError as `readExitHeads` */
-export async function readHeadsFile(path: string): Promise<{ readonly file: HeadsFile; readonly heads: ExitHeads }> {
+/** A file of heads with what it says of them. */
+export interface ReadHeads {
+  readonly file: HeadsFile;
+  readonly heads: ExitHeads;
+}
+
+/** @throws RerankError as `readExitHeads` */
+export async function readHeadsFile(path: string): Promise<ReadHeads> {
   try {
     const file = headsFileSchema.parse(JSON.parse(await readFile(path, 'utf8')));
     return { file, heads: new ExitHeads(file) };

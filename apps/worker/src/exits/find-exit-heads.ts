@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readHeadsFile, type ReadHeads } from './exit-heads-file.js';
 import { HEADS_VERSION, HEADS_VERSIONS } from './heads-schema.js';
 
 /** Heads that come with the worker; the same from `src` and from `dist`. */
@@ -15,11 +16,28 @@ export function fittedHeadsPath(model: string, cacheDirectory: string): string {
 
 export const shippedHeadsPath = (model: string): string => join(SHIPPED, fileName(model));
 
+/** A file of heads that can be used. */
+export interface FoundHeads extends ReadHeads {
+  readonly path: string;
+}
+
 /**
- * The file of a model's heads, by the sha256 of its own file: those that were fitted here, also by an earlier version, before those that come with the worker; undefined
- * where it has none.
+ * The files of a model's heads, by the sha256 of its own file: those that were fitted here, also by an earlier version, before those that come with the worker. Heads are
+ * optional, so a file that cannot be read, or is of another model, is passed over.
  */
-export function findExitHeads(model: string, cacheDirectory: string): string | undefined {
+export async function* findExitHeads(
+  model: string,
+  cacheDirectory: string,
+  onUnusable: (path: string, error: unknown) => void,
+): AsyncGenerator<FoundHeads> {
   const fitted = HEADS_VERSIONS.map((version) => join(cacheDirectory, 'exits', fileName(model, version)));
-  return [...fitted, shippedHeadsPath(model)].find((path) => existsSync(path));
+  for (const path of [...fitted, shippedHeadsPath(model)].filter((each) => existsSync(each))) {
+    try {
+      const found = await readHeadsFile(path);
+      if (found.file.model !== model) throw new Error('They are heads of another model.');
+      yield { path, ...found };
+    } catch (error) {
+      onUnusable(path, error);
+    }
+  }
 }

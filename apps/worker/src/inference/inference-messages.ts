@@ -1,4 +1,5 @@
 import type { Pooling } from '@rerank-fleet/core/domain';
+import type { HeadsFile } from '../exits/heads-schema.js';
 import type { SegmentSet } from '../exits/segment-set.js';
 import type { StateRows } from '../pipeline/batch-runner.js';
 
@@ -14,8 +15,10 @@ export interface FastVariant {
 /** A model cut between its layers, with what its threads share. */
 export interface SegmentedModel extends Pick<SegmentSet, 'cuts' | 'width' | 'segments'> {
   readonly withoutOptimizers?: readonly string[];
-  /** File of the heads that predict logits at the cuts. */
-  readonly headsPath: string;
+  /** Predict logits at the cuts. As they were read at the worker's start, with their deviations: a later fit may have other cuts. */
+  readonly heads: HeadsFile;
+  /** `…/rerank-fleet`: segments that are no longer there are cut again. */
+  readonly cacheDirectory: string;
   /** Hidden states of pairs between two segments, in pages. */
   readonly memory: SharedArrayBuffer;
 }
@@ -67,6 +70,6 @@ export interface CloseCall {
 export type InferenceReply =
   /** `values` is `[batch]` for logits, `[batch, width]` for vectors; `ranAt` is when the model began, in epoch milliseconds. */
   | { readonly id: number; readonly values: Float32Array; readonly width: number; readonly runMs: number; readonly ranAt: number }
-  | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly error: string; /** Nothing ran: segments could not be loaded. */ readonly atLoad?: true };
 
 export type InferenceMessage = { readonly ready: true } | InferenceReply;

@@ -91,6 +91,9 @@ class InferenceThread implements BatchRunner {
     clearTimeout(inHand.timer);
     this.#watchFirst();
     if (!('error' in message)) inHand.resolve(message);
+    // No batch was too large for the memory, so no smaller one would pass.
+    else if (message.atLoad === true)
+      inHand.reject(new RerankError('model_unavailable', 'The segments of the model cannot be loaded.', { cause: message.error }));
     else if (saysOutOfMemory(message.error)) inHand.reject(new RunnerFault('out-of-memory', message.error));
     else inHand.reject(new RerankError('internal_error', 'The model failed on one of the texts.', { cause: message.error }));
   }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { invariant } from '@rerank-fleet/core/errors';
 import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
+import { LoadError } from './load-late.js';
 import { ModelVariants } from './model-variants.js';
 
 const port = parentPort;
@@ -19,7 +20,9 @@ async function run(call: InferenceCall): Promise<void> {
     const ran = { runMs: performance.now() - started, ranAt: performance.timeOrigin + started };
     port?.postMessage({ id: call.id, values, width, ...ran } satisfies InferenceMessage, [values.buffer as ArrayBuffer]);
   } catch (error) {
-    port?.postMessage({ id: call.id, error: error instanceof Error ? error.message : String(error) } satisfies InferenceMessage);
+    const detail = error instanceof Error ? error.message : String(error);
+    const atLoad = error instanceof LoadError ? ({ atLoad: true } as const) : {};
+    port?.postMessage({ id: call.id, error: detail, ...atLoad } satisfies InferenceMessage);
   }
 }
 

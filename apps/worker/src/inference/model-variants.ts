@@ -1,32 +1,19 @@
+import { existsSync } from 'node:fs';
 import { invariant } from '@rerank-fleet/core/errors';
-import { readExitHeads } from '../exits/exit-heads-file.js';
+import { ExitHeads } from '../exits/exit-heads.js';
+import { openSegmentsInProcess } from '../exits/open-segments-in-process.js';
 import type { BatchTensors, InferenceModel, InferenceThreadData } from './inference-messages.js';
+import { LoadError, LoadLate } from './load-late.js';
 import { OnnxModel, type ModelOutput } from './onnx-model.js';
 import { SegmentSessions } from './segment-sessions.js';
 
-type Options = Pick<InferenceThreadData, 'device' | 'intraOpThreads'>;
-
-/** Loads when it is first asked for; after a failure it is tried again, as there may be room later. */
-class Late<T> {
-  readonly #load: () => Promise<T>;
-  #loaded: Promise<T> | undefined;
-
-  constructor(load: () => Promise<T>) {
-    this.#load = load;
-  }
-
-  async get(): Promise<T> {
-    this.#loaded ??= this.#load();
-    return await this.#loaded.catch((error: unknown) => {
-      this.#loaded = undefined;
-      throw error;
-    });
-  }
-
-  async ifLoaded(): Promise<T | undefined> {
-    return await this.#loaded?.catch(() => undefined);
-  }
+interface Options extends Pick<InferenceThreadData, 'device' | 'intraOpThreads'> {
+  /** Milliseconds, monotonic. @defaultValue `performance.now` */
+  readonly now?: () => number;
 }
+
+/** After segments could not be loaded: what takes as much memory as the model is not tried with every batch. The whole model scores meanwhile. */
+const SEGMENTS_PAUSE_MS = 60_000;
 
 /**
  * A model on one thread. Where it has a faster variant, the file itself is loaded with the first batch that asks for it, and so are the segments: most workers
@@ -34,24 +21,22 @@ class Late<T> {
  */
 export class ModelVariants {
   readonly #usual: OnnxModel;
-  readonly #reference: Late<OnnxModel>;
-  readonly #segments: Late<SegmentSessions>;
+  readonly #reference: LoadLate<OnnxModel>;
+  readonly #segments: LoadLate<SegmentSessions>;
 
-  private constructor(usual: OnnxModel, model: InferenceModel, options: Options) {
-    const { fast, segmented, ...file } = model;
+  private constructor(usual: OnnxModel, model: InferenceModel, { now, ...options }: Options) {
+    const { fast, segmented: _, ...file } = model;
     this.#usual = usual;
-    this.#reference = new Late(() => (fast === undefined ? Promise.resolve(usual) : OnnxModel.load(file, options)));
-    this.#segments = new Late(async () => {
-      invariant(segmented, 'A batch of a segment was sent to a model that has none.');
-      const predictor = await readExitHeads(segmented.headsPath);
-      return await SegmentSessions.load(segmented, { ...options, output: model.output, predictor });
-    });
+    this.#reference = new LoadLate(() => (fast === undefined ? Promise.resolve(usual) : OnnxModel.load(file, options)));
+    const pause = { pauseMs: SEGMENTS_PAUSE_MS, ...(now === undefined ? {} : { now }) };
+    this.#segments = new LoadLate(() => loadSegments(model, options), pause);
   }
 
   static async load(model: InferenceModel, options: Options): Promise<ModelVariants> {
     return new ModelVariants(await OnnxModel.load({ ...model, ...model.fast }, options), model, options);
   }
 
+  /** @throws LoadError where segments cannot be loaded, at once for a minute after that */
   async run(batch: BatchTensors): Promise<ModelOutput> {
     if (batch.segment !== undefined) return await (await this.#segments.get()).run(batch);
     return await (batch.reference === true ? await this.#reference.get() : this.#usual).run(batch);
@@ -62,5 +47,18 @@ export class ModelVariants {
     const reference = await this.#reference.ifLoaded();
     if (reference !== this.#usual) await reference?.release();
     await (await this.#segments.ifLoaded())?.release();
+  }
+}
+
+async function loadSegments({ segmented, fast, onnxPath, output }: InferenceModel, options: Options): Promise<SegmentSessions> {
+  invariant(segmented, 'A batch of a segment was sent to a model that has none.');
+  const { segments, cuts, cacheDirectory, heads } = segmented;
+  try {
+    // Whoever cleans the cache may have taken them since the start.
+    if (!segments.every(({ path }) => existsSync(path)))
+      await openSegmentsInProcess({ onnxPath: fast?.onnxPath ?? onnxPath, cuts, cacheDirectory });
+    return await SegmentSessions.load(segmented, { ...options, output, predictor: new ExitHeads(heads) });
+  } catch (error) {
+    throw new LoadError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

@@ -1,11 +1,12 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { InvariantError } from '@rerank-fleet/core/errors';
 import type { BatchFeatures } from '../exits/collect-samples.js';
 import { pairSpans } from '../exits/pair-spans.js';
 import { HIDDEN_INPUT, type SegmentSet } from '../exits/segment-set.js';
 import { padBatch, type PaddedBatch, type TokenSequence } from '../pipeline/batch-runner.js';
-import { FeatureSession } from './feature-session.js';
+import type { FeatureSession } from './feature-session.js';
 import type { InferenceThreadData } from './inference-messages.js';
+import { loadSessions, type LoadedSegments } from './load-sessions.js';
 import { freeTensor, logitsOf, sessionOptions, toFloat32 } from './onnx-model.js';
 
 /** A cut model and how it runs. */
@@ -21,18 +22,16 @@ export class SegmentRunner {
   readonly #sessions: readonly InferenceSession[];
   readonly #features: FeatureSession;
 
-  private constructor(source: SegmentSource, sessions: readonly InferenceSession[], features: FeatureSession) {
+  private constructor(source: SegmentSource, { sessions, features }: LoadedSegments) {
     this.#source = source;
     this.#sessions = sessions;
     this.#features = features;
   }
 
   static async load(source: SegmentSource): Promise<SegmentRunner> {
-    const sessions: InferenceSession[] = [];
-    // One after the other: loading takes twice the memory of what is loaded.
-    for (const { path } of source.set.segments)
-      sessions.push(await InferenceSession.create(path, sessionOptions(source, source.withoutOptimizers)));
-    return new SegmentRunner(source, sessions, await FeatureSession.load(source.set.width));
+    const { segments, width } = source.set;
+    const paths = segments.map(({ path }) => path);
+    return new SegmentRunner(source, await loadSessions(paths, width, sessionOptions(source, source.withoutOptimizers)));
   }
 
   /** Shows the hidden state at each cut, float32 `[batch, sequence, width]`, which is gone when `onHidden` has ended, and resolves to the logits, one a row. */

@@ -1,11 +1,12 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { InvariantError, invariant } from '@rerank-fleet/core/errors';
 import type { ExitPredictor } from '../exits/exit-predictor.js';
 import { featureCount } from '../exits/pair-features.js';
 import { HIDDEN_INPUT, type Segment } from '../exits/segment-set.js';
 import { PAGE_TOKENS, pagesFor } from '../pipeline/state-pages.js';
-import { FeatureSession } from './feature-session.js';
+import type { FeatureSession } from './feature-session.js';
 import type { BatchTensors, InferenceModel, InferenceThreadData, SegmentedModel } from './inference-messages.js';
+import { loadSessions, type LoadedSegments } from './load-sessions.js';
 import { freeTensor, logitsOf, sessionOptions, toFloat32, type ModelOutput } from './onnx-model.js';
 
 /**
@@ -25,7 +26,7 @@ export class SegmentSessions {
   private constructor(
     model: SegmentedModel,
     output: InferenceModel['output'],
-    { sessions, features }: { readonly sessions: readonly InferenceSession[]; readonly features: FeatureSession },
+    { sessions, features }: LoadedSegments,
     predictor: ExitPredictor,
   ) {
     this.#model = model;
@@ -47,12 +48,9 @@ export class SegmentSessions {
       readonly predictor: ExitPredictor;
     },
   ): Promise<SegmentSessions> {
-    const sessions: InferenceSession[] = [];
-    // One after the other: loading takes twice the memory of what is loaded.
-    for (const { path } of model.segments)
-      sessions.push(await InferenceSession.create(path, sessionOptions(options, model.withoutOptimizers)));
-    const features = await FeatureSession.load(model.width);
-    return new SegmentSessions(model, output, { sessions, features }, predictor);
+    const paths = model.segments.map(({ path }) => path);
+    const loaded = await loadSessions(paths, model.width, sessionOptions(options, model.withoutOptimizers));
+    return new SegmentSessions(model, output, loaded, predictor);
   }
 
   /** Predicted logits, one a row, and after the last segment logits. */

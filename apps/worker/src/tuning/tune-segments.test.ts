@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner } from '../../../../test/support/fixed-latency-batch-runner.js';
 import { SeededRandom } from '../exits/seeded-random.js';
+import { HEADS_VERSION } from '../exits/heads-schema.js';
 import { HIDDEN_INPUT } from '../exits/segment-set.js';
 import type { InferenceModel } from '../inference/inference-messages.js';
 import type { PaddedBatch } from '../pipeline/batch-runner.js';
@@ -13,6 +14,16 @@ import { tuneSegments, type SegmentsToTune, type SegmentTuningJob } from './tune
 const SAMPLE = { ids: new Int32Array(64).fill(1), typeIds: new Uint8Array(64) };
 const WHOLE = 512;
 const WIDTH = 8;
+
+const HEADS: CutModel['segmented']['heads'] = {
+  v: HEADS_VERSION,
+  model: 'a'.repeat(64),
+  width: WIDTH,
+  fitted_on: 'nothing',
+  pairs: 1,
+  queries: 1,
+  heads: [],
+};
 
 const tokens = ({ batch, sequence }: PaddedBatch): number => batch * sequence;
 
@@ -29,7 +40,13 @@ function cutModel(sha256: string, segments: number): CutModel {
     sha256,
     onnxPath: 'model.onnx',
     output: { kind: 'logit', labelIndex: 0 },
-    segmented: { cuts, width: WIDTH, segments: Array.from({ length: segments }, (_, at) => segmentAt(at)), headsPath: 'heads.json' },
+    segmented: {
+      cuts,
+      width: WIDTH,
+      segments: Array.from({ length: segments }, (_, at) => segmentAt(at)),
+      heads: HEADS,
+      cacheDirectory: 'cache',
+    },
   };
 }
 
