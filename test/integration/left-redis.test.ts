@@ -3,12 +3,14 @@ import { createLogs } from '@rerank-fleet/cli/up/prefixed-output';
 import { resolveRedisBinary } from '@rerank-fleet/cli/up/redis-binary';
 import { prepareRedis, type RedisSettings } from '@rerank-fleet/cli/up/redis-settings';
 import { startRedis } from '@rerank-fleet/cli/up/start-redis';
-import type { ChildProcess } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isAlive, makeStateDirectory, processesOf, removeFolder, testCacheDirectory } from '../support/stack.js';
+import { makeStateDirectory, processesOf, removeFolder, testCacheDirectory } from '../support/stack.js';
 
 let directory: string;
 let left: ChildProcess;
@@ -53,13 +55,48 @@ describe('a Redis that an earlier supervisor left', () => {
     expect(await processesOf(directory)).toEqual([left.pid]);
   });
 
-  it('is not taken for another process that got its pid', async (context) => {
+  it('is ended also where another is to have its port', async () => {
+    const { port } = await prepareRedis(directory, new Set([settings.port]));
+    expect(await processesOf(directory)).toEqual([]);
+    expect(port).not.toBe(settings.port);
+  });
+
+  it('is waited for also where its port is not known any more', async (context) => {
     context.skip(process.platform !== 'linux', 'only /proc tells where a process works');
-    const ended = new Promise((resolve) => left.once('exit', resolve));
+    await rm(join(directory, 'port'));
+    let isPrepared = false;
+    const prepared = prepareRedis(directory, new Set()).finally(() => (isPrepared = true));
+    await sleep(500);
+    expect(isPrepared).toBe(false);
+    left.kill('SIGTERM');
+    await prepared;
+    expect(await processesOf(directory)).toEqual([]);
+  });
+
+  it('is told by its folder from another process that got its pid', async (context) => {
+    context.skip(process.platform !== 'linux', 'only /proc tells where a process works');
+    const { port, password } = settings;
+    const ended = once(left, 'exit');
     left.kill('SIGTERM');
     await ended;
-    await writeFile(join(directory, 'pid'), `${process.pid}\n`);
-    await prepareRedis(directory, new Set());
-    expect(isAlive(process.pid)).toBe(true);
+    const elsewhere = await sleeper(tmpdir());
+    const inFolder = await sleeper(directory);
+    try {
+      await writeFile(join(directory, 'pid'), `${String(elsewhere.pid)}\n`);
+      expect((await prepareRedis(directory, new Set())).port).toBe(port);
+      expect(elsewhere.exitCode ?? elsewhere.signalCode).toBeNull();
+      await writeFile(join(directory, 'pid'), `${String(inFolder.pid)}\n`);
+      await expect(endLeftRedis(directory, port, password, 300)).rejects.toThrow(`process ${String(inFolder.pid)}`);
+    } finally {
+      elsewhere.kill('SIGKILL');
+      inFolder.kill('SIGKILL');
+    }
   });
 });
+
+/** A process that does nothing in that folder. */
+async function sleeper(cwd: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1_000)'], { cwd, stdio: 'ignore' });
+  await once(child, 'spawn');
+  return child;
+}

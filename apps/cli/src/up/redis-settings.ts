@@ -34,15 +34,20 @@ function keptPassword(directory: string): string {
   return password;
 }
 
+const portPath = (directory: string): string => join(directory, 'port');
+
+function keptPort(directory: string): number | undefined {
+  const kept = Number(readTrimmed(portPath(directory)));
+  return Number.isInteger(kept) && kept > 0 && kept < 65_536 ? kept : undefined;
+}
+
+/** A Redis that an earlier run left is ended first, also where its port is not known any more or somebody else is to have it. */
 async function choosePort(directory: string, password: string, avoid: ReadonlySet<number>): Promise<number> {
-  const path = join(directory, 'port');
-  const kept = Number(readTrimmed(path));
-  if (Number.isInteger(kept) && kept > 0 && kept < 65_536 && !avoid.has(kept)) {
-    await endLeftRedis(directory, kept, password);
-    if (await isPortFree(kept)) return kept;
-  }
+  const kept = keptPort(directory);
+  await endLeftRedis(directory, kept, password);
+  if (kept !== undefined && !avoid.has(kept) && (await isPortFree(kept))) return kept;
   const port = await findFreePort();
-  writePrivate(path, `${port}\n`);
+  writePrivate(portPath(directory), `${port}\n`);
   return port;
 }
 
