@@ -7,7 +7,7 @@ const GONE = new RerankError('corpus_not_found', 'gone');
 
 let now: number;
 let looks: { at: number; collection: string; ids: readonly string[] }[];
-let fault: unknown;
+let fault: Error | undefined;
 
 const look: Look = (collection, ids) => {
   looks.push({ at: Date.now() - now, collection, ids });
