@@ -10,6 +10,6 @@ export const ingestQuerySchema = z.strictObject({
 
 export const documentPageQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'Most documents of a page.' }),
-  after: z.string().min(1).max(4_000).optional().meta({ description: '`next` of the page before.' }),
+  after: z.string().min(1).max(4_000).optional().meta({ description: '`next` of the page before. Default: the first page.' }),
 });
 export type DocumentPageQuery = z.infer<typeof documentPageQuerySchema>;

@@ -70,7 +70,9 @@ export const READ_OPERATIONS: readonly Operation[] = [
     scope: 'jobs',
     params: {
       path,
-      header: z.object({ 'last-event-id': z.string().optional().meta({ description: 'Id of the last event that was seen.' }) }),
+      header: z.object({
+        'last-event-id': z.string().optional().meta({ description: 'Id of the last event that was seen. Default: none was.' }),
+      }),
     },
     answers: {
       200: { description: 'Events; data is the job.', schema: batchJobSchema, type: 'text/event-stream' },

@@ -13,7 +13,7 @@ import { BODY, STORED, type Operation } from '../openapi/operation.js';
 const header = z.object({
   'idempotency-key': z.string().max(255).optional().meta({
     description:
-      'Yours: the same key with the same body answers the same job, as long as the job is kept. With another body it is a conflict.',
+      'Yours: the same key with the same body answers the same job, as long as the job is kept. With another body it is a conflict. Default: every call makes a job.',
   }),
 });
 

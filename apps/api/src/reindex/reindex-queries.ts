@@ -1,7 +1,9 @@
 import { corpusNameSchema, requestsPerSecondSchema } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 
-export const reindexListQuerySchema = z.strictObject({ corpus: corpusNameSchema.optional().meta({ description: 'Of this corpus only.' }) });
+export const reindexListQuerySchema = z.strictObject({
+  corpus: corpusNameSchema.optional().meta({ description: 'Of this corpus only. Default: of all.' }),
+});
 export type ReindexListQuery = z.infer<typeof reindexListQuerySchema>;
 
 /** As a number of a query comes: text. Elasticsearch says -1 for no limit. */

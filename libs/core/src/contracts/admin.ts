@@ -39,7 +39,8 @@ export const scalingQuerySchema = z.strictObject({
   pool: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be the name of a pool')
-    .default('default'),
+    .default('default')
+    .meta({ description: 'Name of the pool, as workers have it in WORKER_POOL.' }),
 });
 
 /** What an autoscaler reads of a pool. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ERROR_CODES } from '../errors/index.js';
 import { jobMetadataSchema, JOB_PRIORITY } from './jobs.js';
-import { nonBlankTextSchema } from './primitives.js';
+import { jsonSchema, nonBlankTextSchema } from './primitives.js';
 import { rerankRequestSchema, rerankResponseSchema } from './rerank.js';
 import { searchRequestSchema, searchResponseSchema } from './search.js';
 
@@ -15,7 +15,12 @@ export const customIdSchema = nonBlankTextSchema
   .meta({ description: 'Yours, unique in the job: names the request in the results.' });
 
 /** A job has one life, `expires_in_s`; a request of it has none of its own. */
-const NO_TIMEOUT = { timeout_ms: z.never('has no use in a job; expires_in_s bounds the whole job').optional() };
+const NO_TIMEOUT = {
+  timeout_ms: z
+    .never('has no use in a job; expires_in_s bounds the whole job')
+    .optional()
+    .meta({ description: 'Refused in a job: `expires_in_s` bounds the whole job.' }),
+};
 
 /** What is left out of a request is taken from the job's `defaults` before it is checked. */
 export const jobSearchRowSchema = searchRequestSchema.safeExtend({ custom_id: customIdSchema, ...NO_TIMEOUT });
@@ -27,7 +32,7 @@ export type JobRerankRow = z.infer<typeof jobRerankRowSchema>;
 export type JobRow = JobSearchRow | JobRerankRow;
 
 export const jobDefaultsSchema = z
-  .record(z.string(), z.json())
+  .record(z.string(), jsonSchema)
   .refine((defaults) => !('custom_id' in defaults), { path: ['custom_id'], message: 'must be each request’s own' })
   .meta({
     description:
@@ -41,15 +46,24 @@ export const jobOptionsSchema = z
     priority: z.int().min(JOB_PRIORITY.least).max(JOB_PRIORITY.most).default(JOB_PRIORITY.standard).meta({
       description: 'Orders the jobs of a tenant; lower goes first. A step is worth a minute of waiting, so that none waits for ever.',
     }),
-    expires_in_s: z.int().min(1).max(JOB_EXPIRY_S.longest).default(JOB_EXPIRY_S.standard),
+    expires_in_s: z.int().min(1).max(JOB_EXPIRY_S.longest).default(JOB_EXPIRY_S.standard).meta({
+      description: 'Seconds that the job may take: a day by default, 30 days at most. Requests that are not done by then end as expired.',
+    }),
     strict: z.boolean().default(false).meta({ description: 'One bad request refuses the whole job; nothing is kept.' }),
     webhook: z
       .strictObject({
-        url: z.url({ protocol: /^https?$/ }).max(2_048),
-        secret: z.string().min(16, 'needs at least 16 characters').max(256),
+        url: z
+          .url({ protocol: /^https?$/ })
+          .max(2_048)
+          .meta({ description: 'Gets a POST of the final job. Private addresses are refused, unless the server allows them.' }),
+        secret: z
+          .string()
+          .min(16, 'needs at least 16 characters')
+          .max(256)
+          .meta({ description: 'Key of the HMAC-SHA256 in `X-Signature`. Never shown again.' }),
       })
       .optional()
-      .meta({ description: 'Gets the job when it has ended, signed with the secret.' }),
+      .meta({ description: 'Who is told when the job has ended. Tried again for about a day.' }),
     metadata: jobMetadataSchema.optional(),
   })
   .meta({ id: 'JobOptions' });
@@ -60,14 +74,17 @@ export type JobOptions = z.infer<typeof jobOptionsSchema>;
 export const submitJobSchema = jobOptionsSchema
   .safeExtend({
     requests: z
-      .array(z.json())
+      .array(jsonSchema)
       .min(1, 'must hold at least one request')
-      .max(MAX_JSON_REQUESTS, `holds more than ${MAX_JSON_REQUESTS} requests; send them as application/x-ndjson, one a line`),
+      .max(MAX_JSON_REQUESTS, `holds more than ${MAX_JSON_REQUESTS} requests; send them as application/x-ndjson, one a line`)
+      .meta({ description: 'Bodies of searches and reranks, each with a `custom_id`. A bad one becomes an errored result.' }),
   })
   .meta({ id: 'SubmitJob' });
 
 /** First line of an NDJSON submission, where it has options. */
-export const jobHeaderLineSchema = z.strictObject({ job: jobOptionsSchema }).meta({ id: 'JobHeaderLine' });
+export const jobHeaderLineSchema = z
+  .strictObject({ job: jobOptionsSchema.meta({ description: 'Options of the job: a submission in JSON has them beside `requests`.' }) })
+  .meta({ id: 'JobHeaderLine' });
 
 const rowErrorSchema = z.object({
   code: z.enum(ERROR_CODES as [string, ...string[]]),

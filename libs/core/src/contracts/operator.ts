@@ -58,8 +58,8 @@ export const deadLetterListSchema = z
   .meta({ id: 'DeadLetterList' });
 
 export const deadLetterQuerySchema = z.strictObject({
-  queue: z.string().optional().meta({ description: 'Of this queue only.' }),
-  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  queue: z.string().optional().meta({ description: 'Of this queue only. Default: of all.' }),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ description: 'Most dead letters of the answer.' }),
 });
 
 export const retriedDeadLetterSchema = z
@@ -77,9 +77,15 @@ const syncTokensSchema = z.int().min(1_000).max(1_000_000_000_000);
 
 export const createKeyRequestSchema = z
   .strictObject({
-    tenant: tenantSchema,
-    scopes: z.array(scopeSchema).min(1).max(SCOPES.length),
-    name: keyNameSchema.optional().meta({ description: 'For people who read the list.' }),
+    tenant: tenantSchema.meta({
+      description:
+        'Whose corpora, jobs and budget the key is for: 1 to 63 of a-z, 0-9 and -, the first no hyphen. A new name is a new tenant.',
+    }),
+    scopes: z.array(scopeSchema).min(1).max(SCOPES.length).meta({
+      description:
+        'What it allows: `search` (search, rerank, models), `jobs` (batch jobs, files), `ingest` (documents), `admin` (corpora and reindexes of its tenant), `operator` (the fleet, and all tenants).',
+    }),
+    name: keyNameSchema.optional().meta({ description: 'For people who read the list. Default: none.' }),
     expires_in_s: z
       .int()
       .min(60)
@@ -88,7 +94,7 @@ export const createKeyRequestSchema = z
       .meta({ description: 'Seconds after which it is worth nothing. Absent: never.' }),
     sync_tokens: syncTokensSchema.optional().meta({
       description:
-        'A call with this key is let in while the calls of its tenant have at most so many tokens; TENANT_SYNC_TOKENS holds besides.',
+        'A call with this key is let in while the calls of its tenant have at most so many tokens; TENANT_SYNC_TOKENS holds besides. Default: that alone.',
     }),
   })
   .meta({ id: 'CreateKeyRequest' });

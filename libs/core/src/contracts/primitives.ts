@@ -8,7 +8,7 @@ export const tenantSchema = z.string().regex(NAME);
 export const corpusNameSchema = z
   .string()
   .regex(NAME, 'must be 1 to 63 lower-case letters, digits or hyphens, and start with a letter or digit')
-  .meta({ id: 'CorpusName', examples: ['manuals'] });
+  .meta({ id: 'CorpusName', description: 'Name of the corpus: 1 to 63 of a-z, 0-9 and -, the first no hyphen.', examples: ['manuals'] });
 
 /** Text that every store, tokenizer and client can carry: no NUL, no half of a surrogate pair. */
 export const textSchema = z
@@ -20,9 +20,12 @@ export const nonBlankTextSchema = textSchema.refine((text) => text.trim() !== ''
 
 export const querySchema = nonBlankTextSchema
   .max(32_768, 'must have at most 32,768 characters')
-  .meta({ description: 'What is searched for.' });
+  .meta({ description: 'What is searched for. Never cut silently: a query that alone fills the model’s window is 422 `query_too_long`.' });
 
 export const documentIdSchema = nonBlankTextSchema.max(512, 'must have at most 512 characters');
+
+/** Any JSON. One instance, so that documents give it one name. */
+export const jsonSchema = z.json().register(z.globalRegistry, { id: 'Json', description: 'Any JSON value.' });
 
 export const modelNameSchema = z.string().min(1).max(256);
 

@@ -5,7 +5,7 @@ import { corpusNameSchema, documentIdSchema, epochSecondsSchema, modelNameSchema
 const MAX_JUDGED_QUERIES = 1_000;
 
 const judgedQuerySchema = z.strictObject({
-  query: querySchema,
+  query: querySchema.meta({ description: 'What is searched for.' }),
   relevant: z.record(documentIdSchema, z.number().min(0).max(100)).meta({ description: 'Document id → grade; those left out count 0.' }),
 });
 
@@ -22,24 +22,35 @@ export const reindexChecksSchema = z
       .min(0)
       .max(1)
       .optional()
-      .meta({ description: 'Least mean share of the first ten documents that both versions find. Not asked for by default.' }),
-    judged: z.array(judgedQuerySchema).min(1).max(MAX_JUDGED_QUERIES).optional(),
-    min_ndcg_ratio: z.number().min(0).optional().meta({ description: 'Least nDCG@10 after ÷ before, over the judged queries.' }),
+      .meta({ description: 'Least mean share of the first ten documents that both versions find. Default: none is asked for.' }),
+    judged: z
+      .array(judgedQuerySchema)
+      .min(1)
+      .max(MAX_JUDGED_QUERIES)
+      .optional()
+      .meta({ description: 'Queries with known answers: nDCG@10 of both versions is measured instead of their overlap. Default: none.' }),
+    min_ndcg_ratio: z
+      .number()
+      .min(0)
+      .optional()
+      .meta({ description: 'Least nDCG@10 after ÷ before, over the judged queries. Default: none is asked for.' }),
   })
   .refine((checks) => checks.min_ndcg_ratio === undefined || checks.judged !== undefined, 'min_ndcg_ratio needs judged queries')
-  .meta({ id: 'ReindexChecks' });
+  .meta({ id: 'ReindexChecks', description: 'What the new version has to pass before it is promoted.' });
 
 /** Documents a second; null takes the limit away. */
 export const requestsPerSecondSchema = z.number().positive().max(1_000_000);
 
 export const reindexRequestSchema = z
   .strictObject({
-    embedding_model: modelNameSchema.optional(),
+    embedding_model: modelNameSchema.optional().meta({ description: 'Embedder of the new version. Default: that of the corpus.' }),
     chunking: chunkingSchema.optional(),
     bm25: bm25Schema.optional(),
     index: indexOptionsSchema.optional(),
     requests_per_second: requestsPerSecondSchema.optional().meta({ description: 'Documents a second at most. Default: no limit.' }),
-    promote: z.enum(['auto', 'manual']).default('auto'),
+    promote: z.enum(['auto', 'manual']).default('auto').meta({
+      description: '`auto`: used as soon as it is built and has passed its checks. `manual`: waits, as `ready`, to be promoted.',
+    }),
     validation: reindexChecksSchema.optional(),
     keep_previous_s: z
       .int()
@@ -47,7 +58,8 @@ export const reindexRequestSchema = z
       .max(30 * 86_400)
       .optional()
       .meta({
-        description: 'How long the version before stays for a rollback; never shorter than the longest request may take. Default: a day.',
+        description:
+          'Seconds that the version before stays for a rollback; never fewer than 660, the longest that a request may take. Default: a day.',
       }),
   })
   .meta({ id: 'ReindexRequest', description: 'What is left out stays as it is. An empty body builds the same index anew.' });

@@ -4,7 +4,7 @@ import { checkStages, requestStagesSchema, stageScoreSchema } from './stages.js'
 
 export const longDocumentSchema = z.enum(['truncate', 'chunk', 'error']).meta({
   description:
-    'A document that does not fit the model’s window beside the query: `truncate` cuts its end; `chunk` scores overlapping windows of whole sentences, the best counts; `error` refuses the request.',
+    'A document that does not fit the model’s window beside the query: `truncate` cuts its end; `chunk` scores overlapping windows of whole sentences, the best counts; `error` refuses the request (422 `pair_too_long`). Default: `truncate`.',
 });
 
 export const effortSchema = z.enum(['full', 'balanced', 'fast']).meta({
@@ -30,11 +30,11 @@ export const effortReportSchema = z
 /** Fields that choose how pairs are scored; the same on every route. */
 export const scoringFields = {
   stages: requestStagesSchema.optional(),
-  min_score: z
-    .number()
-    .optional()
-    .meta({ description: 'Leaves out results whose relevance_score is lower; with stages, that of the last.' }),
-  raw_scores: z.boolean().optional().meta({ description: 'relevance_score is the logit instead of its sigmoid.' }),
+  min_score: z.number().optional().meta({
+    description:
+      'Leaves out results whose relevance_score is lower; with stages, that of the last. With raw_scores a logit, else 0 to 1. Default: none is left out.',
+  }),
+  raw_scores: z.boolean().optional().meta({ description: 'relevance_score is the logit instead of its sigmoid. Default: false.' }),
   deterministic: z.boolean().optional().meta({
     description:
       'One pair a run: a score never depends on other pairs in the batch, which are others’ too. Without it, an int8 model’s logits move with their batch mates, by 0.14 on average and 0.91 at most on TREC DL 2019. By the file as it is, at about three fifths of the speed. Default: as the deployment is configured (DETERMINISTIC).',
@@ -42,22 +42,41 @@ export const scoringFields = {
   effort: effortSchema.optional(),
   long_document: longDocumentSchema.optional(),
   explain: z.boolean().optional().meta({
-    description: 'Adds logit, tokens, truncated and the scores of each stage to each result, and what became of `effort`.',
+    description: 'Adds logit, tokens, truncated and the scores of each stage to each result, and what became of `effort`. Default: false.',
   }),
-  timeout_ms: z.int().min(1).max(600_000).optional(),
+  timeout_ms: z.int().min(1).max(600_000).optional().meta({
+    description:
+      'Milliseconds that the call may take, waiting included; then it is 504 `deadline_exceeded`. Default, and the most it can be: what the server allows (SYNC_TIMEOUT_MS, 60,000 unless configured). A longer one is cut to that without an error; above 600,000 is refused.',
+  }),
 };
 
 export const rerankRequestSchema = z
   .object({
-    model: modelNameSchema.optional().meta({ description: 'Default: the first reranker of the default pool.' }),
+    model: modelNameSchema
+      .optional()
+      .meta({ description: 'Reranker: a name of GET /v1/models, or an alias of MODEL_ALIASES. Default: the first of the default pool.' }),
     query: querySchema,
     documents: z
-      .array(z.union([nonBlankTextSchema, z.looseObject({ text: nonBlankTextSchema })]))
+      .array(
+        z.union([
+          nonBlankTextSchema,
+          z.looseObject({ text: nonBlankTextSchema.meta({ description: 'What is scored; must not be blank.' }) }),
+        ]),
+      )
       .min(1, 'must hold at least one document')
-      .meta({ description: 'Strings, or objects with a `text`.' }),
-    top_n: z.int().min(1).optional(),
-    return_documents: z.boolean().optional(),
-    max_tokens_per_doc: z.int().min(1).optional(),
+      .meta({
+        description:
+          'Strings, or objects with a `text`, whose other fields come back with it. At most MAX_DOCUMENTS (1,000 unless configured); more are 413 `too_many_documents`.',
+      }),
+    top_n: z.int().min(1).optional().meta({
+      description:
+        'Results returned, best first. Default: all. More than there are documents: all; more than the last keep of stages is refused.',
+    }),
+    return_documents: z.boolean().optional().meta({ description: 'Each result has its document. Default: false.' }),
+    max_tokens_per_doc: z.int().min(1).optional().meta({
+      description:
+        'Tokens of a document that are looked at; what is beyond counts as too long (`long_document`). Default: what fits the model’s window beside the query; with `chunk`, all.',
+    }),
     ...scoringFields,
   })
   .superRefine(checkStages)

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { filterSchema } from './filter.js';
-import { corpusNameSchema, modelNameSchema, querySchema } from './primitives.js';
+import { corpusNameSchema, jsonSchema, modelNameSchema, querySchema } from './primitives.js';
 import { effortReportSchema, scoringFields, spanSchema, timingsSchema, usageSchema } from './rerank.js';
 import { checkStages, stageScoreSchema } from './stages.js';
 
@@ -11,27 +11,35 @@ export const searchRequestSchema = z
   .strictObject({
     corpus: corpusNameSchema,
     query: querySchema,
-    model: modelNameSchema.optional().meta({ description: 'Default: the stages of the corpus, else the first reranker of the pool.' }),
+    model: modelNameSchema.optional().meta({
+      description:
+        'Reranker: a name of GET /v1/models, or an alias of MODEL_ALIASES. Default: the stages of the corpus, else the first of the pool.',
+    }),
     top_k: z
       .int()
       .min(1)
       .default(50)
-      .meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}.` }),
+      .meta({ description: `First-stage depth in passages, at most ${MAX_TOP_K}; more is 413 \`too_many_candidates\`.` }),
     top_n: z.int().min(1).optional().meta({
-      description: 'Results returned, at most top_k and the last keep of stages. Default: 10; with context_tokens, as many as fit.',
+      description:
+        'Results returned. More than top_k, or than the last keep of stages, is refused. Default: 10; with context_tokens, as many as fit.',
     }),
-    context_tokens: z
-      .int()
-      .min(1)
-      .optional()
-      .meta({ description: 'Returns the best passages that together have at most so many tokens, for the context of a language model.' }),
-    mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid'),
+    context_tokens: z.int().min(1).optional().meta({
+      description:
+        'Returns the best passages that together have at most so many tokens, for the context of a language model; counted by the embedder’s tokenizer. Default: no bound.',
+    }),
+    mode: z.enum(['hybrid', 'dense', 'sparse']).default('hybrid').meta({
+      description: 'First stage. `dense`: nearest vectors; `sparse`: BM25; `hybrid`: both, fused by reciprocal rank.',
+    }),
     filter: filterSchema.optional(),
     group_by: z
       .enum(['document', 'none'])
       .default('document')
-      .meta({ description: '`document` gives a document once, by its best passage.' }),
-    rerank: z.boolean().default(true).meta({ description: 'false returns the first-stage order.' }),
+      .meta({ description: '`document` gives a document once, by its best passage; `none` gives every passage.' }),
+    rerank: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'false returns the first-stage order; `model`, `stages` and `min_score` are refused then.' }),
     return_documents: z.boolean().default(true).meta({ description: 'Passage texts and metadata in the results.' }),
     ...scoringFields,
   })
@@ -56,7 +64,7 @@ export const searchResponseSchema = z
         relevance_score: z.number().optional(),
         logit: z.number().optional(),
         first_stage: z.object({ score: z.number(), rank: z.int() }),
-        metadata: z.record(z.string(), z.json()).optional(),
+        metadata: z.record(z.string(), jsonSchema).optional(),
         tokens: z.int().optional(),
         truncated: z.boolean().optional(),
         best_span: spanSchema.optional(),

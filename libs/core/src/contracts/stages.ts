@@ -7,9 +7,10 @@ export const MAX_STAGES = 8;
 
 export const stageSchema = z
   .strictObject({
-    model: modelNameSchema,
+    model: modelNameSchema.meta({ description: 'A reranker, as GET /v1/models names it, or an alias of MODEL_ALIASES.' }),
     keep: z.int().min(1).exactOptional().meta({
-      description: 'The best so many passages go on to the next stage, or come back from the last. Only the last stage may leave it out.',
+      description:
+        'The best so many passages go on to the next stage, or come back from the last. Never above that of the stage before. Only the last stage may leave it out.',
     }),
   })
   .meta({ id: 'Stage' });

@@ -4,19 +4,25 @@ import { modelNameSchema, nonBlankTextSchema, querySchema } from '../primitives.
 /** Body of Cohere's v2 rerank. */
 export const cohereRerankRequestSchema = z
   .object({
-    model: modelNameSchema.optional().meta({ description: 'Default: the first reranker of the default pool.' }),
-    query: querySchema,
-    documents: z.array(nonBlankTextSchema).min(1, 'must hold at least one document'),
-    top_n: z.int().min(1).optional().meta({ description: 'Default: all.' }),
+    model: modelNameSchema.optional().meta({
+      description: 'Our `model`: a name of GET /v1/models, or an alias of MODEL_ALIASES. Default: the first reranker of the default pool.',
+    }),
+    query: querySchema.meta({ description: 'Our `query`. At most 32,768 characters.' }),
+    documents: z
+      .array(nonBlankTextSchema)
+      .min(1, 'must hold at least one document')
+      .meta({ description: 'Our `documents`, as strings. At most MAX_DOCUMENTS.' }),
+    top_n: z.int().min(1).optional().meta({ description: 'Our `top_n`: results returned. Default: all.' }),
     max_tokens_per_doc: z.int().min(1).default(4_096).meta({
-      description: 'A longer document is looked at so far. What exceeds the model’s window is scored in windows, and the best counts.',
+      description:
+        'Our `max_tokens_per_doc`, with our `long_document` as `chunk`: a longer document is looked at so far; what exceeds the model’s window is scored in windows, and the best counts.',
     }),
     priority: z
       .int()
       .min(0, 'must be 0 to 999')
       .max(999, 'must be 0 to 999')
       .default(0)
-      .meta({ description: 'Lower goes first among waiting requests. Requests of the other routes have 0.' }),
+      .meta({ description: 'No field of ours. Lower goes first among waiting requests. Requests of the other routes have 0.' }),
   })
   .meta({
     id: 'CohereRerankRequest',

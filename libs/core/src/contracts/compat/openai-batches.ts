@@ -17,15 +17,22 @@ export function secondsOfWindow(window: string): number {
 
 export const openAiBatchRequestSchema = z
   .object({
-    input_file_id: z.string().min(1, 'must not be empty').meta({ description: 'An uploaded file of purpose `batch`.' }),
+    input_file_id: z
+      .string()
+      .min(1, 'must not be empty')
+      .meta({ description: 'Our `requests`: the id of an uploaded file of purpose `batch`.' }),
     endpoint: z
       .enum(BATCH_ENDPOINTS, `must be one of ${BATCH_ENDPOINTS.join(', ')}`)
-      .meta({ description: 'What every line of the file calls.' }),
+      .meta({ description: 'No field of ours. The route that every line of the file calls.' }),
     completion_window: z
       .string()
       .refine((window) => secondsOfWindow(window) <= LONGEST_WINDOW_S, 'must be a time of at most 30 days, such as 24h, 90m or 7d')
-      .meta({ description: 'What is not done by then ends as expired. OpenAI’s is `24h`; here any from `1s` to `30d`.' }),
-    metadata: jobMetadataSchema.optional(),
+      .meta({
+        description: 'Our `expires_in_s`: what is not done by then ends as expired. OpenAI’s is `24h`; here any from `1s` to `30d`.',
+      }),
+    metadata: jobMetadataSchema
+      .optional()
+      .meta({ description: 'Our `metadata`: comes back with the batch. At most 16 entries; keys to 64, values to 512 characters.' }),
   })
   .meta({ id: 'OpenAiBatchRequest', examples: [{ input_file_id: 'file-0f8f', endpoint: '/v1/rerank', completion_window: '24h' }] });
 
@@ -85,8 +92,8 @@ export const openAiBatchListSchema = z
 export type OpenAiBatchList = z.infer<typeof openAiBatchListSchema>;
 
 export const openAiBatchQuerySchema = z.object({
-  after: z.string().optional().meta({ description: 'Id of the last batch of the page before.' }),
-  limit: z.coerce.number().pipe(z.int().min(1).max(100)).default(20),
+  after: z.string().optional().meta({ description: 'Id of the last batch of the page before. Default: the first page.' }),
+  limit: z.coerce.number().pipe(z.int().min(1).max(100)).default(20).meta({ description: 'Most batches of a page, 1 to 100.' }),
 });
 
 export type OpenAiBatchQuery = z.infer<typeof openAiBatchQuerySchema>;

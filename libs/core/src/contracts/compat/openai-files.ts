@@ -21,8 +21,13 @@ export const FILE_EXPIRY_S = { least: 3_600, most: 30 * 24 * 3_600 } as const;
 /** Fields of `POST /v1/files` besides the file. */
 export const openAiFileFieldsSchema = z
   .object({
-    purpose: z.literal('batch', 'must be "batch": files are for batches here'),
-    'expires_after[anchor]': z.literal('created_at', 'must be "created_at"').optional(),
+    purpose: z
+      .literal('batch', 'must be "batch": files are for batches here')
+      .meta({ description: 'No field of ours. `batch` alone: files are for batches here.' }),
+    'expires_after[anchor]': z
+      .literal('created_at', 'must be "created_at"')
+      .optional()
+      .meta({ description: 'No field of ours. Where `expires_after[seconds]` begins. Default: `created_at`.' }),
     'expires_after[seconds]': z.coerce
       .number()
       .pipe(
@@ -32,12 +37,16 @@ export const openAiFileFieldsSchema = z
           .max(FILE_EXPIRY_S.most, `must be ${FILE_EXPIRY_S.least} to ${FILE_EXPIRY_S.most}`),
       )
       .optional()
-      .meta({ description: 'Default: 30 days.' }),
+      .meta({ description: 'No field of ours. Seconds that the file is kept, an hour to 30 days. Default: 30 days.' }),
   })
   .meta({ id: 'OpenAiFileFields' });
 
 export const openAiFileFormSchema = openAiFileFieldsSchema
-  .extend({ file: z.string().meta({ format: 'binary', description: 'One JSON object a line.' }) })
+  .extend({
+    file: z
+      .string()
+      .meta({ format: 'binary', description: 'Our `requests`, one JSON object a line: `custom_id`, `method`, `url`, `body`.' }),
+  })
   .meta({ id: 'OpenAiFileForm' });
 
 export const openAiFileSchema = z
@@ -75,10 +84,10 @@ export const openAiFileListSchema = listOf(openAiFileSchema).meta({ id: 'OpenAiF
 export type OpenAiFileList = z.infer<typeof openAiFileListSchema>;
 
 export const openAiFileQuerySchema = z.object({
-  after: z.string().optional().meta({ description: 'Id of the last file of the page before.' }),
-  limit: z.coerce.number().pipe(z.int().min(1).max(10_000)).default(1_000),
+  after: z.string().optional().meta({ description: 'Id of the last file of the page before. Default: the first page.' }),
+  limit: z.coerce.number().pipe(z.int().min(1).max(10_000)).default(1_000).meta({ description: 'Most files of a page, 1 to 10,000.' }),
   order: z.enum(['asc', 'desc']).default('desc').meta({ description: 'By the time of creation.' }),
-  purpose: z.string().optional(),
+  purpose: z.string().optional().meta({ description: 'Only files of this purpose. Default: all.' }),
 });
 
 export type OpenAiFileQuery = z.infer<typeof openAiFileQuerySchema>;

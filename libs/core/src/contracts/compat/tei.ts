@@ -6,12 +6,21 @@ const DIRECTION = 'must be "right": texts are cut at their end; "left" is not su
 /** Body of Text Embeddings Inference's rerank. It names no model: the first reranker of the default pool scores. */
 export const teiRerankRequestSchema = z
   .object({
-    query: querySchema,
-    texts: z.array(nonBlankTextSchema).min(1, 'must hold at least one text'),
-    truncate: z.boolean().default(true).meta({ description: 'false refuses a text that does not fit the window beside the query.' }),
-    truncation_direction: z.enum(['right', 'Right'], DIRECTION).optional(),
-    raw_scores: z.boolean().default(false).meta({ description: 'score is the logit instead of its sigmoid.' }),
-    return_text: z.boolean().default(false),
+    query: querySchema.meta({ description: 'Our `query`. At most 32,768 characters.' }),
+    texts: z
+      .array(nonBlankTextSchema)
+      .min(1, 'must hold at least one text')
+      .meta({ description: 'Our `documents`, as strings. At most MAX_DOCUMENTS. None is 400 `Empty`.' }),
+    truncate: z.boolean().default(true).meta({
+      description:
+        'Our `long_document`: true is `truncate`; false is `error`, which refuses a text that does not fit the window beside the query.',
+    }),
+    truncation_direction: z
+      .enum(['right', 'Right'], DIRECTION)
+      .optional()
+      .meta({ description: 'No field of ours. Texts are cut at their end; `left` is refused. Default: `right`.' }),
+    raw_scores: z.boolean().default(false).meta({ description: 'Our `raw_scores`: score is the logit instead of its sigmoid.' }),
+    return_text: z.boolean().default(false).meta({ description: 'Our `return_documents`: each result has its text.' }),
   })
   .meta({
     id: 'TeiRerankRequest',
@@ -47,7 +56,12 @@ export const teiInfoSchema = z
 export type TeiInfo = z.infer<typeof teiInfoSchema>;
 
 export const teiErrorSchema = z
-  .object({ error: z.string(), error_type: z.enum(['Unhealthy', 'Backend', 'Overloaded', 'Validation', 'Tokenizer', 'Empty']) })
+  .object({
+    error: z.string(),
+    error_type: z.enum(['Unhealthy', 'Backend', 'Overloaded', 'Validation', 'Tokenizer', 'Empty']).meta({
+      description: 'Texts that are too long are `Validation`, as there; `Tokenizer`, its word for a tokenizer that failed, is never sent.',
+    }),
+  })
   .meta({ id: 'TeiError' });
 
 export type TeiError = z.infer<typeof teiErrorSchema>;

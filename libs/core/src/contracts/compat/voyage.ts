@@ -4,12 +4,20 @@ import { modelNameSchema, nonBlankTextSchema, querySchema } from '../primitives.
 /** Body of Voyage's rerank. */
 export const voyageRerankRequestSchema = z
   .object({
-    model: modelNameSchema.optional().meta({ description: 'Default: the first reranker of the default pool.' }),
-    query: querySchema,
-    documents: z.array(nonBlankTextSchema).min(1, 'must hold at least one document'),
-    top_k: z.int().min(1).optional().meta({ description: 'Default: all.' }),
-    return_documents: z.boolean().default(false),
-    truncation: z.boolean().default(true).meta({ description: 'false refuses a document that does not fit the window beside the query.' }),
+    model: modelNameSchema.optional().meta({
+      description: 'Our `model`: a name of GET /v1/models, or an alias of MODEL_ALIASES. Default: the first reranker of the default pool.',
+    }),
+    query: querySchema.meta({ description: 'Our `query`. At most 32,768 characters.' }),
+    documents: z
+      .array(nonBlankTextSchema)
+      .min(1, 'must hold at least one document')
+      .meta({ description: 'Our `documents`, as strings. At most MAX_DOCUMENTS.' }),
+    top_k: z.int().min(1).optional().meta({ description: 'Our `top_n`: results returned. Default: all.' }),
+    return_documents: z.boolean().default(false).meta({ description: 'Our `return_documents`; a document comes back as a string.' }),
+    truncation: z.boolean().default(true).meta({
+      description:
+        'Our `long_document`: true is `truncate`; false is `error`, which refuses a document that does not fit the window beside the query.',
+    }),
   })
   .meta({
     id: 'VoyageRerankRequest',
