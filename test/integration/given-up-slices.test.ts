@@ -123,6 +123,20 @@ describe('a slice that is given up after its documents were stored', () => {
     expect(await indexed()).toEqual(WITH_NEW);
   });
 
+  it.each(['{"tenant":', '{"tenant":"of-a-newer-release"}'])(
+    'is settled beside another of which %s is noted, which cannot be read',
+    async (text) => {
+      const job = await submit();
+      await writeHalf(job);
+      await jobs.giveUpSlice(job.tenant, job.id, 0, AWAY);
+      // Keys ascend: it comes first.
+      await new FileBlobStore(directory).put('given-up/a/unreadable-0.json', text);
+      expect(await settle()).toEqual(['What is noted of an upload that was given up cannot be read; it is passed over.']);
+      expect(await indexed()).toEqual(WITH_NEW);
+      expect(await noted()).toBe(0);
+    },
+  );
+
   it.each(['before', 'after'] as const)('is settled whatever call a worker dies %s', async (when) => {
     for (let calls = 1, whole = false; !whole; calls += 1) {
       corpus = `manuals-${(corpora += 1)}`;

@@ -14,7 +14,9 @@ export interface GivenUpParts extends Omit<IngestParts, 'jobs'> {
  * may have died of a text of the slice, its older text is taken out of the index instead. Doing it again, or twice at once, changes nothing.
  */
 export async function settleGivenUp(parts: GivenUpParts, signal: AbortSignal): Promise<void> {
-  for await (const { key, slice } of parts.slices.list()) {
+  const onUnreadable = (key: string, error: unknown): void =>
+    parts.log.warn({ err: error, key }, 'What is noted of an upload that was given up cannot be read; it is passed over.');
+  for await (const { key, slice } of parts.slices.list(onUnreadable)) {
     const about = { tenant: slice.tenant, corpus: slice.corpus, seq: slice.seq };
     try {
       const documents = await settle(parts, key, slice, signal);

@@ -41,11 +41,21 @@ export class GivenUpSlices {
     await this.#blobs.delete(key);
   }
 
-  async *list(): AsyncGenerator<{ readonly key: string; readonly slice: GivenUpSlice }, void, undefined> {
+  /** One that cannot be read is passed over. */
+  async *list(
+    onUnreadable: (key: string, error: unknown) => void = () => undefined,
+  ): AsyncGenerator<{ readonly key: string; readonly slice: GivenUpSlice }, void, undefined> {
     for await (const key of this.#blobs.list(FOLDER)) {
-      const text = await this.#blobs.get(key);
-      const slice = text === undefined ? undefined : givenUpSliceSchema.parse(JSON.parse(text.toString('utf8')));
+      const slice = await this.#read(key).catch((error: unknown) => {
+        onUnreadable(key, error);
+        return undefined;
+      });
       if (slice !== undefined) yield { key, slice };
     }
+  }
+
+  async #read(key: string): Promise<GivenUpSlice | undefined> {
+    const text = await this.#blobs.get(key);
+    return text === undefined ? undefined : givenUpSliceSchema.parse(JSON.parse(text.toString('utf8')));
   }
 }
