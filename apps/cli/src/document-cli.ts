@@ -136,7 +136,7 @@ function describeOption(option: Option): string {
   const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`;
   const needed = option.mandatory ? '; needed' : '';
   const initial: unknown = option.negate ? undefined : option.defaultValue;
-  return `${option.description}${choices}${needed}${initial === undefined ? '' : `; default: ${JSON.stringify(initial)}`}`;
+  return `${option.description}${choices}${needed}${initial === undefined ? '' : `; default: ${typeof initial === 'string' ? initial : JSON.stringify(initial)}`}`;
 }
 
 function table(title: string, rows: readonly (readonly [string, string])[]): string {

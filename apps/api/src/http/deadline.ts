@@ -1,4 +1,4 @@
-/** Time a sync call has: what it names, at most what the server allows. */
+/** Time a sync call has: what it names, cut without an error to what the server allows (SYNC_TIMEOUT_MS). */
 export function timeoutOf(asked: number | undefined, longestMs: number): number {
   return Math.min(asked ?? longestMs, longestMs);
 }

@@ -12,7 +12,7 @@ export const http = {
   syncTimeoutMs: field({
     env: 'SYNC_TIMEOUT_MS',
     unit: 'ms',
-    description: 'Deadline of a sync call that names none, and the longest one it may name.',
+    description: 'Deadline of a sync call that names none. A `timeout_ms` above it is cut to it, without an error.',
     schema: int(100, 600_000).default(60_000),
   }),
   maxDocuments: field({ env: 'MAX_DOCUMENTS', description: 'Most documents in one rerank call.', schema: int(1, 10_000).default(1_000) }),

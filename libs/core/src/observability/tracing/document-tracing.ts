@@ -17,8 +17,8 @@ docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/all-in-one
 OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 rerank up      # then http://127.0.0.1:16686
 \`\`\`
 
-Tempo takes the same line with its own address (\`http://tempo:4318\`, with the \`otlp\` receiver's \`http\` protocol on). \`OTEL_SERVICE_NAME\` and \`OTEL_RESOURCE_ATTRIBUTES\` work as
-everywhere; [configuration.md](configuration.md) has all. Spans are sent as OTLP JSON.
+Tempo takes the same line with its own address (\`http://tempo:4318\`, with the \`otlp\` receiver's \`http\` protocol on). \`OTEL_RESOURCE_ATTRIBUTES\`
+(\`deployment.environment.name=staging,…\`) is read by the SDK, as its specification has it; the other variables are those of [configuration.md](configuration.md). Spans are sent as OTLP JSON.
 
 A client that sends \`traceparent\` (W3C Trace Context) finds the request in its own trace, and its decision to record or not holds. A first stage elsewhere gets a
 \`traceparent\` of this trace. \`tracestate\` and baggage are not passed on.
