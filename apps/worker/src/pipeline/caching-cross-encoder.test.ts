@@ -1,6 +1,6 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CachingCrossEncoder, type CacheStats, type CacheTier, type SharedScoreCache } from './caching-cross-encoder.js';
 
 /** Scores a pair by the lengths of its texts, and remembers what it was asked. */
@@ -141,6 +141,48 @@ describe(CachingCrossEncoder, () => {
       errors: [{ pointer: '/documents/3' }],
     });
     await expect(cached.score(request({ passages: ['dddd', 'eeeeee'] }))).rejects.toMatchObject({ errors });
+  });
+
+  it.each([
+    ['a prediction', { exitLayer: 3 }],
+    ['the best of the windows that stayed', { partial: true as const }],
+  ])('keeps no score that is %s', async (_, kind) => {
+    const scorer = new LengthScorer();
+    const [memory, shared] = [new Map<string, PairScore>(), new MapTier()];
+    const cached = new CachingCrossEncoder(scorer, { memory, shared });
+    const full = scorer.score.bind(scorer);
+    scorer.score = async (asked) => {
+      const { scores, ...rest } = await full(asked);
+      return { ...rest, scores: scores.map((score, at) => (at === 1 ? { ...score, ...kind } : score)) };
+    };
+    const { scores } = await cached.score(request({ exit: { effort: 'fast', atLeast: 1 } }));
+    expect(scores[1]).toMatchObject(kind);
+    expect([...memory.values(), ...shared.scores.values()].map(({ tokens }) => tokens)).toEqual([1, 3, 1, 3]);
+    scorer.score = full;
+    expect((await cached.score(request())).scores[1]).toEqual({ logit: 102, tokens: 2, truncated: false });
+    expect(scorer.asked.at(-1)).toEqual(['bb']);
+  });
+
+  it.each([
+    [
+      'of their groups',
+      { groups: ['x', 'y', 'x'] },
+      {
+        groups: ['y'],
+        known: [
+          { logit: 101, group: 'x' },
+          { logit: 103, group: 'x' },
+        ],
+      },
+    ],
+    ['of their own', {}, { known: [{ logit: 101 }, { logit: 103 }] }],
+  ])('tells of the scores that it knows, as results %s', async (_, groups, told) => {
+    const scorer = new LengthScorer();
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
+    await cached.score(request({ passages: ['a', 'ccc'] }));
+    const scored = vi.spyOn(scorer, 'score');
+    await cached.score(request({ exit: { effort: 'fast', atLeast: 1, ...groups } }));
+    expect(scored.mock.calls[0]?.[0]).toMatchObject({ passages: ['bb'], exit: { effort: 'fast', atLeast: 1, ...told } });
   });
 
   it('keeps nothing of a request that failed', async () => {

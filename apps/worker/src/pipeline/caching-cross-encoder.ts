@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 import { pointAtRequest } from './point-at-request.js';
 
-/** Raised with every change of what a score of the same texts is: how passages are cut, which window counts. */
-const SCORING_VERSION = 1;
+/** Raised with every change of what a score of the same texts is: how passages are cut, which window counts, what may be kept. */
+const SCORING_VERSION = 2;
 
 /** Scores of earlier pairs; an LRU in the worker's memory. */
 export interface ScoreCache {
@@ -41,7 +41,7 @@ export interface CacheStats {
 
 /**
  * Takes scores that the same tenant got before from the same file of the model, and scores only the rest. A key holds everything that decides a score but
- * the batch mates, and digests in place of texts; predictions are not kept. Requests without `cacheFor` pass through.
+ * the batch mates, and digests in place of texts; predictions are not kept, nor what hangs on them. Requests without `cacheFor` pass through.
  */
 export class CachingCrossEncoder implements CrossEncoder {
   readonly #scorer: CrossEncoder;
@@ -80,13 +80,10 @@ export class CachingCrossEncoder implements CrossEncoder {
     const fresh = await this.#scorer.score(partOf(request, missing, known)).catch((error: unknown) => {
       throw missing.length === keys.length ? error : pointAtRequest(error, this, missing);
     });
-    missing.forEach((index, position) => {
-      const score = fresh.scores[position]!;
-      known[index] = score;
-      if (score.exitLayer === undefined) this.#tiers.memory?.set(keys[index]!, score);
-    });
-    const full = missing.filter((index) => known[index]?.exitLayer === undefined);
-    this.#tiers.shared?.setMany(full.map((index) => [keys[index]!, known[index]!]));
+    missing.forEach((index, position) => (known[index] = fresh.scores[position]!));
+    const kept = missing.filter((index) => isOfWholePassage(known[index]!)).map((index) => [keys[index]!, known[index]!] as const);
+    for (const [key, score] of kept) this.#tiers.memory?.set(key, score);
+    this.#tiers.shared?.setMany(kept);
     return { ...fresh, scores: known as PairScore[] };
   }
 
@@ -123,10 +120,14 @@ function partOf(request: PairRequest, missing: readonly number[], known: readonl
   const passages = missing.map((index) => request.passages[index]!);
   const { exit } = request;
   if (exit === undefined) return { ...request, passages };
-  const logits = known.flatMap((score) => (score === undefined ? [] : [score.logit]));
+  const groupOf = (index: number): { readonly group?: string } => (exit.groups === undefined ? {} : { group: exit.groups[index]! });
+  const competitors = known.flatMap((score, index) => (score === undefined ? [] : [{ logit: score.logit, ...groupOf(index) }]));
   const groups = exit.groups === undefined ? {} : { groups: missing.map((index) => exit.groups![index]!) };
-  return { ...request, passages, exit: { ...exit, ...groups, known: logits } };
+  return { ...request, passages, exit: { ...exit, ...groups, known: competitors } };
 }
+
+/** All layers scored all of it. */
+const isOfWholePassage = ({ exitLayer, partial }: PairScore): boolean => exitLayer === undefined && partial !== true;
 
 const unknownIn = (scores: readonly (PairScore | undefined)[]): number[] =>
   [...scores.keys()].filter((index) => scores[index] === undefined);

@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { PairRequest } from '@rerank-fleet/core/ports';
 import { RunnerFault, type BatchOutput, type PaddedBatch, type TokenSequence } from './batch-runner.js';
 import { BatchScheduler } from './batch-scheduler.js';
+import { CachingCrossEncoder } from './caching-cross-encoder.js';
 import { EarlyExit, type ExitModel, type ExitObserver } from './early-exit.js';
+import { runStages } from './run-stages.js';
+import { PairScorer } from './score-pairs.js';
+import type { SequenceEncoder } from './sequence-encoder.js';
 import { StatePages } from './state-pages.js';
 
 const MODEL: ExitModel = {
@@ -82,6 +86,21 @@ function stand(
 }
 
 const SYNC = { priority: 'sync', alone: false } as const;
+
+/** A passage is its logit. */
+const encoder: SequenceEncoder = {
+  encodePairs: (_, { passages }) => {
+    const pairs = passages.map((passage) => pair(Number(passage)));
+    return Promise.resolve({
+      ids: Int32Array.from(pairs.flatMap(({ ids }) => [...ids])),
+      typeIds: new Uint8Array(4 * pairs.length),
+      lengths: new Int32Array(pairs.length).fill(4),
+      truncated: new Uint8Array(pairs.length),
+    });
+  },
+  encodeTexts: () => Promise.reject(new Error('Nothing is embedded here.')),
+  countTokens: () => Promise.reject(new Error('Nothing is counted here.')),
+};
 
 describe('EarlyExit', () => {
   it('gives full logits to those that reach the end and predictions to those that left', async () => {
@@ -215,6 +234,35 @@ describe('EarlyExit', () => {
     expect(exit.whyFull(request(20, { exit: { effort: 'fast', atLeast: 10, groups: Array<string>(20).fill('one') } }))).toBe(
       'few_candidates',
     );
+    const known = (groups: (string | undefined)[]) => groups.map((group) => ({ logit: 1, ...(group === undefined ? {} : { group }) }));
+    const wish = (groups: string[], of: (string | undefined)[]): Partial<PairRequest> => ({
+      exit: { effort: 'fast', atLeast: 10, groups, known: known(of) },
+    });
+    const distinct = Array.from({ length: 12 }, (_, at) => String(at));
+    expect(exit.whyFull(request(12, wish(distinct, [...distinct.slice(0, 6), ...Array<string>(12).fill('one')])))).toBe('few_candidates');
+    expect(exit.whyFull(request(12, wish(distinct, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])))).toBeUndefined();
+    expect(
+      exit.whyFull(request(12, { exit: { effort: 'fast', atLeast: 10, known: known(Array<undefined>(8).fill(undefined)) } })),
+    ).toBeUndefined();
     expect([exit.hasRoomFor([pair(1, 48)]), exit.hasRoomFor([pair(1, 49)])]).toEqual([true, false]);
+  });
+});
+
+describe('EarlyExit, for requests', () => {
+  it('gives each of the best documents its full score, though passages of one of them were scored before', async () => {
+    const { exit, scheduler } = stand(new SegmentedFake());
+    const scorer = new PairScorer({ name: 'fake', sha256: 'm' }, { encoder, scheduler, earlyExit: exit });
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
+    const ofOne = Array.from({ length: 12 }, (_, at) => String(200 + at));
+    const others = Array.from({ length: 40 }, (_, at) => String(100 + at));
+    const request = { query: 'q', longDocument: 'truncate', deterministic: false, priority: 'sync', cacheFor: 'acme' } as const;
+    await cached.score({ ...request, passages: ofOne });
+    const groupKey = (index: number): string => (index < ofOne.length ? 'one' : String(index));
+    const options = { topN: 10, explain: false, effort: 'balanced', groupKey } as const;
+    const { results, fullReasons } = await runStages([{ encoder: cached }], { ...request, passages: [...ofOne, ...others] }, options);
+    expect(fullReasons).toEqual([undefined]);
+    expect(results.map(({ logit, exitLayer }) => [logit, exitLayer])).toEqual(
+      [211, 139, 138, 137, 136, 135, 134, 133, 132, 131].map((logit) => [logit, undefined]),
+    );
   });
 });

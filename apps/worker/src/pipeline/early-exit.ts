@@ -69,8 +69,7 @@ export class EarlyExit {
   whyFull({ exit, deterministic, passages }: PairRequest): FullReason | undefined {
     if (exit === undefined) return undefined;
     if (deterministic) return 'deterministic';
-    const candidates = (exit.groups === undefined ? passages.length : new Set(exit.groups).size) + (exit.known?.length ?? 0);
-    return candidates < LEAST_CANDIDATES * exit.atLeast ? 'few_candidates' : undefined;
+    return candidatesOf(passages, exit) < LEAST_CANDIDATES * exit.atLeast ? 'few_candidates' : undefined;
   }
 
   /** Whether the hidden states of so many pairs can ever lie in memory at once. */
@@ -176,6 +175,13 @@ export class EarlyExit {
       );
     });
   }
+}
+
+/** Results that compete: passages of one group are one, known ones as well. */
+function candidatesOf(passages: readonly string[], { groups, known = [] }: ExitWish): number {
+  const keys = new Set([...(groups ?? []), ...known.flatMap(({ group }) => group ?? [])]);
+  const alone = (groups === undefined ? passages.length : 0) + known.filter(({ group }) => group === undefined).length;
+  return keys.size + alone;
 }
 
 function pagesOf(sequences: readonly TokenSequence[]): number {

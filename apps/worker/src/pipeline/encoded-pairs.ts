@@ -34,8 +34,13 @@ export function pairsOf(encoded: EncodedPairs): PairsToRun {
   };
 }
 
+/**
+ * A window may leave while others of its passage run to the end. The best of those is the score then, though one that left was predicted higher: it was too low to
+ * matter when it left, and a logit of all layers is worth more than a guess. Such a score says that it is `partial`.
+ */
 function bestWindows(windows: EncodedWindows, scored: readonly Scored[]): Map<number, PairScore> {
   const scores = new Map<number, PairScore>();
+  const left = new Set(windows.passages.filter((_, window) => scored[window]!.exitLayer !== undefined));
   windows.passages.forEach((passage, window) => {
     const score = scored[window]!;
     const best = scores.get(passage);
@@ -46,6 +51,10 @@ function bestWindows(windows: EncodedWindows, scored: readonly Scored[]): Map<nu
         : { ...best, tokens };
     scores.set(passage, better);
   });
+  for (const passage of left) {
+    const score = scores.get(passage)!;
+    if (score.exitLayer === undefined) scores.set(passage, { ...score, partial: true });
+  }
   return scores;
 }
 

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { survivorsOf } from './exit-policy.js';
 
 const logit = fc.double({ min: -12, max: 12, noNaN: true });
+const keys = fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 60, maxLength: 60 });
+const known = fc.array(fc.record({ logit, group: fc.option(fc.integer({ min: 0, max: 12 }), { nil: undefined }) }), { maxLength: 30 });
 const state = fc.record({
   predictions: fc.array(logit, { minLength: 1, maxLength: 60 }),
   sigma: fc.double({ min: 0.01, max: 3, noNaN: true }),
@@ -30,8 +32,16 @@ describe('survivorsOf', () => {
   });
 
   it('lets known logits compete', () => {
-    expect(survivorsOf({ predictions: [3, 1], sigma: 1, margin: 0, atLeast: 2, known: [5, 4] })).toEqual([]);
-    expect(survivorsOf({ predictions: [4.5, 1], sigma: 1, margin: 0, atLeast: 2, known: [5, 4] })).toEqual([0]);
+    const rest = { sigma: 1, margin: 0, atLeast: 2, known: [{ logit: 5 }, { logit: 4 }] };
+    expect(survivorsOf({ predictions: [3, 1], ...rest })).toEqual([]);
+    expect(survivorsOf({ predictions: [4.5, 1], ...rest })).toEqual([0]);
+  });
+
+  it('counts known passages of one document as one result, with those that still run', () => {
+    const known = [9, 8, 7].map((each) => ({ logit: each, group: 'a' }));
+    const rest = { predictions: [6, 5, 4, 3], sigma: 1, margin: 0, atLeast: 3, known };
+    expect(survivorsOf({ ...rest, groups: ['b', 'c', 'd', 'e'] })).toEqual([0, 1]);
+    expect(survivorsOf({ ...rest, groups: ['a', 'a', 'b', 'c'] })).toEqual([0, 1, 2, 3]);
   });
 
   it('never leaves fewer than are wanted', () => {
@@ -44,10 +54,35 @@ describe('survivorsOf', () => {
 
   it('never leaves fewer results than are wanted, where several pairs are one', () => {
     fc.assert(
-      fc.property(state, fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 60, maxLength: 60 }), (cut, keys) => {
+      fc.property(state, keys, (cut, keys) => {
         const groups = keys.slice(0, cut.predictions.length);
         const left = new Set(survivorsOf({ ...cut, groups }).map((at) => groups[at]));
         expect(left.size).toBeGreaterThanOrEqual(Math.min(cut.atLeast, new Set(groups).size));
+      }),
+    );
+  });
+
+  it('never leaves fewer results than are wanted, known ones counted once a group', () => {
+    fc.assert(
+      fc.property(state, keys, known, (cut, keys, known) => {
+        const groups = keys.slice(0, cut.predictions.length);
+        const inFull = [...survivorsOf({ ...cut, groups, known }).map((at) => groups[at]), ...known.map(({ group }) => group ?? Symbol())];
+        const all = [...groups, ...known.map(({ group }) => group ?? Symbol())];
+        expect(new Set(inFull).size).toBeGreaterThanOrEqual(Math.min(cut.atLeast, new Set(all).size));
+      }),
+    );
+  });
+
+  it('drops the same pairs whether the others are known or predicted to be so', () => {
+    fc.assert(
+      fc.property(state, keys, known, (cut, keys, known) => {
+        const { length } = cut.predictions;
+        const groups = keys.slice(0, length);
+        const predicted = {
+          predictions: [...cut.predictions, ...known.map((score) => score.logit)],
+          groups: [...groups, ...known.map(({ group }) => group ?? Symbol())],
+        };
+        expect(survivorsOf({ ...cut, groups, known })).toEqual(survivorsOf({ ...cut, ...predicted }).filter((at) => at < length));
       }),
     );
   });

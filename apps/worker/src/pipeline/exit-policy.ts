@@ -12,8 +12,8 @@ export interface CutState {
   readonly minLogit?: number;
   /** Pairs of one key count as one result, by the best of them. @defaultValue each its own */
   readonly groups?: ArrayLike<unknown>;
-  /** Full logits of pairs of the request that need not run, one a group of their own. */
-  readonly known?: readonly number[];
+  /** Full logits of pairs of the request that need not run; of a group as in `groups`, or each its own. */
+  readonly known?: readonly { readonly logit: number; readonly group?: unknown }[];
 }
 
 /**
@@ -28,18 +28,17 @@ export function survivorsOf(state: CutState): number[] {
   return survivors;
 }
 
-/** The best prediction of the group that comes `atLeast`-th; −∞ where there are not so many. */
+/** The best logit of the group that comes `atLeast`-th, known or predicted; −∞ where there are not so many. */
 function thresholdOf({ predictions, groups, atLeast, known = [] }: CutState): number {
   const best = new Map<unknown, number>();
-  const bests: number[] = [...known];
-  if (groups === undefined) for (let at = 0; at < predictions.length; at += 1) bests.push(predictions[at]!);
-  else {
-    for (let at = 0; at < predictions.length; at += 1) {
-      const before = best.get(groups[at]) ?? -Infinity;
-      best.set(groups[at], Math.max(before, predictions[at]!));
-    }
-    bests.push(...best.values());
-  }
+  const alone: number[] = [];
+  const add = (logit: number, group: unknown): void => {
+    if (group === undefined) alone.push(logit);
+    else best.set(group, Math.max(best.get(group) ?? -Infinity, logit));
+  };
+  for (const { logit, group } of known) add(logit, group);
+  for (let at = 0; at < predictions.length; at += 1) add(predictions[at]!, groups?.[at]);
+  const bests = [...alone, ...best.values()];
   if (bests.length < atLeast) return -Infinity;
   return bests.sort((a, b) => b - a)[atLeast - 1]!;
 }

@@ -9,6 +9,13 @@ export type LongPairPolicy = 'truncate' | 'chunk' | 'error';
  */
 export type Effort = 'full' | 'balanced' | 'fast';
 
+/** A logit of all layers, of a passage that need not run. */
+export interface KnownLogit {
+  readonly logit: number;
+  /** As in `groups` of the wish. @defaultValue a result of its own */
+  readonly group?: string;
+}
+
 /** What may leave early, and what may not. */
 export interface ExitWish {
   readonly effort: Exclude<Effort, 'full'>;
@@ -18,8 +25,8 @@ export interface ExitWish {
   readonly minLogit?: number;
   /** By position in `passages`: passages of one key are one result. @defaultValue each its own */
   readonly groups?: readonly string[];
-  /** Full logits of passages of the same call that are known already. */
-  readonly known?: readonly number[];
+  /** Passages of the same call whose full logits are known already. */
+  readonly known?: readonly KnownLogit[];
 }
 
 /** Why all layers ran although less was asked for. */
@@ -59,6 +66,11 @@ export interface PairScore {
   readonly truncated: boolean;
   /** Layers after which the pair left: its logit is a prediction. Absent: the logit is that of all layers. */
   readonly exitLayer?: number;
+  /**
+   * Other windows of the passage left early: the logit is of all layers and of the window that `span` names, the best of those that ran to the end. It counts as a
+   * full one, but may be lower than that of the whole passage, and is not kept.
+   */
+  readonly partial?: true;
   /** The window that the logit is of, where the passage was scored in windows. */
   readonly span?: TextSpan;
 }
