@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { loadConfig } from '@rerank-fleet/core/config';
+import { invariant } from '@rerank-fleet/core/errors';
 import { DEFAULT_RERANKER, defaultCacheDirectory, resolveModel } from '@rerank-fleet/core/models';
 import { createLogger } from '@rerank-fleet/core/observability';
 import { exitAtStart, type ModelExit } from '@rerank-fleet/worker/composition/exit-at-start';
@@ -149,6 +150,7 @@ async function runAll(
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { list, sequences } = next;
       const scores = await earlyExit.score(sequences, { wish: { effort: 'fast', atLeast: AT_LEAST } }, { priority: 'sync', alone: false });
+      invariant(scores, 'Batch work holds the memory of a bench that has none.');
       const ranked = [...scores.keys()]
         .filter((at) => scores[at]!.exitLayer === undefined)
         .sort((a, b) => scores[b]!.logit - scores[a]!.logit);

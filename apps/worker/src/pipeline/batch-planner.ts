@@ -2,6 +2,9 @@ import { LengthIndex, type LaneNode } from './length-index.js';
 
 export type Priority = 'sync' | 'batch';
 
+/** Sync work goes first, but after this many turns of it in a row batch work that waits has one: a flood of calls must not stop an ingest or a job for good. */
+export const SYNC_TURNS = 15;
+
 export interface PlannedItem {
   /** Tokens, special tokens included. */
   readonly length: number;

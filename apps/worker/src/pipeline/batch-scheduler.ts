@@ -1,5 +1,5 @@
 import { RerankError } from '@rerank-fleet/core/errors';
-import { BatchPlanner, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
+import { BatchPlanner, SYNC_TURNS, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
 import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type BatchTarget, type TokenSequence } from './batch-runner.js';
 import { cutBatch, enoughToRun } from './cut-batch.js';
 import { RunTimes, type Flight } from './run-times.js';
@@ -24,9 +24,6 @@ interface Work extends PlannedItem {
   /** It ran alone and failed by no fault of its own; it has one more attempt. */
   retried: boolean;
 }
-
-/** Sync work goes first, but after this many of its batches in a row one of batch work has its turn: a flood of calls must not stop an ingest for good. */
-const SYNC_TURNS = 15;
 
 interface Lane {
   readonly runner: BatchRunner;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { PairRequest } from '@rerank-fleet/core/ports';
 import { RunnerFault, type BatchOutput, type PaddedBatch, type TokenSequence } from './batch-runner.js';
 import { BatchScheduler } from './batch-scheduler.js';
@@ -153,7 +153,7 @@ describe('EarlyExit', () => {
     const request = (base: number) =>
       exit.score([pair(base + 1, 20), pair(base + 2, 33), pair(base + 3)], { wish: { effort: 'fast', atLeast: 1 } }, SYNC);
     const all = await Promise.all(Array.from({ length: 25 }, (_, at) => request(10 * at)));
-    expect(all.map((scores) => scores[2])).toEqual(Array.from({ length: 25 }, (_, at) => ({ logit: 10 * at + 3 })));
+    expect(all.map((scores) => scores?.[2])).toEqual(Array.from({ length: 25 }, (_, at) => ({ logit: 10 * at + 3 })));
     await sleep(0);
     expect(state.used).toBe(0);
   });
@@ -217,6 +217,16 @@ describe('EarlyExit', () => {
     ]);
   });
 
+  it('runs no segment for a call that batch work keeps out of memory', async () => {
+    const runner = new SegmentedFake();
+    const { exit, state } = stand(runner, { pages: 3 });
+    const ofBatch = await state.take(2, { priority: 'batch' });
+    expect(await exit.score([pair(1), pair(2)], { wish: { effort: 'fast', atLeast: 1 } }, SYNC)).toBeUndefined();
+    expect(runner.ran).toEqual([]);
+    state.give(ofBatch!);
+    expect(await exit.score([pair(1), pair(2)], { wish: { effort: 'fast', atLeast: 1 } }, SYNC)).toHaveLength(2);
+  });
+
   it('says why all layers have to run', () => {
     const { exit } = stand(new SegmentedFake(), { pages: 3 });
     const request = (passages: number, change: Partial<PairRequest> = {}): PairRequest => ({
@@ -264,5 +274,55 @@ describe('EarlyExit, for requests', () => {
     expect(results.map(({ logit, exitLayer }) => [logit, exitLayer])).toEqual(
       [211, 139, 138, 137, 136, 135, 134, 133, 132, 131].map((logit) => [logit, undefined]),
     );
+  });
+
+  const REQUEST = {
+    query: 'q',
+    passages: Array.from({ length: 20 }, (_, at) => String(at)),
+    longDocument: 'truncate',
+    deterministic: false,
+    priority: 'sync',
+    exit: { effort: 'fast', atLeast: 10 },
+  } as const;
+
+  /** Batch work holds what a request needs, and keeps it. */
+  async function standWithoutRoom(runner: SegmentedFake) {
+    const reasons: string[] = [];
+    const observer = { cutMade: () => undefined, pairsEnded: () => undefined, predictionOff: () => undefined };
+    const ranFull: ExitObserver['ranFull'] = ({ reason }) => void reasons.push(reason);
+    const { exit, scheduler, state } = stand(runner, { pages: 25, runners: 1, observer: { ...observer, ranFull } });
+    await state.take(10, { priority: 'batch' });
+    return { scorer: new PairScorer({ name: 'fake', sha256: 'm' }, { encoder, scheduler, earlyExit: exit }), scheduler, reasons };
+  }
+
+  it('runs the whole model for a call whose memory batch work holds, and says so', async () => {
+    const { scorer, reasons } = await standWithoutRoom(new SegmentedFake());
+    const { scores, fullReason } = await scorer.score(REQUEST);
+    expect(fullReason).toBe('no_memory');
+    expect(reasons).toEqual(['no_memory']);
+    expect(scores.map(({ logit }) => logit)).toEqual([...Array(20).keys()]);
+  });
+
+  it('keeps the place of a call that waited for memory in vain', async () => {
+    const runner = new SegmentedFake();
+    const gate = Promise.withResolvers<undefined>();
+    const run = runner.run.bind(runner);
+    runner.run = async (batch) => {
+      await gate.promise;
+      return await run(batch);
+    };
+    const { scorer, scheduler, reasons } = await standWithoutRoom(runner);
+    const running = scheduler.run('m', [pair(500)], SYNC);
+    const waited = scorer.score(REQUEST);
+    await sleep(0);
+    const later = scheduler.run(
+      'm',
+      Array.from({ length: 16 }, () => pair(600)),
+      SYNC,
+    );
+    await vi.waitFor(() => expect(reasons).toEqual(['no_memory']), 4_000);
+    gate.resolve(undefined);
+    await Promise.all([running, waited, later]);
+    expect(Math.max(...runner.ran[1]!.logits)).toBeLessThan(20);
   });
 });

@@ -82,7 +82,7 @@ export class EarlyExit {
   }
 
   /**
-   * One score a sequence, in their order.
+   * One score a sequence, in their order. Undefined where batch work holds the memory for hidden states and a call would wait for it.
    *
    * @param groups by sequence: those of one key are one result
    * @throws what the scheduler throws: the caller may run the whole model instead
@@ -90,12 +90,14 @@ export class EarlyExit {
   async score(
     sequences: readonly TokenSequence[],
     { wish, groups }: { readonly wish: ExitWish; readonly groups?: readonly unknown[] },
-    { priority, signal }: SubmitOptions,
-  ): Promise<ExitedScore[]> {
+    { priority, signal, turn = this.#parts.scheduler.turn(), arrivedAt = performance.now() }: SubmitOptions,
+  ): Promise<ExitedScore[] | undefined> {
     const { scheduler, pages } = this.#parts;
-    const arrivedAt = performance.now();
-    const held = new Set(await pages.take(pagesOf(sequences), { priority, ...(signal === undefined ? {} : { signal }) }));
-    const options = { priority, alone: false, turn: scheduler.turn(), arrivedAt, ...(signal === undefined ? {} : { signal }) };
+    const aborts = signal === undefined ? {} : { signal };
+    const taken = await pages.take(pagesOf(sequences), { priority, ...aborts });
+    if (taken === undefined) return undefined;
+    const held = new Set(taken);
+    const options = { priority, alone: false, turn, arrivedAt, ...aborts };
     const scores = new Array<ExitedScore>(sequences.length);
     let left: Promise<unknown> = Promise.resolve();
     try {

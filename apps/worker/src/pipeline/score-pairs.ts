@@ -1,7 +1,7 @@
 import type { CrossEncoder, ExitWish, FullReason, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 import type { BatchScheduler } from './batch-scheduler.js';
 import { pairsOf } from './encoded-pairs.js';
-import type { EarlyExit, ExitObserver } from './early-exit.js';
+import type { EarlyExit, ExitedScore, ExitObserver } from './early-exit.js';
 import type { EncodedPairs, SequenceEncoder } from './sequence-encoder.js';
 
 export interface ScoredModel {
@@ -82,7 +82,14 @@ export class PairScorer implements CrossEncoder {
     const encoded = await this.#encode(request);
     onTokenized();
     const pairs = pairsOf(encoded);
-    const options = { priority: request.priority, alone: false, ...(request.signal === undefined ? {} : { signal: request.signal }) };
+    const options = {
+      priority: request.priority,
+      alone: false,
+      // Whoever waited for room and runs whole after all keeps its place.
+      turn: this.#parts.scheduler.turn(),
+      arrivedAt: performance.now(),
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
+    };
     const whole = async (reason: FullReason, error?: unknown): Promise<Omit<PairScores, 'timingsMs'>> => {
       earlyExit.note(reason, error);
       const rows = await this.#parts.scheduler.run(this.sha256, pairs.sequences, options);
@@ -90,12 +97,14 @@ export class PairScorer implements CrossEncoder {
     };
     if (!earlyExit.hasRoomFor(pairs.sequences)) return await whole('no_memory');
     const groups = pairs.passages.map((passage) => wish.groups?.[passage] ?? passage);
+    let scored: ExitedScore[] | undefined;
     try {
-      return { scores: pairs.scoresOf(await earlyExit.score(pairs.sequences, { wish, groups }, options)) };
+      scored = await earlyExit.score(pairs.sequences, { wish, groups }, options);
     } catch (error) {
       request.signal?.throwIfAborted();
       return await whole('fault', error);
     }
+    return scored === undefined ? await whole('no_memory') : { scores: pairs.scoresOf(scored) };
   }
 
   /**
