@@ -30,6 +30,14 @@ describe('a deletion of a corpus', () => {
     expect(calls).toBeGreaterThan(7);
   });
 
+  it('that is delivered again when its corpus has gone has done what it was asked for', async () => {
+    await rig.makeCorpus('twice', documentsFor(1));
+    const { corpusId } = await rig.record('twice');
+    await rig.deleteCorpus('twice', { corpusId });
+    await rig.deleteCorpus('twice', { corpusId });
+    await expect(rig.deleteCorpus('twice')).rejects.toMatchObject({ code: 'corpus_not_found' });
+  });
+
   it('that was cut short takes no upload any more, and leaves its name to another', async () => {
     await rig.makeCorpus('renewed', documentsFor(3));
     // Behind the mark, before the indexes.

@@ -113,7 +113,7 @@ describe('a reindex under way', () => {
     const { corpusId } = await rig.record('redelivered');
     await rig.deleteCorpus('redelivered', { corpusId });
     await rig.makeCorpus('redelivered', documentsFor(3));
-    await expect(rig.deleteCorpus('redelivered', { corpusId })).rejects.toMatchObject({ code: 'corpus_not_found' });
+    await rig.deleteCorpus('redelivered', { corpusId });
     expect(rig.indexes('redelivered')).toEqual([1]);
     expect(await rig.documents.countDocuments(await rig.record('redelivered'))).toBe(3);
   });
