@@ -175,8 +175,14 @@ describe('findViolations', () => {
     ['a task that is still kept', key('batch-default:job_1-0')],
     ['a collection that grows', key('batch-default:events', { size: 9_000 })],
     ['what jobs take of a tenant’s room', key('admission:jobs:default:uploads', { size: 9 })],
+    ['what files take of a tenant’s room', key('admission:files:default', { size: 20 })],
   ])('finds %s', (_, planted) => {
     expect(rulesOf(planted)).toEqual(['no key is left']);
+  });
+
+  it('knows what is kept of a tenant’s room for jobs and for files', () => {
+    const kept = ['admission:jobs:default', 'admission:jobs:default:uploads', 'admission:files:default', 'admission:files:default:uploads'];
+    expect(rulesOf({ keys: kept.map((name) => ({ name: `{rf}:${name}`, size: 3 })) })).toEqual([]);
   });
 
   it.each<[string, Partial<Observation>, string]>([

@@ -33,8 +33,8 @@ const RULES: readonly Rule[] = [
   { pattern: /^(fence|given-back):/, lifeMs: 7 * DAY, most: 64 },
   { pattern: /^admission:(tenant|pool):/, lifeMs: 3_600 * S, most: 8, entries: 64 },
   // An upload whose API died keeps its room until two minutes have gone by and another comes.
-  { pattern: /^admission:jobs:default$/, most: 1, entries: 3 + 2 * 8 },
-  { pattern: /^admission:jobs:default:uploads$/, most: 1, entries: 8 },
+  { pattern: /^admission:(jobs|files):default$/, most: 2, entries: 3 + 2 * 8 },
+  { pattern: /^admission:(jobs|files):default:uploads$/, most: 2, entries: 8 },
   { pattern: /^batch:(pools|times:default|express:default)$/, most: 3, entries: 8 },
   { pattern: new RegExp(`^${QUEUE}:(meta|id|marker|stalled-check|stalled|pc|limiter)$`), most: 64, entries: 16 },
   // Trimmed to about a thousand.
