@@ -219,6 +219,21 @@ describe('RedisBatchLedger', () => {
     ]);
   });
 
+  it('holds nothing of the window for slices of a job that is lost', async () => {
+    await ledger.open(job('a', { slices: 2 }));
+    await ledger.open(job('b', { slices: 9 }));
+    await ledger.open(job('gone', { tenant: 'beta' }));
+    expect(names(await pick(6)).sort()).toEqual(['a-0', 'a-1', 'b-0', 'gone-0', 'gone-1', 'gone-2']);
+    // As in a Redis that came back without them.
+    await redis.del('{rf}:batch:job:a', '{rf}:batch:job:gone');
+    now += 60_000;
+    expect(names(await ledger.overdue('default', now - 30_000))).toEqual(['b-0']);
+    expect(await redis.hgetall('{rf}:batch:flights:default')).toEqual({ acme: '1' });
+    expect(await redis.smembers('{rf}:batch:flows:default')).toEqual(['acme']);
+    expect(await pick(6)).toHaveLength(5);
+    expect(await redis.hgetall('{rf}:batch:flights:default')).toEqual({ acme: '6' });
+  });
+
   it('lets slices of a closed job be dropped that nobody has run, and ends with the last of them', async () => {
     await ledger.open(job('a', { slices: 9 }));
     await pick(3);

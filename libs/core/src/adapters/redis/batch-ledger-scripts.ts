@@ -207,13 +207,30 @@ return 'last'
  * ARGV: pool, before, now, slices of a new flow. Returns id, slice, tenant, express (0 or 1) of each.
  *
  * During a rollout a process of another release changes the tenants without the indexes of them. Who is missing there is not served, so it comes to be among the
- * first, and these are put in again.
+ * first, and these are put in again. A flight whose job is lost tells no tenant: what each has in flight is counted anew.
  */
 export const OVERDUE = `${COMMON}
+local function count_flights(pool, new_flow)
+  local flights, counts = P .. 'flights:' .. pool, {}
+  for _, flight in ipairs(redis.call('ZRANGE', P .. 'flying:' .. pool, 0, -1)) do
+    local tenant = text(P .. 'job:' .. string.match(flight, '^(%S+) '), 'tenant')
+    if tenant then counts[tenant] = (counts[tenant] or 0) + 1 end
+  end
+  for _, tenant in ipairs(redis.call('HKEYS', flights)) do
+    if counts[tenant] then
+      redis.call('HSET', flights, tenant, counts[tenant])
+    else
+      redis.call('HDEL', flights, tenant)
+      local time = redis.call('ZSCORE', P .. 'tenants:' .. pool, tenant)
+      if time then index_waiting(pool, tenant, time, new_flow) else forget_flow_if_idle(pool, tenant) end
+    end
+  end
+end
+
 for _, tenant in ipairs(redis.call('ZRANGE', P .. 'tenants:' .. ARGV[1], 0, 63)) do
   index_waiting(ARGV[1], tenant, redis.call('ZSCORE', P .. 'tenants:' .. ARGV[1], tenant), tonumber(ARGV[4]))
 end
-local flying, found = P .. 'flying:' .. ARGV[1], {}
+local flying, found, is_lost = P .. 'flying:' .. ARGV[1], {}, false
 for _, flight in ipairs(redis.call('ZRANGEBYSCORE', flying, '-inf', ARGV[2])) do
   local id, slice = string.match(flight, '^(%S+) (%d+)$')
   local tenant = text(P .. 'job:' .. id, 'tenant')
@@ -223,8 +240,10 @@ for _, flight in ipairs(redis.call('ZRANGEBYSCORE', flying, '-inf', ARGV[2])) do
     for _, part in ipairs({ id, slice, tenant, express }) do found[#found + 1] = part end
   else
     redis.call('ZREM', flying, flight)
+    is_lost = true
   end
 end
+if is_lost then count_flights(ARGV[1], tonumber(ARGV[4])) end
 return found
 `;
 
