@@ -1,7 +1,7 @@
 /** The part of an OpenAPI document that tells of requests. */
 export interface DescribedRequests {
-  readonly paths?: Readonly<Record<string, object>> | undefined;
-  readonly components?: { readonly schemas?: Readonly<Record<string, object>> | undefined } | undefined;
+  readonly paths?: object | undefined;
+  readonly components?: { readonly schemas?: object | undefined } | undefined;
 }
 
 /** What is read of a JSON Schema. */

@@ -41,7 +41,7 @@ export function openApiDocument(): OpenApiDocument {
       title: 'rerank-fleet',
       version: VERSION,
       description:
-        'Reranks and searches with cross-encoders. Errors are RFC 9457 problems with a stable `code`. Every answer has `X-Request-Id`. Bodies may be gzip.',
+        'Reranks and searches with cross-encoders. Errors are RFC 9457 problems with a stable `code`; docs/errors.md says what to do about each. Every answer has `X-Request-Id`. Bodies may be gzip.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

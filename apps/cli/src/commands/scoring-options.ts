@@ -29,7 +29,7 @@ export function addScoringOptions(command: Command): Command {
     .option('--deterministic', 'score one pair a run: the same score whatever else is scored')
     .addOption(new Option('--effort <how>', 'how much of the model is run').choices(['full', 'balanced', 'fast']))
     .addOption(new Option('--long-document <how>', 'what to do with a document that does not fit').choices(['truncate', 'chunk', 'error']))
-    .option('--timeout <ms>', 'deadline in milliseconds', parsePositiveInt);
+    .option('--timeout <ms>', 'deadline in milliseconds, cut to what the service allows', parsePositiveInt);
 }
 
 export function scoringFieldsOf(flags: ScoringFlags) {
