@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Config } from '@rerank-fleet/core/config';
 import type { EngineBody } from '@rerank-fleet/core/contracts';
 import type { ModelRevision, ResolvedModel } from '@rerank-fleet/core/domain';
@@ -20,9 +21,10 @@ import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
 import { Embedders } from '../pipeline/embedders.js';
 import { TextPool } from '../tokenization/text-pool.js';
+import { defaultTokenizerThreads } from './default-tokenizer-threads.js';
 import { openScoreCache } from './open-score-cache.js';
 import { resolveConfigured } from './resolve-configured.js';
-import { startEngine } from './start-engine.js';
+import { startEngine, type Engine } from './start-engine.js';
 
 /** Everything that scores and embeds, warmed up. */
 export interface RunningModels {
@@ -56,62 +58,31 @@ export async function startModels(
 ): Promise<RunningModels> {
   const { worker } = config;
   if (worker.device !== 'cpu') await assertDevice(worker.device, worker.inferenceThreads);
-  const rerankers = await Promise.all(worker.rerankModels.map((name) => resolveConfigured(config, name, 'cross-encoder')));
-  const embedding = await Promise.all(worker.embeddingModels.map((name) => resolveConfigured(config, name, 'embedder')));
-  const models = [...new Map([...rerankers, ...embedding].map((model) => [model.sha256, model])).values()];
-  const texts = await TextPool.start({
-    models,
-    threads: worker.tokenizerThreads,
-    observer: TEXT_SPANS,
-    onThreadDeath: (detail) => log.error({ detail }, 'A text thread died; another takes its place.'),
+  const models = await resolveModels(config);
+  const texts = await startTexts(config, models.all, log);
+  const engine = await startEngine({ config, log, onHang, models: models.all, encoder: texts }).catch(async (error: unknown) => {
+    await texts.close();
+    throw error;
   });
-  const { inference, budgets, variants, exits, lateBytes } = await startEngine({ config, log, onHang, models, encoder: texts }).catch(
-    async (error: unknown) => {
-      await texts.close();
-      throw error;
-    },
-  );
-  const meter = new EngineMeter(metrics.instruments, models);
-  const scheduler = new BatchScheduler({
-    models: models.flatMap(({ sha256, maxLength }) => {
-      const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256) };
-      const segments = exits.get(sha256)?.segmented.segments ?? [];
-      return [queue, ...segments.map((_, segment) => ({ ...queue, segment, maxBatchTokens: budgets.of(sha256, segment) }))];
-    }),
-    // Whoever's work came last started the batch; the budget is everybody's.
-    onBudgetLowered: (...lowered) => inFrame(undefined, () => budgets.lower(...lowered)),
-    runners: inference.runners,
-    maxBatchDelayMs: worker.maxBatchDelayMs,
-    observer: new BatchSpans(meter, (sha256) => models.find((model) => model.sha256 === sha256)?.name ?? 'unknown'),
-  });
-  const exitMeter = new ExitMeter(metrics.instruments, { models, log });
-  const scorers = rerankers.map((model) => {
-    const exit = exits.get(model.sha256);
-    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf: pairSpans, observer: exitMeter });
-    return new PairScorer(model, { encoder: texts, scheduler, earlyExit, exitObserver: exitMeter });
-  });
+  const { inference, budgets, lateBytes } = engine;
+  const meter = new EngineMeter(metrics.instruments, models.all);
+  const scheduler = openScheduler(engine, models.all, { meter, maxBatchDelayMs: worker.maxBatchDelayMs });
   const cache = openScoreCache(config, metrics.instruments, log);
-  const encoders = await Promise.all(rerankers.map((model, at) => cache.wrap(scorers[at]!, model, variants.get(model.sha256))));
-  const widths = new Map<string, number>();
-  for (const { sha256 } of models) widths.set(sha256, await warmUp(sha256, texts, scheduler));
-  const dimensionsOf = ({ sha256 }: ResolvedModel): number => widths.get(sha256) ?? 0;
+  const exitMeter = new ExitMeter(metrics.instruments, { models: models.all, log });
+  const scorers = pairScorers(models.rerankers, engine, { encoder: texts, scheduler, exitObserver: exitMeter });
+  const encoders = await Promise.all(scorers.map(({ scorer, model }) => cache.wrap(scorer, model, engine.variants.get(model.sha256))));
+  const widths = await warmUp(models.all, texts, scheduler);
+  const embedding = models.embedding.map(({ name, model }) => ({ name, model: { ...model, dimensions: widths.get(model.sha256) ?? 0 } }));
   meter.start();
   collectWorker(metrics, {
-    models: models.map(({ name }) => name),
+    models: models.all.map(({ name }) => name),
     engine: () => budgets.shape,
     pairsWaiting: () => scheduler.stats.waiting,
     cacheEntries: () => cache.entries(),
   });
   return {
     encoders: new CrossEncoders(encoders),
-    embedders: new Embedders(
-      embedding.map((model, at) => ({
-        embedder: tracedEmbedder(
-          new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...model, dimensions: dimensionsOf(model) }, texts, scheduler),
-        ),
-        names: [worker.embeddingModels[at]!],
-      })),
-    ),
+    embedders: openEmbedders(embedding, texts, scheduler),
     texts,
     scheduler,
     get engine() {
@@ -120,10 +91,7 @@ export async function startModels(
     meter,
     cacheStats: () => cache.stats(),
     lateBytes,
-    revisions: [
-      ...rerankers.map((model) => revision(model)),
-      ...embedding.map((model) => ({ ...revision(model), dimensions: dimensionsOf(model) })),
-    ],
+    revisions: revisionsOf(models.rerankers, embedding),
     close: async () => {
       await inference.close();
       await texts.close();
@@ -132,14 +100,99 @@ export async function startModels(
   };
 }
 
-/** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of the model's output. */
-async function warmUp(sha256: string, texts: TextPool, scheduler: BatchScheduler): Promise<number> {
-  const encoded = await texts.encodeTexts(sha256, Array<string>(8).fill('warm up '.repeat(24)), '');
-  const [row] = await scheduler.run(sha256, splitSequences(encoded), { priority: 'batch', alone: false });
-  invariant(row, 'A model answered nothing to its warm-up.');
-  return row.length;
+interface ConfiguredModels {
+  readonly rerankers: readonly ResolvedModel[];
+  /** With the names that they were configured by. */
+  readonly embedding: readonly { readonly name: string; readonly model: ResolvedModel }[];
+  /** Each file once. */
+  readonly all: readonly ResolvedModel[];
 }
 
-function revision({ name, kind, sha256, maxLength, precision }: ResolvedModel): ModelRevision {
-  return { name, kind, sha256, maxLength, precision };
+async function resolveModels(config: Config): Promise<ConfiguredModels> {
+  const { rerankModels, embeddingModels } = config.worker;
+  const rerankers = await Promise.all(rerankModels.map((name) => resolveConfigured(config, name, 'cross-encoder')));
+  const embedding = await Promise.all(
+    embeddingModels.map(async (name) => ({ name, model: await resolveConfigured(config, name, 'embedder') })),
+  );
+  const both = [...rerankers, ...embedding.map(({ model }) => model)];
+  return { rerankers, embedding, all: [...new Map(both.map((model) => [model.sha256, model])).values()] };
+}
+
+async function startTexts({ worker }: Config, models: readonly ResolvedModel[], log: Logger): Promise<TextPool> {
+  return await TextPool.start({
+    models,
+    threads: worker.tokenizerThreads ?? defaultTokenizerThreads(worker.device, availableParallelism()),
+    observer: TEXT_SPANS,
+    onThreadDeath: (detail) => log.error({ detail }, 'A text thread died; another takes its place.'),
+  });
+}
+
+/** With a queue for each model, and for each of its segments. */
+function openScheduler(
+  { inference, budgets, exits }: Engine,
+  models: readonly ResolvedModel[],
+  { meter, maxBatchDelayMs }: { readonly meter: EngineMeter; readonly maxBatchDelayMs: number },
+): BatchScheduler {
+  return new BatchScheduler({
+    models: models.flatMap(({ sha256, maxLength }) => {
+      const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256) };
+      const segments = exits.get(sha256)?.segmented.segments ?? [];
+      return [queue, ...segments.map((_, segment) => ({ ...queue, segment, maxBatchTokens: budgets.of(sha256, segment) }))];
+    }),
+    // Whoever's work came last started the batch; the budget is everybody's.
+    onBudgetLowered: (...lowered) => inFrame(undefined, () => budgets.lower(...lowered)),
+    runners: inference.runners,
+    maxBatchDelayMs,
+    observer: new BatchSpans(meter, (sha256) => models.find((model) => model.sha256 === sha256)?.name ?? 'unknown'),
+  });
+}
+
+function pairScorers(
+  rerankers: readonly ResolvedModel[],
+  { exits }: Engine,
+  parts: { readonly encoder: TextPool; readonly scheduler: BatchScheduler; readonly exitObserver: ExitMeter },
+): readonly { readonly scorer: PairScorer; readonly model: ResolvedModel }[] {
+  const { scheduler, exitObserver: observer } = parts;
+  return rerankers.map((model) => {
+    const exit = exits.get(model.sha256);
+    const earlyExit = exit && new EarlyExit(exit.model, { scheduler, pages: exit.pages, spanOf: pairSpans, observer });
+    return { model, scorer: new PairScorer(model, { ...parts, earlyExit }) };
+  });
+}
+
+interface WarmEmbedder {
+  readonly name: string;
+  readonly model: ResolvedModel & { readonly dimensions: number };
+}
+
+function openEmbedders(embedding: readonly WarmEmbedder[], texts: TextPool, scheduler: BatchScheduler): Embedders {
+  return new Embedders(
+    embedding.map(({ name, model }) => ({
+      embedder: tracedEmbedder(new TextEmbedder({ queryPrefix: '', passagePrefix: '', ...model }, texts, scheduler)),
+      names: [name],
+    })),
+  );
+}
+
+/** Runs every thread once, so that the first request finds sessions ready. Resolves to the width of each model's output, by sha256. */
+async function warmUp(models: readonly ResolvedModel[], texts: TextPool, scheduler: BatchScheduler): Promise<ReadonlyMap<string, number>> {
+  const widths = new Map<string, number>();
+  for (const { sha256 } of models) {
+    const encoded = await texts.encodeTexts(sha256, Array<string>(8).fill('warm up '.repeat(24)), '');
+    const [row] = await scheduler.run(sha256, splitSequences(encoded), { priority: 'batch', alone: false });
+    invariant(row, 'A model answered nothing to its warm-up.');
+    widths.set(sha256, row.length);
+  }
+  return widths;
+}
+
+function revisionsOf(rerankers: readonly ResolvedModel[], embedding: readonly WarmEmbedder[]): ModelRevision[] {
+  const revision = ({ name, kind, sha256, maxLength, precision }: ResolvedModel): ModelRevision => ({
+    name,
+    kind,
+    sha256,
+    maxLength,
+    precision,
+  });
+  return [...rerankers.map(revision), ...embedding.map(({ model }) => ({ ...revision(model), dimensions: model.dimensions }))];
 }

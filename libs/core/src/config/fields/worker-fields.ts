@@ -44,8 +44,9 @@ export const worker = {
   tokenizerThreads: field({
     env: 'TOKENIZER_THREADS',
     unit: 'threads',
-    description: 'Threads that tokenize.',
-    schema: int(1, 64).default(1),
+    description:
+      'Threads that tokenize. Default: one on a CPU; beside a GPU, which takes far more tokens, one for two cores, four at most.',
+    schema: int(1, 64).optional(),
   }),
   autoTune: field({
     env: 'AUTO_TUNE',
