@@ -55,26 +55,14 @@ export interface CorporaWork {
 
 /** The worker's share in corpora: uploads, changes, and reindexes. */
 export function startCorpora(parts: CorporaParts): CorporaWork {
-  const { models, stores, registry, external, jobs, clock, log, redis } = parts;
+  const { models, stores, external, jobs, clock, log, redis } = parts;
   const { candidates, documents } = stores;
   const { embedders, texts } = models;
   const now = (): number => clock.now();
   const cutDocuments: IndexingParts['cutDocuments'] = (cut, version, signal) =>
     texts.cutDocuments(version.embedder.sha256, cut, version, { priority: 'batch', signal });
   const indexing = { documents, candidates, embedders, cutDocuments };
-  const keeper = new ReindexKeeper({
-    ...indexing,
-    now,
-    log,
-    encodeSparseQuery: parts.encodeSparseQuery,
-    meter: meterOf(parts.instruments),
-    limits: REINDEX_LIMITS,
-    pauseMs: (failures, error) => backoffDelayMs(BACKOFF, failures, error),
-    heldModels: async () => new Set((await registry.live()).flatMap((worker) => worker.models.map(({ sha256 }) => sha256))),
-    tell: async () => {
-      await redis.incr(HINT);
-    },
-  });
+  const keeper = reindexKeeper(parts, indexing);
   const stopping = new AbortController();
   const retries = deletionRetries(parts);
   let timers: readonly NodeJS.Timeout[] = [];
@@ -104,6 +92,23 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       await Promise.all([keeper.stop(), retries.stop()]);
     },
   };
+}
+
+function reindexKeeper(parts: CorporaParts, indexing: Omit<IngestParts, 'jobs'>): ReindexKeeper {
+  const { registry, redis, clock, log, encodeSparseQuery } = parts;
+  return new ReindexKeeper({
+    ...indexing,
+    now: () => clock.now(),
+    log,
+    encodeSparseQuery,
+    meter: meterOf(parts.instruments),
+    limits: REINDEX_LIMITS,
+    pauseMs: (failures, error) => backoffDelayMs(BACKOFF, failures, error),
+    heldModels: async () => new Set((await registry.live()).flatMap((worker) => worker.models.map(({ sha256 }) => sha256))),
+    tell: async () => {
+      await redis.incr(HINT);
+    },
+  });
 }
 
 function deletionRetries({ stores, clock, log }: CorporaParts): DeletionRetries {
