@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitFitReportSchema, exitShowSchema } from '@rerank-fleet/core/contracts';
 import type { CorpusRef } from '@rerank-fleet/core/domain';
+import { defaultCuts } from '@rerank-fleet/worker/exits/default-cuts';
 import { readExitHeads } from '@rerank-fleet/worker/exits/exit-heads-file';
 import { EXIT_MARGINS } from '@rerank-fleet/worker/exits/exit-margins';
 import { encodeHalves } from '@rerank-fleet/worker/exits/half-floats';
@@ -90,7 +91,7 @@ describe('rerank exits fit', () => {
     expect((await run('shows', ['show', '--model', model])).stdout).toMatch(/^layered: fitted on this machine, 2.*\n.*\.json\n390 pairs/);
   });
 
-  it('goes on with heads that an earlier version fitted here, until others are fitted', async () => {
+  it('goes on with heads that an earlier version fitted here, until others are fitted, and again where those are damaged', async () => {
     const { sha256 } = exitShowSchema.parse(JSON.parse((await run('earlier', ['show', '--model', model, '--json'])).stdout)).models[0]!
       .model;
     const folder = join(root, 'earlier', '.cache', 'rerank-fleet', 'exits');
@@ -105,6 +106,16 @@ describe('rerank exits fit', () => {
     );
     await run('earlier', ['fit', '--model', model, '--pairs', pairs, '--cuts', '3']);
     expect((await run('earlier', ['show', '--model', model])).stdout).toMatch(/-3\.json\n390 pairs/);
+    const fitted = join(folder, `${sha256.slice(0, 32)}-3.json`);
+    await writeFile(fitted, '{');
+    const { status, stdout, stderr } = await run('earlier', ['show', '--model', model]);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: shown.stdout });
+    expect(stderr).toContain(`The heads in ${fitted} cannot be used: fit them again with \`rerank exits fit\`, or remove the file.`);
+  });
+
+  it('says by its help which cuts a model gets where none are named', async () => {
+    const { stdout } = await run('help', ['fit', '--help']);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(`default: ${defaultCuts(12).join(',')} of 12, and alike for others`);
   });
 
   it('takes no more pairs than --limit, and writes to --out alone where that is given', async () => {

@@ -43,7 +43,7 @@ export function registerExitsCommand(program: Command): void {
     .option('--pairs <file>', 'NDJSON of {"query", "passage"} or {"query", "documents": [texts]}, gzip or not')
     .option('--corpus <name>', 'documents of this corpus of the running service; needs a key with the scope ingest')
     .option('--queries <file>', 'queries to ask of the corpus, one a line or a queries.jsonl; default: they are made of its documents')
-    .option('--cuts <list>', 'layers run before each cut, separated by commas; default: 2,4,6,8 of 12, and alike for others', parseCuts)
+    .option('--cuts <list>', 'layers run before each cut, separated by commas; default: 1,3,6,8 of 12, and alike for others', parseCuts)
     .option('--limit <pairs>', 'pairs at most', parsePositiveInt, 20_000)
     .option('--out <file>', 'write the heads here instead of where workers look for them');
   clientAction(fit, fitExits);
