@@ -101,6 +101,38 @@ describeWithRecording('Qdrant stores on the replay server', () => {
     });
   });
 
+  test('conditions name only fields that have an index, as a server in strict mode demands', async () => {
+    const version = versionOf('strict');
+    const [named, isIndexed] = [new Set<string>(), new Set<string>()];
+    server.intercept = (_, path, body) => {
+      const [, , collection, what] = path.split('?')[0]!.split('/');
+      if (what === 'index') isIndexed.add(`${collection!} ${(body as { field_name: string }).field_name}`);
+      for (const key of keysNamedIn(body)) named.add(`${collection!} ${key}`);
+      return undefined;
+    };
+    const { candidateStore, documentStore } = open();
+    const record = recordOf(version);
+    await documentStore.createCorpus(record);
+    await candidateStore.createVersion(version);
+    await documentStore.putDocuments(record, [stored('a', 1), stored('b', 1)]);
+    await candidateStore.writeDocuments(version, [indexed('a', 1, [passage(0, 0, {}), passage(1, 0, {})])]);
+    await candidateStore.restampDocuments(version, [{ documentId: 'a', seq: 2, contentHash: indexed('a', 1, []).contentHash }]);
+    await candidateStore.retrieve(version, { mode: 'dense', dense: direction(0), limit: 1 });
+    await Promise.all([candidateStore.countDocuments(version), candidateStore.countPassages(version)]);
+    await documentStore.beginDelete({ ...record, id: 'strict', seq: 3, documentIds: ['a'], begunAt: 0 });
+    await documentStore.deleteDocuments(record, ['a'], 3);
+    await candidateStore.deleteDocuments(version, ['a'], 3);
+    await Promise.all([documentStore.countDeleted(record, 3), documentStore.countDocuments(record), documentStore.listPendingDeletes()]);
+    await documentStore.endDelete({ id: 'strict' });
+    await documentStore.purgeTombstones(record, 4);
+    await documentStore.updateCorpus({ ...record, revision: record.revision + 1 });
+    await Promise.all([documentStore.listCorpora(record.tenant), documentStore.listAllCorpora(), documentStore.listUnsettled()]);
+    await documentStore.deleteCorpus(record);
+    expect(named.size).toBeGreaterThan(8);
+    const unindexed = [...named].filter((each) => !isIndexed.has(each));
+    expect(unindexed).toEqual([]);
+  });
+
   describe('requests of bounded size', () => {
     const LIMIT = 32 * 1024 * 1024;
     const sent: number[] = [];
@@ -294,3 +326,10 @@ describeWithRecording('Qdrant stores on the replay server', () => {
     expect((await documentStore.findDocument(version, 'a'))?.metadata).toEqual({ big: 1e20, list: [2 ** 60] });
   });
 });
+
+/** Of all conditions in a request's body. */
+function keysNamedIn(body: unknown): string[] {
+  if (typeof body !== 'object' || body === null) return [];
+  const own = 'key' in body && typeof body.key === 'string' && ('match' in body || 'range' in body) ? [body.key] : [];
+  return [...own, ...Object.values(body).flatMap(keysNamedIn)];
+}

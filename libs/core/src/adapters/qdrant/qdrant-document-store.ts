@@ -9,7 +9,8 @@ import type { QdrantCorpora } from './qdrant-corpora.js';
 import type { QdrantPoint } from './qdrant-point.js';
 import { NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
 
-const OWN_FIELDS: Readonly<Record<string, FieldType>> = { document_id: 'keyword', seq: 'integer', deleted: 'bool' };
+/** All that conditions of ours name: a server in strict mode refuses others. */
+const OWN_FIELDS: Readonly<Record<string, FieldType>> = { document_id: 'keyword', seq: 'integer', deleted: 'bool', taken: 'bool' };
 const MAX_DOCUMENTS = 100;
 
 /** Documents as points without vectors, one collection a corpus; corpus records in `rf_corpora`. */
