@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { jobOptionsSchema, type OpenAiBatchError } from '@rerank-fleet/core/contracts';
-import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
+import { mendsWithTime, RerankError } from '@rerank-fleet/core/errors';
 import type { BatchHold, BatchJobs, BatchKeeper, BatchName, FileStore, OpenAiBatches, OpenAiBatchRecord } from '@rerank-fleet/core/jobs';
 import type { Logger } from 'pino';
 import { paramOf } from '../compat/error-dialects.js';
@@ -183,7 +183,7 @@ export class BatchValidator {
 
 /** What may be over in a while. A batch that would be too late by then fails with it. */
 function isTransient(error: unknown, leftMs: number): boolean {
-  return error instanceof RerankError && ERROR_CATALOGUE[error.code].retry === 'backoff' && leftMs > 0;
+  return mendsWithTime(error) && leftMs > 0;
 }
 
 function errorsOf(error: unknown): OpenAiBatchError[] {

@@ -1,7 +1,7 @@
 import type { StoredResultLine } from '@rerank-fleet/core/contracts';
 import { promotedVersion } from '@rerank-fleet/core/corpora';
 import { standingCorpus } from '@rerank-fleet/core/domain';
-import { ERROR_CATALOGUE, RerankError } from '@rerank-fleet/core/errors';
+import { mendsWithTime, RerankError } from '@rerank-fleet/core/errors';
 import type { BatchRecord, BatchRow } from '@rerank-fleet/core/jobs';
 import type { DocumentStore } from '@rerank-fleet/core/ports';
 import {
@@ -44,7 +44,7 @@ export async function runRow(parts: RowParts, record: BatchRecord, row: BatchRow
     return { ...head, status: 'succeeded', result };
   } catch (error) {
     context.signal.throwIfAborted();
-    if (!(error instanceof RerankError) || ERROR_CATALOGUE[error.code].retry === 'backoff') throw error;
+    if (!(error instanceof RerankError) || mendsWithTime(error)) throw error;
     return { ...head, status: 'errored', error: errorOf(error) };
   }
 }
