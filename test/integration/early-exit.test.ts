@@ -70,15 +70,16 @@ const encoder: SequenceEncoder = {
 
 /**
  * A tiny model that pairs can leave after two of its layers. `weigh` makes the prediction depend on the first feature of the pair, so that pairs differ; else all
- * predictions are alike, and all pairs stay.
+ * predictions are alike, and all pairs stay. `missing` are segments that cannot be had again either.
  */
-async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOKENS } = {}): Promise<Stand> {
+async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOKENS, missing = false } = {}): Promise<Stand> {
   const onnxPath = join(root, `${name}.onnx`);
   const bytes = encodeOnnx(MODELS[name]());
   await writeFile(onnxPath, bytes);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const set = await openSegments({ onnxPath, cuts: [CUT], cacheDirectory: root });
   if ('refused' in set) throw new Error(set.refused);
+  const segments = set.segments.map((segment) => (missing ? { ...segment, path: join(root, 'nowhere', segment.path) } : segment));
   const weights = new Float32Array(featureCount(set.width));
   weights[0] = weigh;
   const head = { layer: CUT, sigma: 0.01, correlation: 0.5, bias: 0, weights: encodeHalves(weights) };
@@ -94,7 +95,9 @@ async function stand(name: keyof typeof MODELS, { weigh = 0, tokens = MEMORY_TOK
   const capacity = Math.ceil(tokens / PAGE_TOKENS);
   const memory = new SharedArrayBuffer(capacity * PAGE_TOKENS * set.width * 4);
   const pool = await InferencePool.start({
-    models: [{ sha256, onnxPath, output: { kind: 'logit', labelIndex: 0 }, segmented: { ...set, heads, memory, cacheDirectory: root } }],
+    models: [
+      { sha256, onnxPath, output: { kind: 'logit', labelIndex: 0 }, segmented: { ...set, segments, heads, memory, cacheDirectory: root } },
+    ],
     device: 'cpu',
     intraOpThreads: 1,
     threads: 2,
@@ -192,5 +195,17 @@ describe('early exit on inference threads', () => {
     expect(fullReason).toBe('no_memory');
     expect(reasons).toEqual(['no_memory']);
     expect(scores.every(({ exitLayer }) => exitLayer === undefined)).toBe(true);
+  });
+
+  it('runs all layers where the segments cannot be loaded, request after request, and gives back the memory', async () => {
+    const { scorer, pages, reasons } = await stand('BERT', { missing: true });
+    const whole = await scorer.score(request());
+    for (let round = 1; round <= 3; round += 1) {
+      const { scores, fullReason } = await scorer.score(request({ exit: { effort: 'fast', atLeast: 10 } }));
+      expect(fullReason).toBe('fault');
+      scores.forEach(({ logit }, at) => expect(Math.abs(logit - whole.scores[at]!.logit)).toBeLessThan(TOLERANCE));
+    }
+    expect(reasons).toEqual(['fault', 'fault', 'fault']);
+    await expect.poll(() => pages.used).toBe(0);
   });
 });
