@@ -38,10 +38,13 @@ beforeEach(() => void warn.mockReset());
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 /** Heads that predict their bias, whatever the pair. */
-function headsFile(cuts: readonly number[], { bias = 0, width = BERT.width, version = HEADS_VERSION } = {}): HeadsFile {
-  const weights = encodeHalves(new Float32Array(version === HEADS_VERSION ? featureCount(width) : pooledCount(width)));
+function headsFile(
+  cuts: readonly number[],
+  { bias = 0, width = BERT.width, v = HEADS_VERSION }: { readonly bias?: number; readonly width?: number; readonly v?: 2 | 3 } = {},
+): HeadsFile {
+  const weights = encodeHalves(new Float32Array(v === HEADS_VERSION ? featureCount(width) : pooledCount(width)));
   const heads = cuts.map((layer) => ({ layer, sigma: 1, correlation: 0.5, bias, weights }));
-  return { v: version as 3, model: model.sha256, width, fitted_on: 'nothing', pairs: 1, queries: 1, heads };
+  return { v, model: model.sha256, width, fitted_on: 'nothing', pairs: 1, queries: 1, heads };
 }
 
 /** A cache of its own, with the path that a fit writes to and one that an earlier version wrote to. */
@@ -79,7 +82,7 @@ describe('exitAtStart', () => {
     const { path, earlier, start } = await cache();
     await writeFile(path, content());
     expect(await start()).toBeUndefined();
-    await writeExitHeads(earlier, headsFile([1], { version: 2 }));
+    await writeExitHeads(earlier, headsFile([1], { v: 2 }));
     expect(cutsOf(await start())).toEqual([1]);
     expect(warn).toHaveBeenCalledTimes(2);
     for (const call of warn.mock.calls)
