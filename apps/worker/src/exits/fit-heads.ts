@@ -32,7 +32,7 @@ export const LEAST_QUERIES = 4;
 const DEFAULTS = { folds: LEAST_QUERIES, penalties: [0.02, 0.07, 0.2, 0.7] } as const;
 
 /**
- * Fits a head for each cut, from the standardised features to the model's own logit: a ridge regression, in closed form, and four hinges, by gradient descent. What they are
+ * Fits a head for each cut, from the standardised features to the model's own logit: a ridge regression, in closed form, and a few hinges, by gradient descent. What they are
  * off by is measured on pairs of queries that were held out. Hinges are kept where they are off by less and tell the pairs of a query apart no worse.
  *
  * @throws RerankError `invalid_request` with pairs of fewer queries than folds

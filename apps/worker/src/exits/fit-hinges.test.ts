@@ -4,7 +4,7 @@ import { fitHinges, type HingeFit, type HingeProblem } from './fit-hinges.js';
 import { decodeHalves } from './half-floats.js';
 import { hingeFigures } from './hinge-figures.js';
 import { HingeHead } from './hinge-head.js';
-import { runNetwork } from './hinge-network.js';
+import { HINGES, runNetwork } from './hinge-network.js';
 import { inputScales } from './input-scales.js';
 import { SeededRandom } from './seeded-random.js';
 
@@ -74,7 +74,7 @@ describe(hingeFigures, () => {
     const { centre, scale } = given.scales;
     const exact = Float64Array.from(given.logits, (_, pair) => {
       const x = Float64Array.from(rowOf(given, pair), (value, at) => (value - centre[at]!) * scale[at]!);
-      return fit.level + fit.spread * runNetwork(fit.network, x, new Float64Array(4));
+      return fit.level + fit.spread * runNetwork(fit.network, x, new Float64Array(HINGES));
     });
     const head = headOf(fit);
     const rounded = Float64Array.from(given.logits, (_, pair) => head.predict(rowOf(given, pair)));

@@ -32,7 +32,7 @@ const DROPPED = 51;
 const KEPT_SHARE = (256 - DROPPED) / 256;
 
 /**
- * Fits four hinges to the logits of pairs by gradient descent, so that the mean of squares of what they are off by is small. The same problem gives the same network.
+ * Fits hinges to the logits of pairs by gradient descent, so that the mean of squares of what they are off by is small. The same problem gives the same network.
  */
 export function fitHinges(problem: HingeProblem): HingeFit {
   const { size, logits, scales, seed } = problem;
