@@ -17,6 +17,12 @@ describe('rankResults', () => {
     expect(indices([1], { topN: 3, minLogit: 2 })).toEqual([]);
   });
 
+  it('orders predictions behind full scores, and leaves them out where there is a minimum', () => {
+    const scores = scored([1, 5, 2]).map((score) => (score.index === 1 ? { ...score, exitLayer: 3 } : score));
+    expect(rankResults(scores, { topN: 3 }).map(({ index }) => index)).toEqual([2, 0, 1]);
+    expect(rankResults(scores, { topN: 3, minLogit: 0 }).map(({ index }) => index)).toEqual([2, 0]);
+  });
+
   it('gives each group once, by its best passage, before it cuts', () => {
     const document = ['a', 'b', 'a', 'c'];
     expect(indices([1, 2, 3, 0], { topN: 3, groupKey: (index) => document[index] as string })).toEqual([2, 1, 3]);

@@ -9,7 +9,7 @@ export interface RankedResult extends PairScore {
 export interface RankOptions {
   /** Results returned, at most. */
   readonly topN: number;
-  /** Leaves out lower logits. */
+  /** Leaves out lower logits, and predicted ones, which cannot be held against a bound. */
   readonly minLogit?: number;
   /** Passages with the same key are one result, by the best of them. */
   readonly groupKey?: (index: number) => string;
@@ -24,7 +24,7 @@ export function bestFirst(a: RankedResult, b: RankedResult): number {
 /** Step 9: best first, one result a group, cut to top n. */
 export function rankResults(scores: readonly RankedResult[], { topN, minLogit, groupKey }: RankOptions): RankedResult[] {
   const ranked = scores.toSorted(bestFirst);
-  const kept = minLogit === undefined ? ranked : ranked.filter(({ logit }) => logit >= minLogit);
+  const kept = minLogit === undefined ? ranked : ranked.filter(({ logit, exitLayer }) => exitLayer === undefined && logit >= minLogit);
   return (groupKey === undefined ? kept : firstOfEachGroup(kept, groupKey)).slice(0, topN);
 }
 

@@ -9,7 +9,7 @@ export const longDocumentSchema = z.enum(['truncate', 'chunk', 'error']).meta({
 
 export const effortSchema = z.enum(['full', 'balanced', 'fast']).meta({
   description:
-    'How much of a model is run. `full`: all layers for every pair. `balanced` and `fast`: pairs whose score is predicted to be hopeless leave between layers; every returned result has its full score. About half and a third of the work. Default: as the deployment is configured (EFFORT).',
+    'How much of a model is run. `full`: all layers for every pair. `balanced` and `fast`: pairs whose score is predicted to be hopeless leave between layers; every result up to `top_n` has its full score; with `min_score` none is returned without. About half and a third of the work. Default: as the deployment is configured (EFFORT).',
 });
 
 /** What became of `effort`, by stage. */
