@@ -177,7 +177,7 @@ async function compareEfforts(worker: OwnWorker): Promise<void> {
   }
   console.log(describeRun());
   printTable(
-    ['library, as it comes', 'effort', 'worker ÷ it', 'goal', 'nDCG@10 of the worker', 'of the library', ''],
+    ['library, as it comes', 'effort', 'worker ÷ it', 'goal', 'nDCG@10 of the worker', 'of the library', 'less', ''],
     compared.flatMap((each) => EFFORTS.map((effort) => effortRow(each, effort))),
   );
 }
