@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** One project a kind of test, in the order of STYLE: unit beside the source, everything else under `test/`, on the built packages. */
@@ -7,6 +8,8 @@ const project = (name: string, include: string[], timeoutMs: number, fileParalle
 
 export default defineConfig({
   test: {
+    // Most of a test of processes is waiting: two files at once fit on two cores, of which vitest would keep one for itself.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
       project('unit', ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.{ts,tsx}'], 15_000),
