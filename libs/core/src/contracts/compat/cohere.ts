@@ -1,17 +1,10 @@
 import { z } from 'zod';
-import { modelNameSchema, nonBlankTextSchema, querySchema } from '../primitives.js';
+import { peerFields } from './peer-fields.js';
 
 /** Body of Cohere's v2 rerank. */
 export const cohereRerankRequestSchema = z
   .object({
-    model: modelNameSchema.optional().meta({
-      description: 'Our `model`: a name of GET /v1/models, or an alias of MODEL_ALIASES. Default: the first reranker of the default pool.',
-    }),
-    query: querySchema.meta({ description: 'Our `query`. At most 32,768 characters.' }),
-    documents: z
-      .array(nonBlankTextSchema)
-      .min(1, 'must hold at least one document')
-      .meta({ description: 'Our `documents`, as strings. At most MAX_DOCUMENTS.' }),
+    ...peerFields,
     top_n: z.int().min(1).optional().meta({ description: 'Our `top_n`: results returned. Default: all.' }),
     max_tokens_per_doc: z.int().min(1).default(4_096).meta({
       description:

@@ -1,17 +1,10 @@
 import { z } from 'zod';
-import { modelNameSchema, nonBlankTextSchema, querySchema } from '../primitives.js';
+import { peerFields } from './peer-fields.js';
 
 /** Body of Voyage's rerank. */
 export const voyageRerankRequestSchema = z
   .object({
-    model: modelNameSchema.optional().meta({
-      description: 'Our `model`: a name of GET /v1/models, or an alias of MODEL_ALIASES. Default: the first reranker of the default pool.',
-    }),
-    query: querySchema.meta({ description: 'Our `query`. At most 32,768 characters.' }),
-    documents: z
-      .array(nonBlankTextSchema)
-      .min(1, 'must hold at least one document')
-      .meta({ description: 'Our `documents`, as strings. At most MAX_DOCUMENTS.' }),
+    ...peerFields,
     top_k: z.int().min(1).optional().meta({ description: 'Our `top_n`: results returned. Default: all.' }),
     return_documents: z.boolean().default(false).meta({ description: 'Our `return_documents`; a document comes back as a string.' }),
     truncation: z.boolean().default(true).meta({
