@@ -48,6 +48,8 @@ export class ChaosStack {
   #redisUrl = '';
   #supervisor: ChildProcess | undefined;
   #ending = false;
+  /** When this supervisor has ended, and the start of the next has begun. */
+  #ended: Promise<void> = Promise.resolve();
   #restarting: Promise<void> = Promise.resolve();
   #told: Told | undefined;
   /** Processes that outlived a supervisor, and starts after a kill that failed. */
@@ -122,6 +124,7 @@ export class ChaosStack {
     if (supervisor === undefined || this.#told === undefined) return;
     this.#told = undefined;
     supervisor.kill('SIGKILL');
+    await this.#ended;
     await this.#restarting;
   }
 
@@ -172,7 +175,7 @@ export class ChaosStack {
     this.#told = told;
     this.url = told.url;
     this.#redisUrl = told.redisUrl;
-    void exited.then(() => {
+    this.#ended = exited.then(() => {
       if (!this.#ending) this.#restarting = this.#restart();
     });
   }

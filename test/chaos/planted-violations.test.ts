@@ -93,7 +93,11 @@ describe('a look at a real stack', () => {
   it('goes on when Redis is started anew on another port', async () => {
     const port = String(await findFreePort());
     await writeFile(stack.redisPortFile(), port);
+    const before = stack.supervisorPid;
     await stack.killSupervisor();
+    // Its successor is up when the kill resolves.
+    expect(stack.supervisorPid).not.toBe(before);
+    expect([...(await stack.pids()).keys()].sort()).toEqual(['api', 'redis', 'worker-1', 'worker-2']);
     const work = { batchesDone: () => true, reindexDone: () => Promise.resolve(true), withinMs: 60_000 };
     expect(await watchRecovery(stack, redis, work)).toMatchObject({ notRecovered: [] });
     expect(await redis.config('GET', 'port')).toEqual(['port', port]);
