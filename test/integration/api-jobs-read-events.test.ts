@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { batchJobSchema, type BatchJobBody } from '@rerank-fleet/core/contracts';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -144,6 +147,18 @@ describe('GET /v1/jobs/{id}/events', () => {
     await stack.close();
     expect(await events.end()).toBe(true);
     expect(await results.end()).toBe(false);
+    stack = await JobsReadApi.start({ redis });
+  });
+
+  it('lets go of the connection of a stream that ends as the server closes', async () => {
+    const record = await stack.submit(FOUR);
+    const { hostname, port, host } = new URL(stack.api.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET /v1/jobs/${record.id}/events HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    await once(socket, 'data');
+    const rest = text(socket);
+    await stack.close();
+    expect(await rest).toMatch(/\r\n0\r\n\r\n$/);
     stack = await JobsReadApi.start({ redis });
   });
 });

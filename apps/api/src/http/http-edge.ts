@@ -88,6 +88,10 @@ function letConnectionsGo(instance: FastifyInstance): void {
   instance.addHook('onSend', async (_request, reply) => {
     if (closing) void reply.header('connection', 'close');
   });
+  // A stream has sent its headers long ago.
+  instance.addHook('onResponse', async ({ raw: { socket } }) => {
+    if (closing) socket.end();
+  });
 }
 
 /** JSON is read here, with our own limits and messages; NDJSON and multipart bodies are handed to their routes as streams. */
