@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { silenceModelRuntime } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
-import { RunnerFault, type BatchOutput, type BatchRunner, type PaddedBatch } from '../pipeline/batch-runner.js';
+import { RunnerFault, SegmentsNotLoaded, type BatchOutput, type BatchRunner, type PaddedBatch } from '../pipeline/batch-runner.js';
 import type { CloseCall, InferenceCall, InferenceMessage, InferenceThreadData } from './inference-messages.js';
 import { saysOutOfMemory } from './out-of-memory.js';
 import { RespawnDelay } from './respawn-delay.js';
@@ -91,9 +91,7 @@ class InferenceThread implements BatchRunner {
     clearTimeout(inHand.timer);
     this.#watchFirst();
     if (!('error' in message)) inHand.resolve(message);
-    // No batch was too large for the memory, so no smaller one would pass.
-    else if (message.atLoad === true)
-      inHand.reject(new RerankError('model_unavailable', 'The segments of the model cannot be loaded.', { cause: message.error }));
+    else if (message.atLoad === true) inHand.reject(new SegmentsNotLoaded(message.error));
     else if (saysOutOfMemory(message.error)) inHand.reject(new RunnerFault('out-of-memory', message.error));
     else inHand.reject(new RerankError('internal_error', 'The model failed on one of the texts.', { cause: message.error }));
   }

@@ -12,7 +12,7 @@ interface Options extends Pick<InferenceThreadData, 'device' | 'intraOpThreads'>
   readonly now?: () => number;
 }
 
-/** After segments could not be loaded: what takes as much memory as the model is not tried with every batch. The whole model scores meanwhile. */
+/** After segments could not be loaded: what takes as much memory as the model is not tried with every batch that is on its way yet. */
 const SEGMENTS_PAUSE_MS = 60_000;
 
 /**

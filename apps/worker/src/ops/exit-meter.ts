@@ -39,7 +39,7 @@ export class ExitMeter implements ExitObserver {
   ranFull({ model, reason, error }: Told<'ranFull'>): void {
     this.#instruments.exitFull.add(1, { model: this.#nameOf(model), reason });
     noteOnSpan({ 'rerank.effort.reason': reason });
-    if (reason === 'fault')
+    if (error !== undefined)
       this.#log.warn({ err: error, model: this.#nameOf(model) }, 'A segment failed; the whole model scored its pairs.');
   }
 

@@ -52,6 +52,13 @@ export class RunnerFault extends RerankError {
   }
 }
 
+/** The segments of a model could not be loaded where a batch of one was to run. No batch was too large for the memory, so no smaller one would pass. */
+export class SegmentsNotLoaded extends RerankError {
+  constructor(cause: string) {
+    super('model_unavailable', 'The segments of the model cannot be loaded.', { cause });
+  }
+}
+
 /** The fault of the runner, if it was none of a text. A RangeError is of the buffers that a batch is padded into. */
 export function faultOfRunner(error: unknown): RunnerFault | undefined {
   if (error instanceof RangeError) return new RunnerFault('out-of-memory', error.message);

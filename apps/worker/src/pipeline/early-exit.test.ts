@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { PairRequest } from '@rerank-fleet/core/ports';
-import { RunnerFault, type BatchOutput, type PaddedBatch, type TokenSequence } from './batch-runner.js';
+import { RunnerFault, SegmentsNotLoaded, type BatchOutput, type PaddedBatch, type TokenSequence } from './batch-runner.js';
 import { BatchScheduler } from './batch-scheduler.js';
 import { CachingCrossEncoder } from './caching-cross-encoder.js';
 import { EarlyExit, type ExitModel, type ExitObserver } from './early-exit.js';
@@ -69,7 +69,12 @@ function pair(logit: number, length = 4): TokenSequence {
 
 function stand(
   runner: SegmentedFake,
-  { pages = 1_000, observer, runners = 2 }: { readonly pages?: number; readonly observer?: ExitObserver; readonly runners?: number } = {},
+  {
+    pages = 1_000,
+    observer,
+    runners = 2,
+    now,
+  }: { readonly pages?: number; readonly observer?: ExitObserver; readonly runners?: number; readonly now?: () => number } = {},
 ) {
   const models = [undefined, 0, 1, 2].map((segment) => ({
     sha256: 'm',
@@ -81,7 +86,13 @@ function stand(
   return {
     state,
     scheduler,
-    exit: new EarlyExit(MODEL, { scheduler, pages: state, observer, spanOf: ({ ids }) => [1, 2, 2, ids.length - 1] }),
+    exit: new EarlyExit(MODEL, {
+      scheduler,
+      pages: state,
+      observer,
+      spanOf: ({ ids }) => [1, 2, 2, ids.length - 1],
+      ...(now === undefined ? {} : { now }),
+    }),
   };
 }
 
@@ -324,5 +335,40 @@ describe('EarlyExit, for requests', () => {
     gate.resolve(undefined);
     await Promise.all([running, waited, later]);
     expect(Math.max(...runner.ran[1]!.logits)).toBeLessThan(20);
+  });
+
+  it('sends nothing to segments for a minute after one thread could not load them, whatever others hold, and then tries again', async () => {
+    const runner = new SegmentedFake();
+    const reasons: string[] = [];
+    const observer = { cutMade: () => undefined, pairsEnded: () => undefined, predictionOff: () => undefined };
+    const ranFull: ExitObserver['ranFull'] = ({ reason }) => void reasons.push(reason);
+    let now = 1_000;
+    const { exit, scheduler, state } = stand(runner, { observer: { ...observer, ranFull }, now: () => now });
+    const scorer = new PairScorer({ name: 'fake', sha256: 'm' }, { encoder, scheduler, earlyExit: exit });
+    let isShort = true;
+    let tries = 0;
+    runner.fault = ({ segment }) => {
+      if (segment !== undefined) tries += 1;
+      // The thread that has the first segment holds it; the one that has the second does not.
+      return segment === 1 && isShort ? new SegmentsNotLoaded('no memory') : undefined;
+    };
+    const whole = async (): Promise<void> => {
+      const { scores, fullReason } = await scorer.score(REQUEST);
+      expect(fullReason).toBe('not_loaded');
+      expect(scores.map(({ logit }) => logit)).toEqual([...Array(20).keys()]);
+    };
+    await whole();
+    const met = tries;
+    now += 59_999;
+    await Promise.all([whole(), whole()]);
+    expect(tries).toBe(met);
+    now += 1;
+    await whole();
+    expect(tries).toBeGreaterThan(met);
+    now += 60_000;
+    isShort = false;
+    expect((await scorer.score(REQUEST)).fullReason).toBeUndefined();
+    expect(reasons).toEqual(Array(4).fill('not_loaded'));
+    await vi.waitFor(() => expect(state.used).toBe(0));
   });
 });

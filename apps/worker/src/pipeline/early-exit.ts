@@ -1,5 +1,5 @@
 import type { Effort, ExitWish, FullReason, PairRequest } from '@rerank-fleet/core/ports';
-import type { SequenceState, TokenSequence } from './batch-runner.js';
+import { SegmentsNotLoaded, type SequenceState, type TokenSequence } from './batch-runner.js';
 import type { BatchScheduler } from './batch-scheduler.js';
 import type { SubmitOptions } from './scheduling.js';
 import { survivorsOf } from './exit-policy.js';
@@ -33,6 +33,8 @@ export interface EarlyExitParts {
   /** Where a framed pair has its query and its passage. */
   readonly spanOf: (sequence: TokenSequence) => SequenceState['span'];
   readonly observer?: ExitObserver | undefined;
+  /** Milliseconds, monotonic. @defaultValue `performance.now` */
+  readonly now?: () => number;
 }
 
 export interface ExitedScore {
@@ -42,6 +44,11 @@ export interface ExitedScore {
 
 /** Below so many candidates a result that needs its full logit, too few could leave. */
 const LEAST_CANDIDATES = 2;
+/**
+ * After a thread could not load the segments. Others may hold them, but the next segment of a pair may be that thread's: so no request is begun on any until it is
+ * tried again.
+ */
+const LOAD_PAUSE_MS = 60_000;
 
 interface RunningPair {
   readonly item: number;
@@ -59,17 +66,21 @@ interface RunningPair {
 export class EarlyExit {
   readonly #model: ExitModel;
   readonly #parts: EarlyExitParts;
+  readonly #now: () => number;
+  #pausedUntil = -Infinity;
 
   constructor(model: ExitModel, parts: EarlyExitParts) {
     this.#model = model;
     this.#parts = parts;
+    this.#now = parts.now ?? (() => performance.now());
   }
 
   /** Why all layers have to run, if they have. */
   whyFull({ exit, deterministic, passages }: PairRequest): FullReason | undefined {
     if (exit === undefined) return undefined;
     if (deterministic) return 'deterministic';
-    return candidatesOf(passages, exit) < LEAST_CANDIDATES * exit.atLeast ? 'few_candidates' : undefined;
+    if (candidatesOf(passages, exit) < LEAST_CANDIDATES * exit.atLeast) return 'few_candidates';
+    return this.#now() < this.#pausedUntil ? 'not_loaded' : undefined;
   }
 
   /** Whether the hidden states of so many pairs can ever lie in memory at once. */
@@ -115,6 +126,9 @@ export class EarlyExit {
         else running = this.#cut(segment, running, { values, wish, scores, held, ...(groups === undefined ? {} : { groups }) });
       }
       return scores;
+    } catch (error) {
+      if (error instanceof SegmentsNotLoaded) this.#pausedUntil = this.#now() + LOAD_PAUSE_MS;
+      throw error;
     } finally {
       // After an abort a thread may still write to them.
       void left.then(() => pages.give(held));

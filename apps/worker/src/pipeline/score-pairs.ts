@@ -1,4 +1,5 @@
 import type { CrossEncoder, ExitWish, FullReason, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
+import { SegmentsNotLoaded } from './batch-runner.js';
 import type { BatchScheduler } from './batch-scheduler.js';
 import { pairsOf } from './encoded-pairs.js';
 import type { EarlyExit, ExitedScore, ExitObserver } from './early-exit.js';
@@ -102,7 +103,7 @@ export class PairScorer implements CrossEncoder {
       scored = await earlyExit.score(pairs.sequences, { wish, groups }, options);
     } catch (error) {
       request.signal?.throwIfAborted();
-      return await whole('fault', error);
+      return await whole(error instanceof SegmentsNotLoaded ? 'not_loaded' : 'fault', error);
     }
     return scored === undefined ? await whole('no_memory') : { scores: pairs.scoresOf(scored) };
   }

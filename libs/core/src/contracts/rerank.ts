@@ -19,7 +19,7 @@ export const effortReportSchema = z
     stages: z.array(
       z.object({
         ran: effortSchema,
-        reason: z.enum(['few_candidates', 'model_not_cut', 'deterministic', 'no_memory', 'fault']).exactOptional().meta({
+        reason: z.enum(['few_candidates', 'model_not_cut', 'deterministic', 'no_memory', 'not_loaded', 'fault']).exactOptional().meta({
           description: 'Why all layers ran although less was asked for.',
         }),
       }),

@@ -30,7 +30,7 @@ export interface ExitWish {
 }
 
 /** Why all layers ran although less was asked for. */
-export type FullReason = 'few_candidates' | 'model_not_cut' | 'deterministic' | 'no_memory' | 'fault';
+export type FullReason = 'few_candidates' | 'model_not_cut' | 'deterministic' | 'no_memory' | 'not_loaded' | 'fault';
 
 export interface PairRequest {
   readonly query: string;
