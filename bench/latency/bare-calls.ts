@@ -28,14 +28,18 @@ const TRIALS = 7;
 export class BareCalls {
   readonly #model: ResolvedModel;
   readonly #loop: BareLoop;
+  readonly #wide: BareLoop;
 
-  private constructor(model: ResolvedModel, loop: BareLoop) {
+  private constructor(model: ResolvedModel, { loop, wide }: { readonly loop: BareLoop; readonly wide: BareLoop }) {
     this.#model = model;
     this.#loop = loop;
+    this.#wide = wide;
   }
 
   static async start(model: ResolvedModel, split: BareSplit): Promise<BareCalls> {
-    return new BareCalls(model, await BareLoop.start(await graphOf(model), split));
+    const graph = await graphOf(model);
+    const wide = { sessions: 1, intraOpThreads: split.sessions * split.intraOpThreads };
+    return new BareCalls(model, { loop: await BareLoop.start(graph, split), wide: await BareLoop.start(graph, wide) });
   }
 
   get name(): string {
@@ -61,7 +65,13 @@ export class BareCalls {
     return await this.#loop.run(make(tokenizeSorted(this.#model, [request]), this.#loop.split.sessions));
   }
 
+  /** The same for all pairs in one run, of one session that has all threads. */
+  async oneRunMs(request: QueryWithDocuments): Promise<number> {
+    return await this.#wide.run(levelBatches(tokenizeSorted(this.#model, [request]), 1));
+  }
+
   async stop(): Promise<void> {
+    await this.#wide.stop();
     await this.#loop.stop();
   }
 }

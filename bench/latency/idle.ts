@@ -18,6 +18,7 @@ const GOAL_MS = 5;
 interface Turn {
   /** By the way to cut. */
   readonly bare: ReadonlyMap<string, number>;
+  readonly oneRun: number;
   readonly call: TimedCall;
   readonly foreign: number;
 }
@@ -51,16 +52,19 @@ async function takeTurn({ url, calls, load, requests }: LatencyBench, cuts: read
   load.begin();
   const bare = new Map<string, number>();
   for (const cut of cuts) bare.set(cut, await calls.ms(request, cut));
+  const oneRun = await calls.oneRunMs(request);
   const call = await rerankOverHttp(url, request, turn + 1);
-  return { bare, call, foreign: load.share() };
+  return { bare, oneRun, call, foreign: load.share() };
 }
 
 function report(turns: readonly Turn[], cuts: readonly string[], wasQuiet: boolean): boolean {
   const p50 = (of: (turn: Turn) => number): number => median(turns.map(of));
   const best = cuts.map((cut) => ({ cut, ms: p50(({ bare }) => bare.get(cut)!) })).sort((a, b) => a.ms - b.ms)[0]!;
   const whole = p50(({ call }) => call.ms);
+  const oneRun = p50((turn) => turn.oneRun);
   const rows: [string, number][] = [
-    ...cuts.map((cut): [string, number] => [`bare call, ${cut}`, p50(({ bare }) => bare.get(cut)!)]),
+    ['bare call, all pairs in one run', oneRun],
+    ...cuts.map((cut): [string, number] => [`bare calls side by side, ${cut}`, p50(({ bare }) => bare.get(cut)!)]),
     ['whole request', whole],
     ['of it: waiting in the queue', p50(({ call }) => call.timings.queue)],
     ['of it: tokenizing', p50(({ call }) => call.timings.tokenize)],
@@ -73,7 +77,12 @@ function report(turns: readonly Turn[], cuts: readonly string[], wasQuiet: boole
     ['idle, p50', 'ms'],
     rows.map(([name, ms]) => [name, ms.toFixed(1)]),
   );
-  const outcome = verdict(whole - best.ms <= GOAL_MS, wasQuiet);
-  console.log(`\np50 − p50 of the bare call: ${(whole - best.ms).toFixed(1)} ms (goal: at most ${GOAL_MS}): ${outcome}\n`);
-  return outcome === 'met';
+  const outcomes = [['the bare call', oneRun] as const, [`bare calls side by side, cut as is best (${best.cut})`, best.ms] as const].map(
+    ([name, ms]) => {
+      const outcome = verdict(whole - ms <= GOAL_MS, wasQuiet);
+      console.log(`\np50 − p50 of ${name}: ${(whole - ms).toFixed(1)} ms (goal: at most ${GOAL_MS}): ${outcome}`);
+      return outcome === 'met';
+    },
+  );
+  return outcomes.every(Boolean);
 }
