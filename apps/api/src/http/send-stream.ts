@@ -16,11 +16,14 @@ export interface StreamOptions {
   readonly onLeft?: () => void;
 }
 
+/** A `Readable` holds something from its beginning, as an open file; a generator from its first chunk. */
+export type StreamSource = AsyncGenerator<Buffer | string, void, undefined> | Readable;
+
 /**
  * Answers with chunks as they come, no faster than the client reads: nothing but a few chunks is in memory. A client that leaves, or does not read on, ends the source,
- * whose `finally` frees what it holds.
+ * which frees what it holds, also where nothing was read of it.
  */
-export function sendStream(reply: FastifyReply, source: AsyncGenerator<Buffer | string, void, undefined>, options: StreamOptions): void {
+export function sendStream(reply: FastifyReply, source: StreamSource, options: StreamOptions): void {
   const packed = options.acceptEncoding !== undefined && takesGzip(options.acceptEncoding);
   void reply.headers({
     'content-type': options.type,
@@ -32,18 +35,25 @@ export function sendStream(reply: FastifyReply, source: AsyncGenerator<Buffer | 
   });
   reply.hijack();
   const { raw } = reply;
+  if (raw.destroyed) {
+    end(source);
+    options.onLeft?.();
+    return;
+  }
   raw.writeHead(200, reply.getHeaders() as Record<string, string>);
   if (reply.request.method === 'HEAD') {
     raw.end();
+    end(source);
     return;
   }
   raw.flushHeaders();
   const body = Readable.from(
-    readInTime(source, options.idleMs, () => raw.destroy()),
+    readInTime<Buffer | string>(source, options.idleMs, () => raw.destroy()),
     { objectMode: false },
   );
   const over = (error: NodeJS.ErrnoException | null): void => {
     if (error === null || error === undefined) return;
+    end(source);
     if (hasLeft(error)) options.onLeft?.();
     else options.onFault(error);
   };
@@ -57,15 +67,16 @@ export function sendStream(reply: FastifyReply, source: AsyncGenerator<Buffer | 
   else pipeline(body, raw, over);
 }
 
+function end(source: StreamSource): void {
+  if (source instanceof Readable) source.destroy();
+  else void source.return().catch(() => undefined);
+}
+
 function hasLeft({ name, code }: NodeJS.ErrnoException): boolean {
   return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE' || name === 'AbortError';
 }
 
-async function* readInTime<T>(
-  source: AsyncGenerator<T, void, undefined>,
-  idleMs: number,
-  onStuck: () => void,
-): AsyncGenerator<T, void, undefined> {
+async function* readInTime<T>(source: AsyncIterable<T>, idleMs: number, onStuck: () => void): AsyncGenerator<T, void, undefined> {
   for await (const chunk of source) {
     const timer = setTimeout(onStuck, idleMs);
     try {

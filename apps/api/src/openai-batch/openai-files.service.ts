@@ -10,6 +10,7 @@ import { isFileId, type BatchJobs, type FileStore, type OpenAiBatches, type Stor
 import type { FileAdmission } from '../admission/file-admission.js';
 import type { BodySource } from '../http/body-bytes.js';
 import type { RequestContext } from '../http/request-context.js';
+import type { StreamSource } from '../http/send-stream.js';
 import { parseWith } from '../http/zod-faults.js';
 import { CountedUpload } from './counted-upload.js';
 import { batchIdOf, outputIdOf, outputOf } from './batch-ids.js';
@@ -83,17 +84,17 @@ export class OpenAiFilesService {
   }
 
   /**
-   * What the file holds. Reading it to its end, or closing it, frees what it takes.
+   * What the file holds. Whoever asks reads it to its end, or ends it.
    *
    * @throws RerankError `file_not_found`
    */
-  async content(id: string, { tenant }: Caller): Promise<AsyncGenerator<Buffer, void, undefined>> {
+  async content(id: string, { tenant }: Caller): Promise<StreamSource> {
     const { files, jobs } = this.#parts;
     const output = await this.#output(id, tenant);
     if (output !== undefined) return outputLines(jobs, output);
     const content = await files.content(tenant, await this.#uploaded(id, tenant));
     if (content === undefined) throw fileNotFound();
-    return chunksOf(content);
+    return content;
   }
 
   /**
@@ -176,8 +177,4 @@ function fileBody({ id, bytes, filename, purpose, created_ms, expires_ms }: Stor
     purpose,
     status: 'processed',
   };
-}
-
-async function* chunksOf(content: AsyncIterable<unknown>): AsyncGenerator<Buffer, void, undefined> {
-  for await (const chunk of content) yield chunk as Buffer;
 }
