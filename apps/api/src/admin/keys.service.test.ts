@@ -1,3 +1,4 @@
+import { RerankError } from '@rerank-fleet/core/errors';
 import { describe, expect, it } from 'vitest';
 import { MemoryApiKeys } from '../../../../test/support/memory-stores.js';
 import { ApiKeyRing } from '../auth/api-key-ring.js';
@@ -13,7 +14,7 @@ async function start(configured: ConstructorParameters<typeof ApiKeyRing>[0] = C
   const remembered = await StoredKeys.open({ store, now });
   remembered.close();
   const ring = new ApiKeyRing(configured, remembered);
-  return { clock, ring, service: new KeysService({ store, remembered, ring, now }) };
+  return { clock, ring, store, service: new KeysService({ store, remembered, ring, now }) };
 }
 
 describe(KeysService, () => {
@@ -27,6 +28,16 @@ describe(KeysService, () => {
     expect(() => ring.authenticate(`Bearer ${key}`)).toThrow(/not known/);
     await service.remove(id);
     expect((await service.list()).data).toHaveLength(1);
+  });
+
+  it('shows a key that was made, though the store is away right after', async () => {
+    const { ring, store, service } = await start();
+    const version = store.version.bind(store);
+    store.version = () => Promise.reject(new RerankError('queue_unavailable', 'Redis is away.'));
+    const { key } = await service.create({ tenant: 'acme', scopes: ['search'] });
+    store.version = version;
+    await ring.expect(`Bearer ${key}`);
+    expect(ring.authenticate(`Bearer ${key}`)).toMatchObject({ tenant: 'acme' });
   });
 
   it('does not count an expired key as one of an operator that is left', async () => {

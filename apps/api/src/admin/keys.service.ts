@@ -63,7 +63,8 @@ export class KeysService {
       ...(expiresInS === undefined ? {} : { expiresMs: now() + expiresInS * 1_000 }),
     };
     await store.add(stored);
-    await remembered.look();
+    // Who is not answered now never learns the key, and it would open the service all the same. It is seen at the next look.
+    await remembered.look().catch(() => undefined);
     return { ...this.#describe(stored), key };
   }
 
