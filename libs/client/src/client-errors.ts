@@ -67,6 +67,12 @@ export class RerankTimeoutError extends Error {
   }
 }
 
+/** What a service that is away for a while, or a proxy before it, makes of a call. */
+export function mayPass(error: unknown): error is RerankApiError | RerankConnectionError {
+  if (error instanceof RerankConnectionError) return true;
+  return error instanceof RerankApiError && [429, ...GATEWAY_STATUSES].includes(error.status);
+}
+
 function connectionMessage(url: string, systemCode: string | undefined): string {
   if (systemCode === undefined || systemCode === 'ECONNREFUSED') {
     return `nothing answers at ${url}: start it with \`npm start\` or \`rerank up\``;

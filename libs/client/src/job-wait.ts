@@ -1,5 +1,5 @@
 import { ENDED_STATUSES, type JobBody } from '@rerank-fleet/core/contracts';
-import { RerankConnectionError } from './client-errors.js';
+import { mayPass } from './client-errors.js';
 import { Deadline, sleep } from './deadline.js';
 import type { CallOptions } from './http-transport.js';
 
@@ -37,7 +37,7 @@ export async function pollUntil<State>(
         onProgress?.(state);
         if (isOver(state)) return state;
       } catch (error) {
-        if (!(error instanceof RerankConnectionError) || performance.now() - lastAnswerAt > OUTAGE_MS) throw error;
+        if (!mayPass(error) || performance.now() - lastAnswerAt > OUTAGE_MS) throw error;
       }
       await sleep(delayMs, deadline.signal);
     }

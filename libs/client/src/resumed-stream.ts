@@ -1,4 +1,4 @@
-import { RerankApiError, RerankConnectionError } from './client-errors.js';
+import { mayPass, RerankApiError, RerankConnectionError } from './client-errors.js';
 import { sleep } from './deadline.js';
 import type { RetryNotice } from './http-transport.js';
 
@@ -45,11 +45,6 @@ export async function* resumed<T>(
       await sleep(waitMs, signal);
     }
   }
-}
-
-function mayPass(error: unknown): error is RetryNotice['error'] {
-  if (error instanceof RerankConnectionError) return true;
-  return error instanceof RerankApiError && [429, 502, 503, 504].includes(error.status);
 }
 
 function isRefused(error: RetryNotice['error']): boolean {
