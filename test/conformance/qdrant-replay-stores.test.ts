@@ -4,6 +4,7 @@ import { ERROR_CATALOGUE } from '@rerank-fleet/core/errors';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { describeWithRecording } from '../support/qdrant-replay-recording.js';
 import { startReplayServer, type ReplayServer } from '../support/qdrant-replay-server.js';
+import { QdrantStrictMode } from '../support/qdrant-strict-mode.js';
 import { describeStores } from './describe-stores.js';
 import { direction, indexed, passage, recordOf, sparse, stored, versionOf } from './store-fixtures.js';
 
@@ -103,13 +104,8 @@ describeWithRecording('Qdrant stores on the replay server', () => {
 
   test('conditions name only fields that have an index, as a server in strict mode demands', async () => {
     const version = versionOf('strict');
-    const [named, isIndexed] = [new Set<string>(), new Set<string>()];
-    server.intercept = (_, path, body) => {
-      const [, , collection, what] = path.split('?')[0]!.split('/');
-      if (what === 'index') isIndexed.add(`${collection!} ${(body as { field_name: string }).field_name}`);
-      for (const key of keysNamedIn(body)) named.add(`${collection!} ${key}`);
-      return undefined;
-    };
+    const strict = new QdrantStrictMode();
+    server.intercept = strict.intercept;
     const { candidateStore, documentStore } = open();
     const record = recordOf(version);
     await documentStore.createCorpus(record);
@@ -128,9 +124,8 @@ describeWithRecording('Qdrant stores on the replay server', () => {
     await documentStore.updateCorpus({ ...record, revision: record.revision + 1 });
     await Promise.all([documentStore.listCorpora(record.tenant), documentStore.listAllCorpora(), documentStore.listUnsettled()]);
     await documentStore.deleteCorpus(record);
-    expect(named.size).toBeGreaterThan(8);
-    const unindexed = [...named].filter((each) => !isIndexed.has(each));
-    expect(unindexed).toEqual([]);
+    expect(strict.named.size).toBeGreaterThan(8);
+    expect([...strict.named].filter((each) => !strict.indexed.has(each))).toEqual([]);
   });
 
   describe('requests of bounded size', () => {
@@ -326,10 +321,3 @@ describeWithRecording('Qdrant stores on the replay server', () => {
     expect((await documentStore.findDocument(version, 'a'))?.metadata).toEqual({ big: 1e20, list: [2 ** 60] });
   });
 });
-
-/** Of all conditions in a request's body. */
-function keysNamedIn(body: unknown): string[] {
-  if (typeof body !== 'object' || body === null) return [];
-  const own = 'key' in body && typeof body.key === 'string' && ('match' in body || 'range' in body) ? [body.key] : [];
-  return [...own, ...Object.values(body).flatMap(keysNamedIn)];
-}

@@ -58,6 +58,8 @@ interface Collection {
   /** Undefined: no vectors. */
   readonly dimensions: number | undefined;
   readonly points: Map<string, Point>;
+  /** By field, the type of its index. */
+  readonly indexes: Map<string, string>;
 }
 
 /** As much of a Qdrant server as the adapter talks to, in memory. A test holds its answers to the recorded ones. */
@@ -78,8 +80,15 @@ export class ReplayCollections {
     const collection = this.collections.get(this.aliases.get(name) ?? name);
     if (collection === undefined) return fault(404, `Not found: Collection \`${name}\` doesn't exist!`);
     switch (operation) {
-      case 'PUT index':
+      case 'GET ':
+        return ok({
+          payload_schema: Object.fromEntries([...collection.indexes].map(([field, data_type]) => [field, { data_type, points: 0 }])),
+        });
+      case 'PUT index': {
+        const { field_name: field, field_schema: type } = body as { field_name: string; field_schema: string };
+        collection.indexes.set(field, type);
         return completed;
+      }
       case 'PUT points':
         return upsert(collection, body as Upsert);
       case 'POST points':
@@ -105,7 +114,7 @@ export class ReplayCollections {
     if (this.collections.has(name)) return fault(409, `Wrong input: Collection \`${name}\` already exists!`);
     if (this.aliases.has(name))
       return fault(400, `Wrong input: Can't create collection with name ${name}. Alias with the same name already exists`);
-    this.collections.set(name, { dimensions: vectors.dense?.size, points: new Map() });
+    this.collections.set(name, { dimensions: vectors.dense?.size, points: new Map(), indexes: new Map() });
     return ok(true);
   }
 

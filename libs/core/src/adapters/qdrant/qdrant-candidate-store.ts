@@ -1,10 +1,11 @@
-import type { Candidate, Condition, CorpusVersion, DocumentStamp, FieldType, Filter, IndexedDocument } from '../../domain/index.js';
+import type { Candidate, Condition, CorpusVersion, DocumentStamp, Filter, IndexedDocument } from '../../domain/index.js';
 import { RerankError, invariant } from '../../errors/index.js';
 import type { CandidateStore, RetrieveRequest } from '../../ports/index.js';
 import { RRF_K, passageId } from '../../retrieval/index.js';
 import { passagesCollection } from './collection-names.js';
 import { collectionSettings, denseSearchParams } from './index-options.js';
 import { LateLooks, type Look } from './late-looks.js';
+import { PayloadIndexes, metadataFields } from './payload-indexes.js';
 import {
   STAMP_STATE_FIELDS,
   WRITE_STATE_FIELDS,
@@ -32,12 +33,14 @@ const MAX_IDS = 1_000;
 /** Passages as points of one collection a version. A document's first passage, or its tombstone, tells the document's `seq`. */
 export class QdrantCandidateStore implements CandidateStore {
   private readonly lateLooks: LateLooks;
+  private readonly indexes: PayloadIndexes;
 
   constructor(
     private readonly connection: QdrantConnection,
     private readonly corpora: QdrantCorpora,
     lateLooksMs?: readonly number[],
   ) {
+    this.indexes = new PayloadIndexes(connection);
     const look: Look = (collection, documentIds) => this.removeLeftovers(collection, documentIds);
     this.lateLooks = new LateLooks(look, lateLooksMs === undefined ? {} : { looksMs: lateLooksMs });
   }
@@ -45,17 +48,20 @@ export class QdrantCandidateStore implements CandidateStore {
   async createVersion(version: CorpusVersion): Promise<void> {
     const collection = passagesCollection(version);
     await this.connection.createCollection(collection, collectionSettings(version.embedder.dimensions, version.index));
-    await this.connection.createIndexes(collection, { ...OWN_FIELDS, ...metadataFields(version.fields) });
+    this.indexes.forget(collection);
+    await this.indexes.settle(collection, { ...OWN_FIELDS, ...metadataFields(version.fields) });
     const record = await this.corpora.find(version);
     if (record?.corpusId === version.corpusId && record.promotedVersion === version.version) await this.corpora.followPromotion(record);
   }
 
-  dropVersion(version: CorpusVersion): Promise<void> {
-    return this.connection.dropCollection(passagesCollection(version));
+  async dropVersion(version: CorpusVersion): Promise<void> {
+    const collection = passagesCollection(version);
+    this.indexes.forget(collection);
+    await this.connection.dropCollection(collection);
   }
 
   async writeDocuments(version: CorpusVersion, documents: readonly IndexedDocument[]): Promise<void> {
-    const collection = passagesCollection(version);
+    const collection = await this.writable(version);
     for (const slice of slices(documents, MAX_DOCUMENTS)) {
       await this.upsert(collection, slice);
       await this.removeLeftovers(
@@ -66,7 +72,7 @@ export class QdrantCandidateStore implements CandidateStore {
   }
 
   async deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void> {
-    const collection = passagesCollection(version);
+    const collection = await this.writable(version);
     for (const ids of slices(documentIds, MAX_DOCUMENTS)) {
       const upTo: QdrantFilter = {
         must: [
@@ -89,7 +95,7 @@ export class QdrantCandidateStore implements CandidateStore {
    * have put some of its own points between them.
    */
   async restampDocuments(version: CorpusVersion, documents: readonly DocumentStamp[]): Promise<ReadonlySet<string>> {
-    const collection = passagesCollection(version);
+    const collection = await this.writable(version);
     const stamped = new Set<string>();
     for (const slice of slices(documents, MAX_DOCUMENTS)) {
       const heads = await this.heads(collection, slice);
@@ -142,6 +148,14 @@ export class QdrantCandidateStore implements CandidateStore {
   close(): Promise<void> {
     this.lateLooks.close();
     return Promise.resolve();
+  }
+
+  /** The version's collection, with all indexes that conditions of writes want. */
+  private async writable(version: CorpusVersion): Promise<string> {
+    const collection = passagesCollection(version);
+    const fields = { ...OWN_FIELDS, ...metadataFields(version.fields) };
+    if (!this.indexes.has(collection, fields)) await this.indexes.complete(collection, fields);
+    return collection;
   }
 
   /**
@@ -232,10 +246,6 @@ function sameContent({ documentId, contentHash, seq }: DocumentStamp): { must: C
       { key: 'seq', range: { lte: seq } },
     ],
   };
-}
-
-function metadataFields(fields: Readonly<Record<string, FieldType>>): Record<string, FieldType> {
-  return Object.fromEntries(Object.entries(fields).map(([key, type]) => [`metadata.${key}`, type]));
 }
 
 function* pointsOf(documents: readonly IndexedDocument[]): Generator<QdrantPoint> {

@@ -30,6 +30,7 @@ export interface ScoredPayload {
 
 const scoredPoints = z.object({ points: z.array(z.object({ score: z.number(), payload: z.unknown() })) });
 const payloads = z.array(z.object({ id: z.union([z.string(), z.number()]), payload: z.unknown() }));
+const collectionInfo = z.object({ payload_schema: z.record(z.string(), z.object({ data_type: z.string() })) });
 const page = z.object({ points: payloads, next_page_offset: z.union([z.string(), z.number()]).nullish() });
 
 /** One prefetch or whole query of the Query API. */
@@ -85,6 +86,12 @@ export class QdrantConnection {
     for (const [field_name, field_schema] of Object.entries(fields)) {
       await completed(this.client.createPayloadIndex(collection, { wait: true, field_name, field_schema }));
     }
+  }
+
+  /** Fields that have an index, with its type. */
+  async indexedFields(collection: string): Promise<ReadonlyMap<string, string>> {
+    const { payload_schema: schema } = parsed(collectionInfo, await checked(this.client.getCollection(collection)));
+    return new Map(Object.entries(schema).map(([field, { data_type: type }]) => [field, type]));
   }
 
   /** Durable when it resolves; in several requests where one would be too large, so readers may see a part of it before. */

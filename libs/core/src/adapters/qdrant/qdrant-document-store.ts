@@ -4,6 +4,7 @@ import type { DocumentPage, DocumentStore } from '../../ports/index.js';
 import { documentPointId } from '../../retrieval/index.js';
 import { documentsCollection } from './collection-names.js';
 import { WRITE_STATE_FIELDS, documentOf, documentPoint, documentTombstone, writeStateOf, type WriteState } from './payloads.js';
+import { PayloadIndexes, metadataFields } from './payload-indexes.js';
 import type { QdrantConnection } from './qdrant-connection.js';
 import type { QdrantCorpora } from './qdrant-corpora.js';
 import type { QdrantPoint } from './qdrant-point.js';
@@ -15,10 +16,14 @@ const MAX_DOCUMENTS = 100;
 
 /** Documents as points without vectors, one collection a corpus; corpus records in `rf_corpora`. */
 export class QdrantDocumentStore implements DocumentStore {
+  private readonly indexes: PayloadIndexes;
+
   constructor(
     private readonly connection: QdrantConnection,
     private readonly corpora: QdrantCorpora,
-  ) {}
+  ) {
+    this.indexes = new PayloadIndexes(connection);
+  }
 
   /** The record claims the name; the collection comes after it. Who dies in between leaves it to the first write. */
   async createCorpus(record: CorpusRecord): Promise<boolean> {
@@ -44,17 +49,22 @@ export class QdrantDocumentStore implements DocumentStore {
     return this.corpora.listUnsettled();
   }
 
+  /** New fields have their indexes before the record names them: conditions on them come after. */
   async updateCorpus(record: CorpusRecord): Promise<boolean> {
-    const updated = await this.corpora.replace(record);
+    const collection = documentsCollection(record);
+    await orIfNoCorpus(this.indexes.complete(collection, fieldsOf(record)), undefined);
+    if (!(await this.corpora.replace(record))) return false;
+    await orIfNoCorpus(this.indexes.settle(collection, fieldsOf(record)), undefined);
     // Also where the version did not change: a swap that failed before is made good.
-    if (updated) await this.corpora.followPromotion(record);
-    return updated;
+    await this.corpora.followPromotion(record);
+    return true;
   }
 
   /** The documents go before the record, which tells of a deletion that is cut short; and once more after it, as a slow write may have made the collection anew. */
   async deleteCorpus(corpus: CorpusIncarnation): Promise<boolean> {
     const collection = documentsCollection(corpus);
     await this.connection.dropCollection(collection);
+    this.indexes.forget(collection);
     const deleted = await this.corpora.delete(corpus);
     if (deleted) await this.connection.dropCollection(collection);
     return deleted;
@@ -93,13 +103,14 @@ export class QdrantDocumentStore implements DocumentStore {
     return gone;
   }
 
-  countDeleted(corpus: CorpusIncarnation, seq: number): Promise<number> {
+  async countDeleted(corpus: CorpusIncarnation, seq: number): Promise<number> {
+    await orIfNoCorpus(this.completeIndexes(corpus), undefined);
     const must = [
       { key: 'deleted', match: { value: true } },
       { key: 'taken', match: { value: true } },
       { key: 'seq', match: { value: seq } },
     ];
-    return orIfNoCorpus(this.connection.count(documentsCollection(corpus), { must }), 0);
+    return await orIfNoCorpus(this.connection.count(documentsCollection(corpus), { must }), 0);
   }
 
   async findDocument(corpus: CorpusIncarnation, documentId: string): Promise<StoredDocument | undefined> {
@@ -137,6 +148,7 @@ export class QdrantDocumentStore implements DocumentStore {
   }
 
   async purgeTombstones(corpus: CorpusIncarnation, belowSeq: number): Promise<void> {
+    await orIfNoCorpus(this.completeIndexes(corpus), undefined);
     const must = [
       { key: 'deleted', match: { value: true } },
       { key: 'seq', range: { lt: belowSeq } },
@@ -152,7 +164,10 @@ export class QdrantDocumentStore implements DocumentStore {
   /** Makes the collection if who made the corpus did not come to it. */
   private async upsert(corpus: CorpusIncarnation, points: readonly QdrantPoint[], onlyOver: QdrantFilter): Promise<void> {
     const collection = documentsCollection(corpus);
-    const write = (): Promise<void> => this.connection.upsert(collection, points, { onlyOver });
+    const write = async (): Promise<void> => {
+      await this.completeIndexes(corpus);
+      await this.connection.upsert(collection, points, { onlyOver });
+    };
     try {
       await write();
     } catch (error) {
@@ -164,6 +179,14 @@ export class QdrantDocumentStore implements DocumentStore {
     }
   }
 
+  /** Of a collection that this process has not seen yet. */
+  private async completeIndexes(corpus: CorpusIncarnation): Promise<void> {
+    const collection = documentsCollection(corpus);
+    if (this.indexes.has(collection, OWN_FIELDS)) return;
+    const record = await this.recordOf(corpus);
+    if (record !== undefined) await this.indexes.complete(collection, fieldsOf(record));
+  }
+
   private async recordOf(corpus: CorpusIncarnation): Promise<CorpusRecord | undefined> {
     const record = await this.corpora.find(corpus);
     return record?.corpusId === corpus.corpusId ? record : undefined;
@@ -173,7 +196,8 @@ export class QdrantDocumentStore implements DocumentStore {
   private async createDocuments(record: CorpusRecord): Promise<boolean> {
     const collection = documentsCollection(record);
     await this.connection.createCollection(collection);
-    await this.connection.createIndexes(collection, { ...OWN_FIELDS, ...metadataFields(record) });
+    this.indexes.forget(collection);
+    await this.indexes.settle(collection, fieldsOf(record));
     if ((await this.recordOf(record)) !== undefined) return true;
     await this.connection.dropCollection(collection);
     return false;
@@ -187,8 +211,8 @@ export class QdrantDocumentStore implements DocumentStore {
   }
 }
 
-function metadataFields({ settings }: CorpusRecord): Record<string, FieldType> {
-  return Object.fromEntries(Object.entries(settings.fields).map(([key, type]) => [`metadata.${key}`, type]));
+function fieldsOf({ settings }: CorpusRecord): Readonly<Record<string, FieldType>> {
+  return { ...OWN_FIELDS, ...metadataFields(settings.fields) };
 }
 
 async function orIfNoCorpus<T>(answer: Promise<T>, absent: T): Promise<T> {
