@@ -80,6 +80,10 @@ describe('rerank admin keys', () => {
     expect(key).toMatch(/^rf_[\w-]{43}$/);
     const id = /key_[0-9a-f]{16}/.exec(made.stderr)![0];
     expect(made.stderr).not.toContain(key);
+    const who = await runCli(['whoami'], { env: { RERANK_URL: api.url, RERANK_API_KEY: key } });
+    expect(who.stdout).toMatch(
+      new RegExp(`^tenant +acme\nscopes +search, jobs\nkey +${id}, the shop\nexpires +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC\n$`),
+    );
     const search = (by: string): Promise<CliRun> => runCli(['corpora', 'list'], { env: { RERANK_URL: api.url, RERANK_API_KEY: by } });
     expect((await search(key)).status).toBe(0);
     const { stdout } = await admin('keys', 'list');

@@ -1,4 +1,4 @@
-import { apiKeyListSchema, createdKeySchema, type CreatedKeyBody } from '@rerank-fleet/core/contracts';
+import { apiKeyListSchema, createdKeySchema, SCOPES, whoamiSchema, type CreatedKeyBody } from '@rerank-fleet/core/contracts';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -141,6 +141,44 @@ describe('DELETE /v1/admin/keys/{id}', () => {
     expect((await without.delete(`/v1/admin/keys/${operator.id}`, operator.key)).body).toMatchObject({ code: 'key_not_removable' });
     const second = await create(without, { scopes: ['operator'] }, operator.key);
     expect((await without.delete(`/v1/admin/keys/${operator.id}`, second.key)).status).toBe(204);
+  });
+});
+
+describe('GET /v1/whoami', () => {
+  const ask = async (api: OperatedApi, key?: string) => {
+    const { status, body } = await api.get('/v1/whoami', key);
+    expect(status).toBe(200);
+    return whoamiSchema.parse(body);
+  };
+
+  it.each(SCOPES)('tells a key with the scope %s alone whose it is and what it allows', async (scope) => {
+    const api = await start();
+    const { id, key, expires_at } = await create(api, { scopes: [scope], name: 'the shop', expires_in_s: 3_600, sync_tokens: 5_000 });
+    expect(await ask(api, key)).toEqual({
+      object: 'whoami',
+      tenant: 'acme',
+      scopes: [scope],
+      key: { id, source: 'api', name: 'the shop', sync_tokens: 5_000, expires_at },
+    });
+  });
+
+  it('names a key of the configuration as the list of keys does', async () => {
+    const api = await start();
+    const { data } = await list(api);
+    const { id } = data.find(({ tenant }) => tenant === 'operations')!;
+    expect(await ask(api)).toEqual({
+      object: 'whoami',
+      tenant: 'operations',
+      scopes: ['operator'],
+      key: { id, source: 'configuration' },
+    });
+  });
+
+  it('names no key where none is needed, and refuses where one is', async () => {
+    const open = await start({ API_KEYS: '' });
+    expect(await ask(open, '')).toEqual({ object: 'whoami', tenant: 'default', scopes: [...SCOPES] });
+    const closed = await start();
+    expect((await closed.get('/v1/whoami', '')).body).toMatchObject({ code: 'unauthorized' });
   });
 });
 

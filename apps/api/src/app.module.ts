@@ -8,6 +8,7 @@ import type { SyncAdmission } from './admission/sync-admission.js';
 import { AdaptersModule, type Adapters } from './adapters.module.js';
 import type { ApiKeyRing } from './auth/api-key-ring.js';
 import type { StoredKeys } from './auth/stored-keys.js';
+import { WhoamiController } from './auth/whoami.controller.js';
 import { COMPAT_CONTROLLERS } from './compat/compat-controllers.js';
 import { CorporaController } from './corpora/corpora.controller.js';
 import { CorporaService } from './corpora/corpora.service.js';
@@ -120,6 +121,7 @@ const SERVICES: Provider[] = [
     JobSubmissionController,
     JobsController,
     ModelsController,
+    WhoamiController,
     ...ADMIN_CONTROLLERS,
     ScalingController,
     HealthController,

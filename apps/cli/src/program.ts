@@ -18,6 +18,7 @@ import { registerSearchCommand } from './commands/search.js';
 import { registerSetupCommand } from './commands/setup.js';
 import { registerStatusCommand } from './commands/status.js';
 import { registerUpCommand, type Demo } from './commands/up.js';
+import { registerWhoamiCommand } from './commands/whoami.js';
 import { runDemo } from './demo/run-demo.js';
 import { EXIT_CODE_MEANINGS } from './exit-code.js';
 
@@ -61,6 +62,7 @@ export function buildProgram(): Command {
   registerReindexCommand(program);
   registerModelsCommand(program);
   registerStatusCommand(program);
+  registerWhoamiCommand(program);
   registerAdminCommand(program);
   registerBenchCommand(program);
   registerExitsCommand(program);

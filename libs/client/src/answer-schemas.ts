@@ -26,6 +26,7 @@ import {
   searchResponseSchema,
   workerListSchema,
   storedDocumentSchema,
+  whoamiSchema,
   type BatchJobBody,
   type CorpusBody,
   type IngestJobBody,
@@ -98,6 +99,7 @@ export const ANSWERS = {
   retriedDeadLetter: retriedDeadLetterSchema,
   scaling: scalingSchema,
   search: searchResponseSchema,
+  whoami: whoamiSchema,
   workers: workerListSchema,
   /** Whatever a delete answers, it is done. */
   nothing: z.unknown(),

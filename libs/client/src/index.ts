@@ -27,6 +27,7 @@ export type {
   RetriedDeadLetterBody,
   ScalingBody,
   SearchResponse,
+  WhoamiBody,
   WorkerBody,
 } from '@rerank-fleet/core/contracts';
 export { verifyWebhook, type VerifyWebhookOptions } from '@rerank-fleet/core/contracts';

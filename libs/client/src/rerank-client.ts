@@ -16,6 +16,7 @@ import type {
   searchRequestSchema,
   SearchResponse,
   storedDocumentSchema,
+  WhoamiBody,
   WorkerBody,
 } from '@rerank-fleet/core/contracts';
 import type { z } from 'zod';
@@ -299,6 +300,11 @@ export class RerankClient {
       options,
     );
     return list.data;
+  }
+
+  /** The tenant of the client's key, and what the key allows; for every key. */
+  whoami(options: CallOptions = {}): Promise<WhoamiBody> {
+    return this.#transport.send({ method: 'GET', path: '/v1/whoami', answer: ANSWERS.whoami, idempotent: true }, options);
   }
 
   /** Readiness of the API and of what it needs; resolves with `status: "error"` when something is missing. */

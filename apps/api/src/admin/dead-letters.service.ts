@@ -1,6 +1,7 @@
 import {
   taskPayloadSchema,
   webhookTaskSchema,
+  type CorpusTask,
   type DeadLetterBody,
   type DeadLetterListBody,
   type DeadLetterQuery,
@@ -24,11 +25,18 @@ export interface DeadWork {
   readonly slice?: number;
 }
 
+/** A deletion that an index refused after documents had left the record. */
+export interface DeadDeletion {
+  readonly tenant: string;
+  readonly body: CorpusTask;
+}
+
 export interface FoundDeadLetter {
   readonly queue: FleetQueue;
   readonly task: DeadTask;
-  /** Undefined where the task has an unknown form. */
+  /** Undefined where the task is of no job, or has an unknown form. */
   readonly work: DeadWork | undefined;
+  readonly deletion: DeadDeletion | undefined;
 }
 
 /** Tasks that will not be tried again. Calls leave none: who waited was told. */
@@ -50,9 +58,7 @@ export class DeadLettersService {
     const kept = queues.filter(({ kind }) => kind !== 'sync');
     const [counts, letters] = await Promise.all([
       Promise.all(kept.map((queue) => control.countDead(queue.name))),
-      Promise.all(
-        kept.map(async (queue) => (await control.listDead(queue.name, limit)).map((task) => ({ queue, task, work: workOf(queue, task) }))),
-      ),
+      Promise.all(kept.map(async (queue) => (await control.listDead(queue.name, limit)).map((task) => foundLetter(queue, task)))),
     ]);
     const total = counts.reduce((sum, count) => sum + count, 0);
     const newest = letters.flat().sort((a, b) => b.task.failedMs - a.task.failedMs);
@@ -66,7 +72,7 @@ export class DeadLettersService {
     const queue = queues.find(({ name, kind }) => name === place?.queue && kind !== 'sync');
     const task = place === undefined || queue === undefined ? undefined : await this.#parts.control.findDead(queue.name, place.taskId);
     if (queue === undefined || task === undefined) throw notFound();
-    return { queue, task, work: workOf(queue, task) };
+    return foundLetter(queue, task);
   }
 
   /**
@@ -90,6 +96,19 @@ export class DeadLettersService {
 const notFound = (): RerankError =>
   new RerankError('dead_letter_not_found', 'There is no dead letter of this id; GET /v1/admin/dead-letters lists them.');
 
+const foundLetter = (queue: FleetQueue, task: DeadTask): FoundDeadLetter => ({
+  queue,
+  task,
+  work: workOf(queue, task),
+  deletion: deletionOf(task),
+});
+
+function deletionOf({ payload }: DeadTask): DeadDeletion | undefined {
+  const task = taskPayloadSchema.safeParse(payload).data;
+  if (task?.body?.kind !== 'corpus' || task.body.change.op !== 'settle_delete') return undefined;
+  return { tenant: task.tenant, body: task.body };
+}
+
 function workOf({ kind }: FleetQueue, { payload }: DeadTask): DeadWork | undefined {
   if (kind === 'webhooks') {
     const webhook = webhookTaskSchema.safeParse(payload).data;
@@ -100,13 +119,14 @@ function workOf({ kind }: FleetQueue, { payload }: DeadTask): DeadWork | undefin
   return { tenant: task.tenant, job: task.body.job_id, slice: task.body.slice };
 }
 
-function describe({ queue, task, work }: FoundDeadLetter): DeadLetterBody {
+function describe({ queue, task, work, deletion }: FoundDeadLetter): DeadLetterBody {
   return {
     object: 'dead_letter',
     id: deadLetterId({ queue: queue.name, taskId: task.id }),
     queue: queue.name,
     kind: queue.kind,
     ...(work === undefined ? {} : { tenant: work.tenant, job_id: work.job }),
+    ...(deletion === undefined ? {} : { tenant: deletion.tenant, corpus: deletion.body.corpus }),
     ...(work?.slice === undefined ? {} : { slice: work.slice }),
     attempts: task.attempts,
     failed_at: Math.floor(task.failedMs / 1_000),

@@ -22,7 +22,11 @@ describe(KeysService, () => {
     const { clock, ring, service } = await start();
     const { key, id, expires_at } = await service.create({ tenant: 'acme', scopes: ['search', 'search'], expires_in_s: 60 });
     expect(expires_at).toBe(1_060);
-    expect(ring.authenticate(`Bearer ${key}`)).toEqual({ tenant: 'acme', scopes: ['search'] });
+    expect(ring.authenticate(`Bearer ${key}`)).toEqual({
+      tenant: 'acme',
+      scopes: ['search'],
+      key: { id, source: 'api', expiresMs: 1_060_000 },
+    });
     clock.now += 60_000;
     expect((await service.list()).data.at(-1)).toMatchObject({ id, expired: true });
     expect(() => ring.authenticate(`Bearer ${key}`)).toThrow(/not known/);

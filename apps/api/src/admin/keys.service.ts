@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ApiKeyBody, ApiKeyListBody, CreatedKeyBody, CreateKeyRequest } from '@rerank-fleet/core/contracts';
 import { RerankError } from '@rerank-fleet/core/errors';
-import { digestOf, KEY_MARK, type ApiKeyRing } from '../auth/api-key-ring.js';
+import { digestOf, KEY_MARK, type ApiKeyRing, type ConfiguredKey } from '../auth/api-key-ring.js';
 import type { KeyListing, KeyStore, StoredKey, StoredKeys } from '../auth/stored-keys.js';
 
 export interface KeysServiceParts {
@@ -17,11 +17,8 @@ const SECRET_BYTES = 32;
 const ID_BYTES = 8;
 const HINT_START = KEY_MARK.length + 4;
 const HINT_END = 4;
-const CONFIGURED_ID_DIGITS = 16;
 /** A key of an operator that is over sooner is none to rely on, unless it outlasts the one that goes. */
 const LASTING_MS = 24 * 3_600_000;
-
-type Digested = ApiKeyRing['configured'][number];
 
 /** API keys, for operators: those of the configuration are shown, others are made and removed while the fleet runs. */
 export class KeysService {
@@ -85,7 +82,7 @@ export class KeysService {
 
   #assertRemovable(id: string, { keys: stored, unreadable }: KeyListing): void {
     const { ring } = this.#parts;
-    if (ring.configured.some((entry) => configuredId(entry) === id))
+    if (ring.configured.some((entry) => entry.id === id))
       throw new RerankError('key_not_removable', 'This key stands in API_KEYS: take it out there, and restart the API.');
     // It opens nothing.
     if (unreadable.includes(id)) return;
@@ -127,15 +124,10 @@ export class KeysService {
 const endOf = ({ expiresMs = Infinity }: StoredKey): number => expiresMs;
 const isOperator = ({ scopes }: Pick<StoredKey, 'scopes'>): boolean => scopes.includes('operator');
 
-/** Of the digest: the same after each start, and of no use to who reads it. */
-const configuredId = ({ digest }: Digested): string =>
-  `cfg_${digestOf(digest.toString('hex')).toString('hex').slice(0, CONFIGURED_ID_DIGITS)}`;
-
-function describeConfigured(entry: Digested): ApiKeyBody {
-  const { tenant, scopes, syncTokens } = entry.principal;
+function describeConfigured({ id, principal: { tenant, scopes, syncTokens } }: ConfiguredKey): ApiKeyBody {
   return {
     object: 'api_key',
-    id: configuredId(entry),
+    id,
     source: 'configuration',
     tenant,
     scopes: [...scopes],

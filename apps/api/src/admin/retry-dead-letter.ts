@@ -20,15 +20,20 @@ export interface RetryParts {
 
 /**
  * Has done again what a dead letter was of, such that the counts of its job stay right: a slice whose rows have not ended goes back to its queue; a slice whose
- * rows have ended as errored becomes a new job of the errored requests, once its own job has ended; a webhook is sent again.
+ * rows have ended as errored becomes a new job of the errored requests, once its own job has ended; a webhook is sent again, and a deletion carried through.
  *
  * @throws RerankError `dead_letter_not_found`; `dead_letter_expired`, saying what to do; `job_not_ended`, `job_not_retryable`; what a submission throws
  */
 export async function retryDeadLetter(parts: RetryParts, id: string, context: RequestContext): Promise<RetriedDeadLetterBody> {
   const letter = await parts.letters.find(id);
-  const { queue, work, task } = letter;
-  if (work === undefined) throw expired('The task has a form that this release does not know.');
+  const { queue, work, task, deletion } = letter;
   const retried = { object: 'dead_letter.retried', id: deadLetterId({ queue: queue.name, taskId: task.id }), queue: queue.name } as const;
+  if (deletion !== undefined) {
+    const { tenant, body } = deletion;
+    await parts.dispatcher.submit({ queue: 'ingest', id: task.id, tenant, requestId: context.requestId, pool: 'ingest', body });
+    return retried;
+  }
+  if (work === undefined) throw expired('The task has a form that this release does not know.');
   switch (queue.kind) {
     case 'webhooks':
       await retryWebhook(parts, work);

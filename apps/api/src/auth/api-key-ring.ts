@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ALL_SCOPES, type ApiKey } from '@rerank-fleet/core/config';
 import { RerankError } from '@rerank-fleet/core/errors';
-import type { Principal } from '../http/request-context.js';
+import type { NamedKey, Principal } from '../http/request-context.js';
 import type { StoredKeys } from './stored-keys.js';
 
 /** The tenant of a server without keys, which is bound to loopback. */
@@ -10,22 +10,31 @@ export const LOCAL_PRINCIPAL: Principal = { tenant: 'default', scopes: ALL_SCOPE
 /** What keys begin with that were made over the API. */
 export const KEY_MARK = 'rf_';
 
+const CONFIGURED_ID_DIGITS = 16;
+
 const BEARER = /^Bearer +(\S+) *$/i;
 
 export const digestOf = (key: string): Buffer => createHash('sha256').update(key, 'utf8').digest();
 
+/** Of the digest: the same after each start, and of no use to who reads it. */
+const configuredId = (digest: Buffer): string => `cfg_${digestOf(digest.toString('hex')).toString('hex').slice(0, CONFIGURED_ID_DIGITS)}`;
+
 const tokenOf = (authorization: string | undefined): string | undefined => BEARER.exec(authorization ?? '')?.[1];
+
+/** A key of the configuration. */
+export interface ConfiguredKey {
+  readonly id: string;
+  readonly digest: Buffer;
+  readonly principal: Principal;
+}
 
 /** The keys of the configuration, of which only the digests are kept, and those that were made over the API. */
 export class ApiKeyRing {
-  readonly #entries: readonly { readonly digest: Buffer; readonly principal: Principal }[];
+  readonly #entries: readonly ConfiguredKey[];
   readonly #stored: Pick<StoredKeys, 'find' | 'has' | 'lookSoon'> | undefined;
 
   constructor(keys: readonly ApiKey[], stored?: Pick<StoredKeys, 'find' | 'has' | 'lookSoon'>) {
-    this.#entries = keys.map(({ key, sha256, tenant, scopes, sync_tokens: syncTokens }) => ({
-      digest: key === undefined ? Buffer.from(sha256 ?? '', 'hex') : digestOf(key),
-      principal: { tenant, scopes, ...(syncTokens === undefined ? {} : { syncTokens }) },
-    }));
+    this.#entries = keys.map(configuredKey);
     this.#stored = stored;
   }
 
@@ -37,8 +46,7 @@ export class ApiKeyRing {
     return this.#entries.length === 0;
   }
 
-  /** The keys of the configuration, by their digests. */
-  get configured(): readonly { readonly digest: Buffer; readonly principal: Principal }[] {
+  get configured(): readonly ConfiguredKey[] {
     return this.#entries;
   }
 
@@ -73,4 +81,11 @@ export class ApiKeyRing {
   #ofConfiguration(digest: Buffer): Principal | undefined {
     return this.#entries.filter((entry) => timingSafeEqual(entry.digest, digest))[0]?.principal;
   }
+}
+
+function configuredKey({ key, sha256, tenant, scopes, sync_tokens: syncTokens }: ApiKey): ConfiguredKey {
+  const digest = key === undefined ? Buffer.from(sha256 ?? '', 'hex') : digestOf(key);
+  const id = configuredId(digest);
+  const named: NamedKey = { id, source: 'configuration' };
+  return { id, digest, principal: { tenant, scopes, ...(syncTokens === undefined ? {} : { syncTokens }), key: named } };
 }

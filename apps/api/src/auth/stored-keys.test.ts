@@ -38,7 +38,7 @@ async function open(now = 0, keys: readonly StoredKey[] = []) {
 describe(StoredKeys, () => {
   it('knows a key until its time is over', async () => {
     const { stored, clock } = await open(1_000, [keyOf('rf_a', { expiresMs: 2_000, syncTokens: 5_000 })]);
-    expect(stored.find(digest('rf_a'))).toEqual({ tenant: 'acme', scopes: ['search'], syncTokens: 5_000 });
+    expect(stored.find(digest('rf_a'))).toMatchObject({ tenant: 'acme', scopes: ['search'], syncTokens: 5_000, key: { expiresMs: 2_000 } });
     clock.now = 1_999;
     expect(stored.find(digest('rf_a'))).toBeDefined();
     clock.now = 2_000;

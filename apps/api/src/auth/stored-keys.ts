@@ -79,8 +79,13 @@ export class StoredKeys {
   find(digest: Buffer): Principal | undefined {
     const key = this.#byDigest.get(digest.toString('hex'));
     if (key === undefined || (key.expiresMs ?? Infinity) <= this.#parts.now()) return undefined;
-    const { tenant, scopes, syncTokens } = key;
-    return { tenant, scopes, ...(syncTokens === undefined ? {} : { syncTokens }) };
+    const { id, name, tenant, scopes, syncTokens, expiresMs } = key;
+    return {
+      tenant,
+      scopes,
+      ...(syncTokens === undefined ? {} : { syncTokens }),
+      key: { id, source: 'api', ...(name === undefined ? {} : { name }), ...(expiresMs === undefined ? {} : { expiresMs }) },
+    };
   }
 
   has(digest: Buffer): boolean {

@@ -1,10 +1,17 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Scope } from '@rerank-fleet/core/config';
+import type { ApiKeyBody } from '@rerank-fleet/core/contracts';
 import type { ErrorCode } from '@rerank-fleet/core/errors';
 import type { FastifyRequest } from 'fastify';
 import type { BodyInHand } from '../admission/bodies-in-hand.js';
 import type { RefusalReason } from '../admission/admission-error.js';
 import type { RateLimit } from '../admission/rate-limit-headers.js';
+
+/** Of a key, what tells it from others; never the key itself. */
+export interface NamedKey extends Pick<ApiKeyBody, 'id' | 'source' | 'name'> {
+  /** Epoch milliseconds of Redis TIME. */
+  readonly expiresMs?: number;
+}
 
 /** Who asks: the tenant that a key belongs to, and what the key allows. */
 export interface Principal {
@@ -12,6 +19,8 @@ export interface Principal {
   readonly scopes: readonly Scope[];
   /** Of the key: its calls are let in while those of the tenant have at most so many tokens. */
   readonly syncTokens?: number;
+  /** Absent where none was needed. */
+  readonly key?: NamedKey;
 }
 
 /** What a service must know of a request besides its body. */

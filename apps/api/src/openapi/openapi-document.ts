@@ -18,6 +18,7 @@ const TAGS: Readonly<Record<Operation['tag'], string>> = {
   corpora: 'Named sets of documents.',
   jobs: 'Work that goes on after the answer.',
   models: 'What the workers hold.',
+  keys: 'Who asks, and what their key allows.',
   admin: 'The fleet, for its operators.',
   health: 'For probes.',
 };

@@ -11,7 +11,7 @@ export interface Operation {
   /** OpenAPI's spelling: `/v1/corpora/{name}`. */
   readonly path: string;
   readonly id: string;
-  readonly tag: 'rerank' | 'compat' | 'search' | 'corpora' | 'jobs' | 'models' | 'admin' | 'health';
+  readonly tag: 'rerank' | 'compat' | 'search' | 'corpora' | 'jobs' | 'models' | 'keys' | 'admin' | 'health';
   readonly summary: string;
   readonly description?: string;
   /** One of them is enough. Absent: open to all. */

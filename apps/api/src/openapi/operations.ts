@@ -1,3 +1,4 @@
+import { ALL_SCOPES } from '@rerank-fleet/core/config';
 import {
   corpusListSchema,
   corpusNameSchema,
@@ -19,6 +20,7 @@ import {
   scalingQuerySchema,
   scalingSchema,
   storedDocumentSchema,
+  whoamiSchema,
 } from '@rerank-fleet/core/contracts';
 import { z } from 'zod';
 import { ADMIN_OPERATIONS } from '../admin/admin-operations.js';
@@ -184,6 +186,16 @@ export const OPERATIONS: readonly Operation[] = [
     scope: 'search',
     answers: { 200: { description: 'Models.', schema: modelListSchema } },
     errors: ['queue_unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/whoami',
+    id: 'whoami',
+    tag: 'keys',
+    summary: 'The tenant of a key, and what the key allows',
+    scope: ALL_SCOPES,
+    answers: { 200: { description: 'Who asks.', schema: whoamiSchema } },
+    errors: [],
   },
   ...REINDEX_OPERATIONS,
   ...ADMIN_OPERATIONS,

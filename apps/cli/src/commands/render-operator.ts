@@ -1,4 +1,4 @@
-import type { ApiKeyBody, DeadLetterBody, QueueBody } from '@rerank-fleet/client';
+import type { ApiKeyBody, DeadLetterBody, QueueBody, WhoamiBody } from '@rerank-fleet/client';
 import { formatDuration } from '../terminal/duration.js';
 import { formatCount } from '../terminal/progress.js';
 import { renderTable } from '../terminal/table.js';
@@ -66,6 +66,19 @@ export function renderKeys(keys: readonly ApiKeyBody[], columns: number): string
     key.name ?? '',
   ]);
   return renderTable(titles, rows, columns);
+}
+
+/** A line a fact. */
+export function renderWhoami({ tenant, scopes, key }: WhoamiBody): string {
+  const name = key === undefined ? 'none was needed' : [key.id, key.name ?? ''].filter((part) => part !== '').join(', ');
+  const facts = [
+    ['tenant', tenant],
+    ['scopes', scopes.join(', ')],
+    ['key', name],
+    ...(key?.expires_at === undefined ? [] : [['expires', `${instant(key.expires_at)} UTC`]]),
+    ...(key?.sync_tokens === undefined ? [] : [['tokens', `${formatCount(key.sync_tokens)} in calls at once`]]),
+  ];
+  return facts.map(([title = '', fact = '']) => `${title.padEnd(9)}${fact}`).join('\n');
 }
 
 const instant = (epochSeconds: number): string => new Date(epochSeconds * 1_000).toISOString().slice(0, 16).replace('T', ' ');

@@ -42,6 +42,7 @@ export const deadLetterSchema = z
     tenant: z.string().optional(),
     job_id: z.string().optional(),
     slice: z.int().optional().meta({ description: 'Which part of the job it was.' }),
+    corpus: z.string().optional().meta({ description: 'Of a deletion of documents, which is of no job.' }),
     attempts: z.int(),
     failed_at: epochSecondsSchema,
     detail: z.string().meta({ description: 'The last fault, as the worker told it.' }),
@@ -67,7 +68,7 @@ export const retriedDeadLetterSchema = z
     object: z.literal('dead_letter.retried'),
     id: z.string(),
     queue: z.string(),
-    job_id: z.string(),
+    job_id: z.string().optional().meta({ description: 'Absent where it was of no job.' }),
     retry_job_id: z.string().optional().meta({ description: 'The new job of the errored requests, of a slice whose rows had ended.' }),
   })
   .meta({ id: 'RetriedDeadLetter' });
@@ -134,6 +135,19 @@ export const apiKeyListSchema = z
   })
   .meta({ id: 'ApiKeyList' });
 
+/** What the service makes of whoever asks. */
+export const whoamiSchema = z
+  .object({
+    object: z.literal('whoami'),
+    tenant: z.string(),
+    scopes: z.array(scopeSchema),
+    key: apiKeyBodySchema
+      .pick({ id: true, source: true, name: true, sync_tokens: true, expires_at: true })
+      .optional()
+      .meta({ description: 'The key that was sent. Absent where a server without API_KEYS answered without one.' }),
+  })
+  .meta({ id: 'Whoami' });
+
 export type QueueKind = z.infer<typeof queueKindSchema>;
 export type QueueBody = z.infer<typeof queueSchema>;
 export type QueueListBody = z.infer<typeof queueListSchema>;
@@ -146,3 +160,4 @@ export type CreateKeyRequest = z.infer<typeof createKeyRequestSchema>;
 export type ApiKeyBody = z.infer<typeof apiKeyBodySchema>;
 export type CreatedKeyBody = z.infer<typeof createdKeySchema>;
 export type ApiKeyListBody = z.infer<typeof apiKeyListSchema>;
+export type WhoamiBody = z.infer<typeof whoamiSchema>;
