@@ -68,8 +68,17 @@ async function held({ documentStore, candidateStore }: Stores, record: CorpusRec
   return ids;
 }
 
-const settle = (stores: Stores, afterMs = 60_000): Promise<void> =>
-  settleDeletes({ documents: stores.documentStore, candidates: stores.candidateStore, now: () => BEGUN_AT + afterMs, log });
+/** What the queue was given: it does nothing with it. */
+class Handed {
+  readonly ids: string[] = [];
+  has = ({ id }: Pick<PendingDelete, 'id'>): Promise<boolean> => Promise.resolve(this.ids.includes(id));
+  take = async (pending: PendingDelete): Promise<void> => {
+    if (!(await this.has(pending))) this.ids.push(pending.id);
+  };
+}
+
+const settle = (stores: Stores, afterMs = 60_000, refused = new Handed()): Promise<void> =>
+  settleDeletes({ documents: stores.documentStore, candidates: stores.candidateStore, refused, now: () => BEGUN_AT + afterMs, log });
 
 /** A store that refuses that call for good, as a server does that finds fault with it. */
 function refusing<T extends object>(target: T, refused: keyof T): T {
@@ -86,13 +95,14 @@ function refusing<T extends object>(target: T, refused: keyof T): T {
 function worker(
   stores: Stores,
   failure = new OneFailure(NEVER, 'before'),
+  refused = new Handed(),
 ): { task: ReturnType<typeof corpusTask>; retries: DeletionRetries } {
   const parts = {
     documents: failure.through(stores.documentStore),
     candidates: failure.through(stores.candidateStore),
     now: () => BEGUN_AT,
   };
-  const retries = new DeletionRetries({ ...parts, log, pauseMs: () => 1 });
+  const retries = new DeletionRetries({ ...parts, refused, log, pauseMs: () => 1 });
   const unused = {} as Pick<CorpusParts, 'embedders' | 'external'>;
   return { task: corpusTask({ ...parts, ...unused, onReindex: () => undefined, onDeletionCut: (cut) => retries.take(cut) }), retries };
 }
@@ -199,7 +209,7 @@ function describeDeletions(open: () => Stores): void {
       }),
     };
     let attempts = 0;
-    const parts = { documents: away.documentStore, candidates: away.candidateStore, now: () => BEGUN_AT, log };
+    const parts = { documents: away.documentStore, candidates: away.candidateStore, refused: new Handed(), now: () => BEGUN_AT, log };
     const retries = new DeletionRetries({ ...parts, pauseMs: (failures) => ((attempts = failures), 1) });
     retries.take(pending);
     await expect.poll(() => attempts, { timeout: 20_000 }).toBeGreaterThan(2);
@@ -242,10 +252,37 @@ function describeDeletions(open: () => Stores): void {
     const record = await filledCorpus(open());
     const refused = { documents: open().documentStore, candidates: refusing(open().candidateStore, 'deleteDocuments') };
     await expect(deleteDocuments(refused, pendingDelete(record, kind))).rejects.toThrow('refused with status 400');
-    await settle({ ...open(), candidateStore: refused.candidates });
+    const handed = new Handed();
+    for (let sweep = 1; sweep <= 3; sweep += 1) await settle({ ...open(), candidateStore: refused.candidates }, 60_000, handed);
     expect(await pendingOf(open(), record)).not.toEqual([]);
+    // The queue has it, once, and not its pages beside it.
+    expect(handed.ids).toEqual([pendingDelete(record, kind).id]);
     await settle(open());
     expect(await pendingOf(open(), record)).toEqual([]);
+    expect(await held(open(), record, 'carried through')).toEqual(['d1', 'd3']);
+  });
+
+  it.each(KINDS)('%s that an index refuses is tried once more by its worker, and goes to the queue', async (kind) => {
+    const record = await filledCorpus(open());
+    const handed = new Handed();
+    let calls = 0;
+    const candidates = new Proxy(refusing(open().candidateStore, 'deleteDocuments'), {
+      get: (target, name, receiver) => {
+        if (name === 'deleteDocuments') calls += 1;
+        return Reflect.get(target, name, receiver) as unknown;
+      },
+    });
+    const { task, retries } = worker({ ...open(), candidateStore: candidates }, undefined, handed);
+    const { corpus, corpusId: corpus_id, tenant } = record;
+    const { documentIds: ids, filter } = pendingDelete(record, kind);
+    const seq = 1_000 + tenants;
+    const change = { op: 'delete_documents', corpus_id, seq, ...(ids === undefined ? { filter } : { ids: [...ids] }) } as const;
+    const work = task({ kind: 'corpus', corpus, change }, { tenant } as Parameters<typeof task>[1]);
+    await expect(work).rejects.toThrow('refused with status 400');
+    await expect.poll(() => handed.ids, { timeout: 20_000 }).toEqual([String(seq)]);
+    await retries.stop();
+    expect(calls).toBe(2);
+    await settle(open());
     expect(await held(open(), record, 'carried through')).toEqual(['d1', 'd3']);
   });
 

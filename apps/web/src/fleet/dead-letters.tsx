@@ -26,6 +26,7 @@ export function DeadLetters({ everyMs }: { everyMs: number }): JSX.Element {
     await client.admin.deleteDeadLetter(id, { signal });
     letters.reload();
   });
+  const retriedJob = retried?.retry_job_id ?? retried?.job_id;
   const { data = [], total = 0 } = letters.value ?? {};
   return (
     <>
@@ -33,7 +34,13 @@ export function DeadLetters({ everyMs }: { everyMs: number }): JSX.Element {
       <p role="status" class="fine">
         {retried !== undefined && (
           <>
-            Tried again, of <JobLink id={retried.retry_job_id ?? retried.job_id} />.
+            Tried again
+            {retriedJob !== undefined && (
+              <>
+                , of <JobLink id={retriedJob} />
+              </>
+            )}
+            .
           </>
         )}
       </p>
@@ -75,7 +82,7 @@ function Row({ letter, busy, onRetry, onDelete }: RowProps): JSX.Element {
         {letter.tenant !== undefined && <p class="fine">tenant {letter.tenant}</p>}
       </td>
       <td>
-        {letter.job_id === undefined ? '–' : <JobLink id={letter.job_id} />}
+        {letter.job_id === undefined ? (letter.corpus ?? '–') : <JobLink id={letter.job_id} />}
         {letter.slice !== undefined && <p class="fine">slice {letter.slice}</p>}
       </td>
       <td class="number">{whole(letter.attempts)}</td>

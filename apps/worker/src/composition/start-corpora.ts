@@ -11,6 +11,7 @@ import { DeletionRetries } from '../ingest/deletion-retries.js';
 import type { IndexingParts } from '../ingest/index-documents.js';
 import { ingestTask, type IngestParts } from '../ingest/ingest-task.js';
 import { purgeTombstones } from '../ingest/purge-tombstones.js';
+import { RefusedDeletions, type RefusedDeletionsParts } from '../ingest/refused-deletions.js';
 import { settleDeletes } from '../ingest/settle-deletes.js';
 import { settleGivenUp } from '../ingest/settle-given-up.js';
 import type { WorkerInstruments } from '../ops/worker-metrics.js';
@@ -34,6 +35,7 @@ const DELETION_BACKOFF = { firstMs: 250, lastMs: 5_000 };
 
 export interface CorporaParts {
   readonly redis: Awaited<ReturnType<typeof connectRedis>>;
+  readonly queue: RefusedDeletionsParts['queue'];
   readonly models: Pick<RunningModels, 'embedders' | 'texts'>;
   readonly stores: Stores;
   readonly external: FirstStage;
@@ -64,7 +66,8 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
   const indexing = { documents, candidates, embedders, cutDocuments };
   const keeper = reindexKeeper(parts, indexing);
   const stopping = new AbortController();
-  const retries = deletionRetries(parts);
+  const refused = new RefusedDeletions({ queue: parts.queue, now });
+  const retries = deletionRetries(parts, refused);
   let timers: readonly NodeJS.Timeout[] = [];
   return {
     handlers: {
@@ -81,7 +84,7 @@ export function startCorpora(parts: CorporaParts): CorporaWork {
       timers = [
         every(REINDEX_LIMITS.lookMs, log, () => keeper.look()),
         every(HINT_MS, log, followHint(redis, keeper)),
-        ...keepDeletions(parts),
+        ...keepDeletions(parts, refused),
         keepGivenUp(parts, indexing, stopping.signal),
       ];
       void keeper.look().catch((error: unknown) => log.warn({ err: error }, 'Reindexes could not be looked through; it is tried again.'));
@@ -111,20 +114,20 @@ function reindexKeeper(parts: CorporaParts, indexing: Omit<IngestParts, 'jobs'>)
   });
 }
 
-function deletionRetries({ stores, clock, log }: CorporaParts): DeletionRetries {
+function deletionRetries({ stores, clock, log }: CorporaParts, refused: RefusedDeletions): DeletionRetries {
   const { documents, candidates } = stores;
   const pauseMs = (failures: number): number => backoffDelayMs(DELETION_BACKOFF, failures);
-  return new DeletionRetries({ documents, candidates, now: () => clock.now(), log, pauseMs });
+  return new DeletionRetries({ documents, candidates, refused, now: () => clock.now(), log, pauseMs });
 }
 
 /** One of the workers carries through what others began to delete, and forgets deletions that hold nobody back. */
-function keepDeletions({ redis, stores, jobs, clock, log }: CorporaParts): readonly NodeJS.Timeout[] {
+function keepDeletions({ redis, stores, jobs, clock, log }: CorporaParts, refused: RefusedDeletions): readonly NodeJS.Timeout[] {
   const { documents, candidates } = stores;
   const now = (): number => clock.now();
   const mark = new TombstoneMark(redis);
   return [
     every(SETTLE_MS, log, async () => {
-      if (await takeTurn(redis, 'deletes', SETTLE_MS / 2)) await settleDeletes({ documents, candidates, now, log });
+      if (await takeTurn(redis, 'deletes', SETTLE_MS / 2)) await settleDeletes({ documents, candidates, refused, now, log });
     }),
     every(PURGE_MS, log, async () => {
       if (await takeTurn(redis, 'tombstones', PURGE_MS / 2)) await purgeTombstones({ documents, jobs, mark, now, log });

@@ -53,7 +53,7 @@ export async function startWorker(config: Config, log: Logger, onHang: (detail: 
   const { instruments } = ops.metrics;
   const retrieval = retrievalParts(models, connections);
   const { encodeSparseQuery } = retrieval;
-  const corpora = startCorpora({ redis, models, stores, external, jobs, registry, clock, instruments, encodeSparseQuery, log });
+  const corpora = startCorpora({ redis, queue, models, stores, external, jobs, registry, clock, instruments, encodeSparseQuery, log });
   const handlers = { ...scoringHandlers(config, models, retrieval), ...corpora.handlers };
   const batch = startBatch({ config, redis, blobs, queue, registry, documents, cancels, clock, announcement, handlers, log });
   const metered = meterHandlers({ ...handlers, batch: batch.handler }, instruments);

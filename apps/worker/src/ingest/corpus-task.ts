@@ -9,6 +9,7 @@ import type { TaskHandlers } from '../tasks/task-processor.js';
 import { INDEXED_SETTINGS, settleSettings, type SettingsParts } from './corpus-settings.js';
 import { deleteCorpus, endDeletion } from './delete-corpus.js';
 import { deleteDocuments } from './delete-documents.js';
+import { retryDelete } from './settle-deletes.js';
 
 export interface CorpusParts extends SettingsParts {
   readonly documents: DocumentStore;
@@ -33,6 +34,8 @@ export function corpusTask(parts: CorpusParts): TaskHandlers['corpus'] {
         return { kind: 'corpus', deleted: await deleted(parts, ref, change.corpus_id) };
       case 'delete_documents':
         return { kind: 'corpus', deleted: await deletedDocuments(parts, pendingDelete(parts, ref, change)) };
+      case 'settle_delete':
+        return { kind: 'corpus', deleted: await retryDelete(parts, change.delete_id) };
       case 'start_reindex':
       case 'control_reindex':
         return await changeReindexes(parts, ref, change satisfies ReindexChange);

@@ -86,6 +86,12 @@ async function deletePassing(parts: DeletingParts, pending: PendingDelete): Prom
   }
 }
 
+/** The deletion by a filter that a page of ids is of, or else itself. */
+export function wholeOf(pending: PendingDelete, all: readonly PendingDelete[]): PendingDelete {
+  const isWhole = (other: PendingDelete): boolean => other.documentIds === undefined && isPageOf(pending, other);
+  return pending.documentIds === undefined ? pending : (all.find(isWhole) ?? pending);
+}
+
 function isPageOf({ corpusId, id, seq }: PendingDelete, whole: PendingDelete): boolean {
   return corpusId === whole.corpusId && seq === whole.seq && id !== whole.id;
 }

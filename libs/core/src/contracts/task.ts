@@ -116,6 +116,8 @@ export const corpusTaskSchema = z.object({
       ids: z.array(z.string()).optional(),
       filter: filterSchema.optional(),
     }),
+    // One that an index refused, as it is written down.
+    z.object({ op: z.literal('settle_delete'), delete_id: z.string() }),
     z.object({ op: z.literal('start_reindex'), id: z.string(), request: reindexRequestSchema }),
     z.object({
       op: z.literal('control_reindex'),

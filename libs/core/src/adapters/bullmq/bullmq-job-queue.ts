@@ -126,6 +126,11 @@ export class BullmqJobQueue implements JobQueue {
     return undefined;
   }
 
+  /** Whether it waits, is in hand, or is a dead letter. */
+  async has(queue: string, taskId: string): Promise<boolean> {
+    return (await orQueueUnavailable(this.handle(queue).getJob(taskId) as Promise<Job | undefined>)) !== undefined;
+  }
+
   async isPaused(queue: string): Promise<boolean> {
     return await orQueueUnavailable(this.handle(queue).isPaused());
   }
