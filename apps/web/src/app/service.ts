@@ -34,10 +34,10 @@ export function useService(): Service {
   return service;
 }
 
-/** Whether the service wants a key that this is not, by a call that any key may make or not. */
+/** Whether the service wants a key that this is not. */
 export async function needsKey(client: RerankClient, signal: AbortSignal): Promise<boolean> {
   try {
-    await client.listModels({ signal });
+    await client.whoami({ signal });
     return false;
   } catch (error) {
     return error instanceof RerankApiError && error.code === 'unauthorized';

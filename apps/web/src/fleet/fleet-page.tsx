@@ -1,8 +1,8 @@
-import { RerankApiError } from '@rerank-fleet/client';
+import type { ModelBody } from '@rerank-fleet/client';
 import type { JSX } from 'preact';
 import { useService } from '../app/service.js';
 import { useCall } from '../app/use-call.js';
-import { ProblemNotice } from '../ui/problem-notice.js';
+import { ProblemNotice, ScopeNotice } from '../ui/problem-notice.js';
 import { DeadLetters } from './dead-letters.js';
 import { ModelsTable } from './models-table.js';
 import { PoolsTable } from './pools-table.js';
@@ -11,15 +11,12 @@ import { WorkersTable } from './workers-table.js';
 
 const REFRESH_MS = 3_000;
 
-/** Models for every key; all else for those of operators. */
+/** Models for keys that search; all else for those of operators. */
 export function FleetPage(): JSX.Element {
   const { client, url } = useService();
+  const caller = useCall((signal) => client.whoami({ signal }), []);
   const models = useCall((signal) => client.listModels({ signal }), [], { everyMs: 2 * REFRESH_MS });
-  const workers = useCall((signal) => client.listWorkers({ signal }), [], { everyMs: REFRESH_MS });
-  // One refusal says it for all that operators see.
-  const isRefused = workers.error instanceof RerankApiError && ['forbidden', 'unauthorized'].includes(workers.error.code);
-  const mayOperate = !isRefused && (workers.value !== undefined || workers.error !== undefined);
-  const pools = [...new Set([...(models.value ?? []).map(({ pool }) => pool), ...(workers.value ?? []).map(({ pool }) => pool)])];
+  const mayOperate = caller.value?.scopes.includes('operator') === true;
   return (
     <>
       <div class="heading">
@@ -31,31 +28,46 @@ export function FleetPage(): JSX.Element {
           </a>
         )}
       </div>
-      <section class="card">
-        <h2>Workers</h2>
-        <ProblemNotice error={workers.error} />
-        {workers.value !== undefined && <WorkersTable workers={workers.value} />}
-      </section>
-      {mayOperate && (
-        <>
-          <section class="card">
-            <h2>Pools</h2>
-            <PoolsTable pools={pools.length === 0 ? ['default'] : pools} />
-          </section>
-          <section class="card">
-            <h2>Queues</h2>
-            <QueuesTable everyMs={REFRESH_MS} />
-          </section>
-          <section class="card">
-            <h2>Dead letters</h2>
-            <DeadLetters everyMs={2 * REFRESH_MS} />
-          </section>
-        </>
+      {mayOperate ? (
+        <OperatorCards models={models.value ?? []} />
+      ) : (
+        <section class="card">
+          <h2>Workers</h2>
+          <ProblemNotice error={caller.error} />
+          {caller.value !== undefined && <ScopeNotice scope="operator" />}
+        </section>
       )}
       <section class="card">
         <h2>Models</h2>
         <ProblemNotice error={models.error} />
         {models.value !== undefined && <ModelsTable models={models.value} />}
+      </section>
+    </>
+  );
+}
+
+function OperatorCards({ models }: { models: readonly ModelBody[] }): JSX.Element {
+  const { client } = useService();
+  const workers = useCall((signal) => client.listWorkers({ signal }), [], { everyMs: REFRESH_MS });
+  const pools = [...new Set([...models, ...(workers.value ?? [])].map(({ pool }) => pool))];
+  return (
+    <>
+      <section class="card">
+        <h2>Workers</h2>
+        <ProblemNotice error={workers.error} />
+        {workers.value !== undefined && <WorkersTable workers={workers.value} />}
+      </section>
+      <section class="card">
+        <h2>Pools</h2>
+        <PoolsTable pools={pools.length === 0 ? ['default'] : pools} />
+      </section>
+      <section class="card">
+        <h2>Queues</h2>
+        <QueuesTable everyMs={REFRESH_MS} />
+      </section>
+      <section class="card">
+        <h2>Dead letters</h2>
+        <DeadLetters everyMs={2 * REFRESH_MS} />
       </section>
     </>
   );

@@ -1,12 +1,19 @@
 import type { JSX } from 'preact';
 import { useService } from '../app/service.js';
-import { describeProblem } from './problem.js';
+import { describeProblem, NOT_ALLOWED, type Problem } from './problem.js';
 
 /** Says what went wrong and what can be done; nothing where nothing did. */
 export function ProblemNotice({ error }: { error: unknown }): JSX.Element | null {
+  return error === undefined ? null : <Notice {...describeProblem(error)} />;
+}
+
+/** Stands where something would be that the key does not allow; the service need not be asked for it. */
+export function ScopeNotice({ scope }: { scope: string }): JSX.Element {
+  return <Notice kind="scope" title={NOT_ALLOWED} detail={`This API key lacks the scope "${scope}".`} faults={[]} />;
+}
+
+function Notice({ kind, title, detail, faults, code, requestId }: Problem): JSX.Element {
   const { askForKey } = useService();
-  if (error === undefined) return null;
-  const { kind, title, detail, faults, code, requestId } = describeProblem(error);
   return (
     <div class={`notice ${kind === 'scope' || kind === 'key' ? 'mild' : 'bad'}`} role="alert">
       <strong>{title}</strong>

@@ -12,6 +12,8 @@ export interface Problem {
   readonly requestId?: string;
 }
 
+export const NOT_ALLOWED = 'Your key may not do this';
+
 export function describeProblem(error: unknown): Problem {
   if (error instanceof RerankApiError) return ofAnswer(error);
   if (error instanceof RerankConnectionError)
@@ -25,7 +27,7 @@ function ofAnswer({ code, detail, errors, requestId, retryAfterS }: RerankApiErr
   const later = retryAfterS === undefined ? '' : ` Try again in ${Math.max(1, Math.ceil(retryAfterS))} s.`;
   const said = { detail: detail + later, faults: errors, code, ...(requestId === undefined ? {} : { requestId }) };
   if (code === 'unauthorized') return { kind: 'key', title: 'An API key is needed', ...said };
-  if (code === 'forbidden') return { kind: 'scope', title: 'Your key may not do this', ...said };
+  if (code === 'forbidden') return { kind: 'scope', title: NOT_ALLOWED, ...said };
   return { kind: 'fault', title: TITLES[code] ?? 'The service refused', ...said };
 }
 
