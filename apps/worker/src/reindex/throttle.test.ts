@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Throttle } from './throttle.js';
 
@@ -35,6 +36,13 @@ describe('Throttle', () => {
     await second.pass(50, NOBODY);
     expect(await timeOf(second.pass(1, NOBODY))).toBe(5_000);
     expect(second.pausedMs).toBeCloseTo(5_000, 0);
+  });
+
+  it('leaves nothing behind at the signal, however long a reindex is', async () => {
+    const { signal } = new AbortController();
+    const throttle = new Throttle(10);
+    for (let page = 1; page <= 3; page += 1) await timeOf(throttle.pass(50, signal));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('takes the time that they did take off the pause', async () => {

@@ -60,9 +60,11 @@ const LONGEST_REST_MS = 3_600_000;
 
 async function restOrChange(ms: number, changed: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const over = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => over.resolve(undefined), Math.min(ms, LONGEST_REST_MS));
-  signal.addEventListener('abort', () => over.resolve(undefined), { once: true });
-  if (signal.aborted) over.resolve(undefined);
+  const end = (): void => over.resolve(undefined);
+  const timer = setTimeout(end, Math.min(ms, LONGEST_REST_MS));
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
   await Promise.race([over.promise, changed]);
   clearTimeout(timer);
+  signal.removeEventListener('abort', end);
 }
