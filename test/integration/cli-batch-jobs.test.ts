@@ -103,6 +103,25 @@ describe('rerank jobs', () => {
     expect((await rerank('jobs', 'results', id, '-o', join(folder, 'no', 'file'))).stderr).toContain('there is no such folder');
   });
 
+  it('loses no line of a copy to a file that is interrupted, and says where the rest is', async () => {
+    await held(async () => {
+      const { id } = await stack.client.submitJob({ ndjson: [Buffer.from(ndjson([...rerankRows(5), '{']))] });
+      const path = join(folder, 'all.jsonl');
+      const copying = startCli(['jobs', 'results', id, '--follow', '-o', path], { RERANK_URL: stack.url });
+      await until('a line to come', async () => (await readFile(`${path}.part`, 'utf8').catch(() => '')) !== '');
+      copying.kill('SIGINT');
+      const [said] = await Promise.all([readText(copying.stderr), once(copying, 'exit')]);
+      expect(copying.exitCode).toBe(130);
+      const cursor = new RegExp(`What came is in ${path}\\.part; --after (\\S+) gives the rest, into another file`).exec(said)?.[1] ?? '';
+      process.kill(stack.pid('worker'), 'SIGCONT');
+      await stack.client.waitForJob(id);
+      const rest = join(folder, 'rest.jsonl');
+      expect((await rerank('jobs', 'results', id, '--after', cursor, '-o', rest)).status).toBe(0);
+      const rows = [...(await linesOf(`${path}.part`)), ...(await linesOf(rest))].map(({ row }) => row);
+      expect(rows.sort()).toEqual([1, 2, 3, 4, 5, 6]);
+    });
+  });
+
   it('cancels a job, and says so of one that had ended', async () => {
     const { id } = await mixedJob();
     const late = await rerank('jobs', 'cancel', id);

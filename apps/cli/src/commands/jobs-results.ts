@@ -34,7 +34,8 @@ export function registerJobsResultsCommand(jobs: Command): void {
 async function results(context: CommandContext, id: string, flags: ResultsFlags): Promise<void> {
   if (flags.output === undefined && context.terminal.json)
     throw usageError('Result lines are JSON already; --json goes with --output, and says what was written.');
-  if (flags.output === undefined) await copy(context, { id, flags, output: new ResultOutput(context.terminal.stdout) });
+  if (flags.output === undefined)
+    await copy(context, { id, flags, output: new ResultOutput(context.terminal.stdout), goOn: (cursor) => `--after ${cursor} goes on.` });
   else await copyToFile(context, { id, flags, path: flags.output });
 }
 
@@ -51,9 +52,11 @@ async function copyToFile(context: CommandContext, { id, flags, path }: { id: st
     () => undefined,
     (error: unknown) => ({ error }),
   );
+  // The same file again would begin anew, and lose what lies before the cursor.
+  const goOn = (cursor: string): string => `What came is in ${draft}; --after ${cursor} gives the rest, into another file.`;
   try {
     const { lines, cursor } = await Promise.race([
-      copy(context, { id, flags, output: new ResultOutput(file) }),
+      copy(context, { id, flags, output: new ResultOutput(file), goOn }),
       failed.then((failure) => {
         throw cannotWrite(draft, failure?.error);
       }),
@@ -63,14 +66,21 @@ async function copyToFile(context: CommandContext, { id, flags, path }: { id: st
     await rename(draft, path);
     context.terminal.result({ job: id, output: path, lines, ...given({ cursor }) }, () => `${plural(lines, 'line')} written to ${path}.`);
   } finally {
-    file.destroy();
+    // All that lies before the cursor that was told.
+    file.end();
+    await failed;
   }
 }
 
-async function copy(
-  { client, terminal, signal }: CommandContext,
-  { id, flags, output }: { readonly id: string; readonly flags: ResultsFlags; readonly output: ResultOutput },
-): Promise<Copied> {
+interface CopyTarget {
+  readonly id: string;
+  readonly flags: ResultsFlags;
+  readonly output: ResultOutput;
+  /** What an interrupted copy says of the lines behind the cursor. */
+  readonly goOn: (cursor: string) => string;
+}
+
+async function copy({ client, terminal, signal }: CommandContext, { id, flags, output, goOn }: CopyTarget): Promise<Copied> {
   const query: JobResultsOptions = {
     signal,
     after: flags.after,
@@ -88,7 +98,7 @@ async function copy(
     }
   } catch (error) {
     await output.finish();
-    throw signal.aborted ? new InterruptedError(`Interrupted.${cursor === undefined ? '' : ` --after ${cursor} goes on.`}`) : error;
+    throw signal.aborted ? new InterruptedError(`Interrupted.${cursor === undefined ? '' : ` ${goOn(cursor)}`}`) : error;
   }
   await output.finish();
   if (flags.follow !== true && !hasEnded(await client.getJob(id, { signal })))
