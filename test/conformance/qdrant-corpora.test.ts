@@ -71,3 +71,33 @@ describeWithRecording('the alias of a corpus on Qdrant', () => {
     expect(server.objections).toEqual([]);
   });
 });
+
+describeWithRecording('the record of corpora on Qdrant', () => {
+  let server: ReplayServer;
+  beforeAll(async () => {
+    server = await startReplayServer();
+  });
+  afterAll(() => server.close());
+
+  test('is empty, and can be written, in a process that saw it before the server lost its data', async () => {
+    const { documentStore } = openQdrantStores({ url: server.url, timeoutMs: 5_000 });
+    const record = recordOf(versionOf('lost'));
+    const pending = { ...record, id: 'lost', seq: 2, documentIds: ['a'], begunAt: 0 };
+    const calls: Readonly<Record<string, readonly [() => Promise<unknown>, unknown]>> = {
+      find: [() => documentStore.findCorpus(record), undefined],
+      list: [() => documentStore.listCorpora(record.tenant), []],
+      'list deletions': [() => documentStore.listPendingDeletes(), []],
+      'begin a deletion': [() => documentStore.beginDelete(pending), undefined],
+      'end a deletion': [() => documentStore.endDelete(pending), undefined],
+      update: [() => documentStore.updateCorpus({ ...record, revision: 2 }), false],
+      create: [() => documentStore.createCorpus(record), true],
+    };
+    for (const [name, [call, expected]] of Object.entries(calls)) {
+      await documentStore.findCorpus(record);
+      await fetch(`${server.url}/collections/rf_corpora`, { method: 'DELETE' });
+      expect({ name, answer: await call() }).toEqual({ name, answer: expected });
+    }
+    expect(await documentStore.findCorpus(record)).toEqual(record);
+    expect(server.objections).toEqual([]);
+  });
+});

@@ -8,6 +8,7 @@ import {
   type CorpusRef,
   type PendingDelete,
 } from '../../domain/index.js';
+import { RerankError } from '../../errors/index.js';
 import { nameBasedId } from '../../retrieval/index.js';
 import { CORPORA_COLLECTION, passagesAlias, passagesCollection } from './collection-names.js';
 import { parsed, type QdrantConnection } from './qdrant-connection.js';
@@ -60,15 +61,14 @@ export class QdrantCorpora {
   }
 
   async beginDelete(pending: PendingDelete): Promise<void> {
-    await this.collection();
     const { tenant, corpus, corpusId } = pending;
     const payload = { kind: 'delete', tenant, corpus, corpus_id: corpusId, pending: JSON.stringify(pending) };
-    await this.connection.upsert(CORPORA_COLLECTION, [{ id: deletePointId(pending.id), vector: {}, payload }], { insertOnly: true });
+    const points = [{ id: deletePointId(pending.id), vector: {}, payload }];
+    await this.inCollection(() => this.connection.upsert(CORPORA_COLLECTION, points, { insertOnly: true }));
   }
 
   async endDelete(id: string): Promise<void> {
-    await this.collection();
-    await this.connection.deletePoints(CORPORA_COLLECTION, [deletePointId(id)]);
+    await this.inCollection(() => this.connection.deletePoints(CORPORA_COLLECTION, [deletePointId(id)]));
   }
 
   async listPendingDeletes(): Promise<readonly PendingDelete[]> {
@@ -82,12 +82,11 @@ export class QdrantCorpora {
   }
 
   private async payloads(must: readonly Condition[]): Promise<unknown[]> {
-    await this.collection();
     const found: unknown[] = [];
     let after: string | undefined;
     do {
       const from = after === undefined ? {} : { after };
-      const page = await this.connection.scroll(CORPORA_COLLECTION, { filter: { must }, limit: PAGE, ...from });
+      const page = await this.inCollection(() => this.connection.scroll(CORPORA_COLLECTION, { filter: { must }, limit: PAGE, ...from }));
       found.push(...page.payloads);
       after = page.next;
     } while (after !== undefined);
@@ -129,7 +128,7 @@ export class QdrantCorpora {
       { key: 'corpus', match: { value: corpus } },
       { key: 'corpus_id', match: { value: corpusId } },
     ];
-    await this.connection.deleteWhere(CORPORA_COLLECTION, { must });
+    await this.inCollection(() => this.connection.deleteWhere(CORPORA_COLLECTION, { must }));
     return true;
   }
 
@@ -150,7 +149,6 @@ export class QdrantCorpora {
 
   /** A conditional write does not say whether it was held back: the write's own id, read back, does. */
   private async write(record: CorpusRecord, send: (payload: QdrantPoint['payload']) => Promise<void>): Promise<boolean> {
-    await this.collection();
     const { tenant, corpus, corpusId, revision } = record;
     const writeId = randomUUID();
     const payload = {
@@ -163,16 +161,30 @@ export class QdrantCorpora {
       write_id: writeId,
       record: JSON.stringify(record),
     };
-    await send(payload);
+    await this.inCollection(() => send(payload));
     return (await this.stored(record))?.writeId === writeId;
   }
 
   private async stored(ref: CorpusRef): Promise<{ record: CorpusRecord; writeId: string } | undefined> {
-    await this.collection();
-    const payload = (await this.connection.payloadsById(CORPORA_COLLECTION, [corpusPointId(ref)])).get(corpusPointId(ref));
+    const id = corpusPointId(ref);
+    const payload = (await this.inCollection(() => this.connection.payloadsById(CORPORA_COLLECTION, [id]))).get(id);
     if (payload === undefined) return undefined;
     const { record, write_id: writeId } = parsed(corpusPayload, payload);
     return { record: JSON.parse(record) as CorpusRecord, writeId };
+  }
+
+  /** A server that has lost its data since the collection was made gets another: what was in it is not there. */
+  private async inCollection<T>(work: () => Promise<T>): Promise<T> {
+    await this.collection();
+    const made = this.ready;
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof RerankError) || error.code !== 'corpus_not_found') throw error;
+      if (this.ready === made) this.ready = undefined;
+      await this.collection();
+      return await work();
+    }
   }
 
   /** Makes the collection once a connection; after a failure it is tried again. */
