@@ -76,6 +76,17 @@ describe('rerank status', () => {
     expect(run.stdout).not.toContain('host-1-a');
   });
 
+  it('says nothing of what the key may not see, and why', async () => {
+    const detail = 'This API key lacks the scope "search".';
+    const body = JSON.stringify({ type: 'x', title: 'x', status: 403, detail, message: detail, code: 'forbidden', instance: 'x' });
+    for (const on of ['GET /v1/models', 'GET /v1/corpora']) rig.server.faults.push({ on, status: 403, body });
+    const run = await rerank(['status']);
+    expect(run.status).toBe(1);
+    expect(run.stdout).toContain('redis: ok');
+    expect(run.stdout).not.toMatch(/No worker is live|There is no corpus/);
+    expect(run.stderr).toContain(detail);
+  });
+
   it('ends with 1 when the service is not healthy, and with 4 when it is not there', async () => {
     const body = JSON.stringify({ status: 'error', checks: { redis: { status: 'error', detail: 'no answer' } } });
     rig.server.faults.push({ on: 'GET /health', status: 503, body });

@@ -7,6 +7,7 @@ import { renderTable } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { exitOfJob } from '../batch/job-outcome.js';
 import { renderCorpora } from './corpora.js';
+import { given } from './option-parsers.js';
 import { describeJob } from './render-jobs.js';
 import { renderWorkers } from './render-workers.js';
 
@@ -34,13 +35,11 @@ async function showService({ client, terminal, signal, exitWith }: CommandContex
     client.listWorkers({ signal }),
   ]);
   signal.throwIfAborted();
-  const report = {
+  const held = valueOf(models);
+  const report: ServiceReport = {
     url: client.baseUrl,
     health,
-    pools: poolsOf(valueOf(models)),
-    workers: valueOf(workers),
-    models: valueOf(models),
-    corpora: valueOf(corpora),
+    ...given({ pools: held && poolsOf(held), workers: valueOf(workers), models: held, corpora: valueOf(corpora) }),
   };
   terminal.result(report, () => renderService(report, terminal));
   const failed = [models, corpora].find((result) => result.status === 'rejected');
@@ -48,8 +47,8 @@ async function showService({ client, terminal, signal, exitWith }: CommandContex
   else if (failed !== undefined) throw failed.reason;
 }
 
-function valueOf<T>(result: PromiseSettledResult<readonly T[]>): readonly T[] {
-  return result.status === 'fulfilled' ? result.value : [];
+function valueOf<T>(result: PromiseSettledResult<T>): T | undefined {
+  return result.status === 'fulfilled' ? result.value : undefined;
 }
 
 interface Pool {
@@ -58,13 +57,14 @@ interface Pool {
   readonly models: readonly string[];
 }
 
+/** What could not be asked for is absent: of that nothing is known. */
 interface ServiceReport {
   readonly url: string;
   readonly health: HealthBody;
-  readonly pools: readonly Pool[];
-  readonly workers: readonly WorkerBody[];
-  readonly models: readonly ModelBody[];
-  readonly corpora: readonly CorpusBody[];
+  readonly pools?: readonly Pool[];
+  readonly workers?: readonly WorkerBody[];
+  readonly models?: readonly ModelBody[];
+  readonly corpora?: readonly CorpusBody[];
 }
 
 /** Workers of a pool hold the same models; during a rollout a new model may have fewer. */
@@ -83,12 +83,17 @@ function renderService(report: ServiceReport, { colors, columns }: Terminal): st
   );
   const sections = [
     [`${report.url}: ${mark(report.health.status)}`, ...checks].join('\n'),
-    report.pools.length === 0 ? 'No worker is live.' : renderPools(report.pools, columns),
-    report.workers.length === 0 ? '' : renderWorkers(report.workers, columns),
-    report.models.length === 0 ? '' : renderModels(report.models, columns),
-    report.corpora.length === 0 ? 'There is no corpus yet.' : renderCorpora(report.corpora, columns),
+    table(report.pools, (pools) => renderPools(pools, columns), 'No worker is live.'),
+    table(report.workers, (workers) => renderWorkers(workers, columns)),
+    table(report.models, (models) => renderModels(models, columns)),
+    table(report.corpora, (corpora) => renderCorpora(corpora, columns), 'There is no corpus yet.'),
   ];
   return sections.filter((section) => section !== '').join('\n\n');
+}
+
+function table<T>(items: readonly T[] | undefined, render: (items: readonly T[]) => string, none = ''): string {
+  if (items === undefined) return '';
+  return items.length === 0 ? none : render(items);
 }
 
 function renderPools(pools: readonly Pool[], columns: number): string {
