@@ -173,6 +173,15 @@ function describeWrites(store: () => CandidateStore, freshTenant: FreshTenant): 
       expect(await store().countPassages(version)).toBe(10);
     });
 
+    test('clearing up takes nothing of documents that are whole, deleted or unknown', async () => {
+      const version = await filled(store(), freshTenant());
+      await store().writeDocuments(version, [indexed('d0', 2, [passage(0, 5, { 1: 1 }), passage(1, 6, { 1: 1 })])]);
+      await store().deleteDocuments(version, ['d1'], 2);
+      const before = await found(version);
+      await store().removeLeftovers(version, ['d0', 'd1', 'd2', 'never']);
+      expect(await found(version)).toEqual(before);
+    });
+
     test('a delete takes documents up to its seq and holds back slower writes', async () => {
       const version = await filled(store(), freshTenant());
       await store().writeDocuments(version, [indexed('d1', 9, [passage(0, 10, {})])]);

@@ -5,9 +5,11 @@ import { FileBlobStore } from '@rerank-fleet/core/adapters/blobs/file-blob-store
 import { openQdrantStores, type QdrantStores } from '@rerank-fleet/core/adapters/qdrant/index';
 import { promotedVersion } from '@rerank-fleet/core/corpora';
 import type { CorpusRecord } from '@rerank-fleet/core/domain';
+import { RerankError } from '@rerank-fleet/core/errors';
 import { IngestJobs, type IngestJobRecord } from '@rerank-fleet/core/jobs';
 import { deleteDocuments } from '@rerank-fleet/worker/ingest/delete-documents';
 import { ingestTask } from '@rerank-fleet/worker/ingest/ingest-task';
+import { settleGivenUp } from '@rerank-fleet/worker/ingest/settle-given-up';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { describeWithRecording } from '../support/qdrant-replay-recording.js';
 import { startReplayServer, type ReplayServer } from '../support/qdrant-replay-server.js';
@@ -61,8 +63,8 @@ describeWithRecording('an upload to Qdrant, one of whose requests is not answere
     return await upload.commit((count) => Promise.resolve((seq += count)));
   }
 
-  const write = (job: IngestJobRecord): Promise<unknown> =>
-    ingestTask({ ...parts(), jobs })(
+  const write = (job: IngestJobRecord, { documentStore, candidateStore } = stores): Promise<unknown> =>
+    ingestTask({ ...parts(), documents: documentStore, candidates: candidateStore, jobs })(
       { kind: 'ingest', job_id: job.id, slice: 0 },
       { taskId: 't', requestId: 'r', tenant: job.tenant, queueMs: 0, signal: new AbortController().signal },
     );
@@ -86,6 +88,37 @@ describeWithRecording('an upload to Qdrant, one of whose requests is not answere
   const ways = (['unanswered', 'late'] as const).flatMap((fate) =>
     Object.entries(LATER).map(([name, later]) => [fate, name, later] as const),
   );
+
+  const deaths = (['delivered again', 'given up'] as const).flatMap((how) =>
+    Object.entries(LATER).map(([name, later]) => [name, how, later] as const),
+  );
+
+  it.each(deaths)('that dies before it has cleared up, as %s came meanwhile, leaves nothing when it is %s', async (name, how, later) => {
+    const id = `died-${name}-${how}`;
+    const job = await submit(id, LONG);
+    const dying = openQdrantStores({ url: server.url, timeoutMs: 10_000, lateLooksMs: [] });
+    let [isMet, isDead] = [false, false];
+    server.intercept = async (method, path, body) => {
+      if (isDead) return { status: 503, body: { status: { error: 'made up' } } };
+      const isPassages = method === 'PUT' && path.includes('/rf__') && JSON.stringify(body ?? '').includes(JSON.stringify(id));
+      if (isMet || !isPassages) return undefined;
+      isMet = true;
+      await later.run(id);
+      isDead = true;
+      return undefined;
+    };
+    await expect(write(job, dying)).rejects.toMatchObject({ code: 'candidate_store_unavailable' });
+    server.intercept = undefined;
+    await dying.candidateStore.close();
+    expect(await passagesOf(id)).toBeGreaterThan(later.passages);
+    if (how === 'delivered again') await write(job);
+    else {
+      await jobs.giveUpSlice(job.tenant, job.id, 0, new RerankError('candidate_store_unavailable', 'Made up.'));
+      const log = { info: () => undefined, warn: () => undefined };
+      await settleGivenUp({ ...parts(), slices: jobs.givenUp, log }, new AbortController().signal);
+    }
+    expect(await passagesOf(id)).toBe(later.passages);
+  });
 
   it.each(ways)('%s, is delivered again, and then comes %s, which stands', async (fate, name, later) => {
     let requests = 0;

@@ -53,6 +53,8 @@ async function writeSlice(
   noteOnSpan({ 'rerank.job': record.id, 'rerank.corpus': record.corpus, 'rerank.documents': slice.rows.length });
   const current = await inSpan('write documents', () => parts.documents.putDocuments(corpus, documents));
   const toIndex = [...latest.values()].filter(({ document }) => current.has(document.id));
+  // This may be a repeat of what died in the middle of its passages.
+  const overtaken = documents.filter(({ id }) => !current.has(id)).map(({ id }) => id);
   const errors = new Map<number, RowError>();
   const changed = new Set<number>();
   const versions = await versionsNow(parts.documents, corpus);
@@ -61,6 +63,7 @@ async function writeSlice(
     await unlessDropped(parts, version, async () => {
       const rows = await changedRows(parts, version, toIndex);
       for (const { line } of rows) changed.add(line);
+      if (overtaken.length > 0) await parts.candidates.removeLeftovers(version, overtaken);
       const faults = await indexRows(parts, version, rows, context);
       // What only a version cannot take that is being built is a failure of its reindex, which counts it; requests find the document.
       if (isPromoted) for (const error of faults) errors.set(error.line, error);

@@ -35,9 +35,11 @@ async function settle(parts: GivenUpParts, key: string, slice: GivenUpSlice, sig
   if (corpus === undefined || corpus.corpusId !== slice.corpus_id || corpus.deleting === true) return 0;
   const found = await Promise.all(slice.document_ids.map((id) => parts.documents.findDocument(corpus, id)));
   const stored = found.filter((document) => document?.seq === slice.seq) as StoredDocument[];
+  const overtaken = slice.document_ids.filter((_, at) => found[at]?.seq !== slice.seq);
   const settled = new Set<string>();
-  for (const version of stored.length === 0 ? [] : await versionsNow(parts.documents, corpus)) {
+  for (const version of await versionsNow(parts.documents, corpus)) {
     await unlessDropped(parts, version, async () => {
+      if (overtaken.length > 0) await parts.candidates.removeLeftovers(version, overtaken);
       const behind = await notIndexed(parts, version, stored);
       for (const { id } of behind) settled.add(id);
       if (behind.length === 0) return;

@@ -36,6 +36,12 @@ export interface CandidateStore {
    */
   writeDocuments(version: CorpusVersion, documents: readonly IndexedDocument[]): Promise<void>;
 
+  /**
+   * Removes what a write of these documents that was cut short may have left beside a later write or delete. Who repeats such a write and finds the later one in the record
+   * has to call it, as nobody else will come back to these documents.
+   */
+  removeLeftovers(version: CorpusVersion, documentIds: readonly string[]): Promise<void>;
+
   /** Removes the passages of documents whose stored `seq` is not above `seq`. A slower write with a lower `seq` must not bring them back. */
   deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void>;
 

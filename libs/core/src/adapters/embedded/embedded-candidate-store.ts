@@ -18,6 +18,11 @@ export class EmbeddedCandidateStore implements CandidateStore {
     return this.connections.write('writeDocuments', [version, documents]);
   }
 
+  /** A write is one transaction, and leaves nothing. */
+  removeLeftovers(): Promise<void> {
+    return Promise.resolve();
+  }
+
   deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void> {
     return this.connections.write('deleteIndexed', [version, documentIds, seq]);
   }

@@ -41,7 +41,7 @@ export class QdrantCandidateStore implements CandidateStore {
     lateLooksMs?: readonly number[],
   ) {
     this.indexes = new PayloadIndexes(connection);
-    const look: Look = (collection, documentIds) => this.removeLeftovers(collection, documentIds);
+    const look: Look = (collection, documentIds) => this.clear(collection, documentIds);
     this.lateLooks = new LateLooks(look, lateLooksMs === undefined ? {} : { looksMs: lateLooksMs });
   }
 
@@ -64,11 +64,16 @@ export class QdrantCandidateStore implements CandidateStore {
     const collection = await this.writable(version);
     for (const slice of slices(documents, MAX_DOCUMENTS)) {
       await this.upsert(collection, slice);
-      await this.removeLeftovers(
+      await this.clear(
         collection,
         slice.map(({ documentId }) => documentId),
       );
     }
+  }
+
+  async removeLeftovers(version: CorpusVersion, documentIds: readonly string[]): Promise<void> {
+    const collection = await this.writable(version);
+    for (const ids of slices(documentIds, MAX_DOCUMENTS)) await this.clear(collection, ids);
   }
 
   async deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void> {
@@ -189,7 +194,7 @@ export class QdrantCandidateStore implements CandidateStore {
       return head?.seq === seq && head.contentHash === contentHash;
     });
     // A write that was cut short has left passages of the one before it.
-    await this.removeLeftovers(
+    await this.clear(
       collection,
       current.map(({ documentId }) => documentId),
     );
@@ -220,7 +225,7 @@ export class QdrantCandidateStore implements CandidateStore {
    * Takes out passages of earlier writes: ours over theirs, and, where our write came late, ours under theirs. Both are told by the
    * `seq` that now stands at the document's first point.
    */
-  private async removeLeftovers(collection: string, documentIds: readonly string[]): Promise<void> {
+  private async clear(collection: string, documentIds: readonly string[]): Promise<void> {
     if (documentIds.length === 0) return;
     const heads = await this.connection.payloadsById(
       collection,
