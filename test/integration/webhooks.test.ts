@@ -268,6 +268,13 @@ describe('a receiver that does harm', () => {
     expect(await deliver(`http://${HOST}/`, { timeoutMs: 300, resolve: byNameServers([silent.address]) })).toMatchObject({ kind: 'retry' });
   });
 
+  it('cannot hold the sender by an offer of another protocol', async () => {
+    const port = await listenRaw((socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    });
+    expect(await deliver(`http://${OUTSIDE}:${port}/`)).toEqual({ kind: 'refused', reason: 'answered 101', status: 101 });
+  });
+
   it('has answered with its head: a body that never ends changes nothing', async () => {
     const port = await listenRaw((socket) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n');

@@ -37,9 +37,14 @@ export function postOnce({ url, addresses, headers, body, signal }: WebhookPost)
   });
   let answer: WebhookAnswer | undefined;
   request.on('response', (response) => {
-    const received = { status: response.statusCode ?? 0, location: response.headers.location, retryAfter: response.headers['retry-after'] };
+    const received = answerOf(response);
     answer = received;
     dropBody(response, () => resolve(received));
+  });
+  // Without a listener the connection is closed, and nothing tells of it: neither an answer nor a fault.
+  request.on('upgrade', (response, socket) => {
+    socket.destroy();
+    resolve(answerOf(response));
   });
   request.on('error', (error) => {
     if (answer === undefined) reject(error);
@@ -47,6 +52,10 @@ export function postOnce({ url, addresses, headers, body, signal }: WebhookPost)
   });
   request.end(body);
   return promise;
+}
+
+function answerOf({ statusCode = 0, headers }: IncomingMessage): WebhookAnswer {
+  return { status: statusCode, location: headers.location, retryAfter: headers['retry-after'] };
 }
 
 /** Node asks it in place of a name server. An address in the URL itself is connected to without asking. */
