@@ -1,5 +1,8 @@
 import { RerankTimeoutError } from './client-errors.js';
 
+/** Timers take no more, and end at once if they are given more: 24 days are no bound that matters. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** The end of a call: the caller's signal or the time it may take, whichever is first. Dispose it when the call is over. */
 export class Deadline {
   readonly signal: AbortSignal;
@@ -11,7 +14,7 @@ export class Deadline {
     const controller = new AbortController();
     this.signal = signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
     this.#endsAt = performance.now() + timeoutMs;
-    if (Number.isFinite(timeoutMs)) this.#timer = setTimeout(() => controller.abort(new RerankTimeoutError(timeoutMs)), timeoutMs);
+    if (timeoutMs <= LONGEST_TIMER_MS) this.#timer = setTimeout(() => controller.abort(new RerankTimeoutError(timeoutMs)), timeoutMs);
   }
 
   get remainingMs(): number {
