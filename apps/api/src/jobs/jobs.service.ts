@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IngestJobBody } from '@rerank-fleet/core/contracts';
-import { RerankError } from '@rerank-fleet/core/errors';
+import { mendsWithTime, RerankError } from '@rerank-fleet/core/errors';
 import type { IngestJobs } from '@rerank-fleet/core/jobs';
 
 /** Between looks at a job that somebody waits for; grows, as a long job is not done any moment. */
@@ -23,7 +23,7 @@ export class JobsService {
   }
 
   /**
-   * The job when it is done, or as it stands when the time is over.
+   * The job when it is done, or as it stands when the time is over. It is durable, so a store that is away meanwhile is no fault of its upload.
    *
    * @throws RerankError `job_not_found`; the signal's reason when it aborts
    */
@@ -37,7 +37,10 @@ export class JobsService {
       const left = end - performance.now();
       if (left <= 0) return latest;
       await sleep(Math.min(pause, left), undefined, { signal: options.signal });
-      latest = await this.get(options.tenant, job.id);
+      latest = await this.get(options.tenant, job.id).catch((error: unknown) => {
+        if (mendsWithTime(error)) return latest;
+        throw error;
+      });
     }
     return latest;
   }
