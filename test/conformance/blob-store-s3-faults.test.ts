@@ -183,6 +183,15 @@ describe('S3BlobStore, where something is wrong', () => {
     expect(await uploadsInParts()).toBe(1);
   });
 
+  it('sweeps away all of them where processes that start together sweep at once', async () => {
+    const { bucket: Bucket, prefix } = location;
+    for (let n = 0; n < 6; n += 1) await inspector.send(new CreateMultipartUploadCommand({ Bucket, Key: `${prefix}/a/killed-${n}` }));
+    const stores = [openStore(), openStore(), openStore()];
+    const sweeps = await Promise.allSettled(stores.map((store) => store.sweep(86_400_000)));
+    expect(sweeps.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
+    expect(await uploadsInParts()).toBe(0);
+  });
+
   it('says that a bucket is not there rather than that it is empty', async () => {
     const store = openStore({ bucket: 'never-made' });
     for (const call of [() => store.put('a/b', 'x'), () => store.create('a/b', 'x'), () => store.get('a/b'), () => keysUnder(store, 'a')])

@@ -21,7 +21,7 @@ import type { BlobBody, BlobListOptions, BlobRange, BlobStore } from '../../port
 import { BodySource } from './blob-body.js';
 import { checkKey, checkRange } from './blob-key.js';
 import { connectS3 } from './s3-client.js';
-import { asS3Error, isConditionFailed, isConflict, isMissing } from './s3-errors.js';
+import { asS3Error, isConditionFailed, isConflict, isMissing, isNoUpload } from './s3-errors.js';
 import { S3Reader } from './s3-reader.js';
 
 /** The smallest that S3 takes. Of 10,000 parts at most, an object from a stream has 48 GiB at most. */
@@ -110,7 +110,7 @@ export class S3BlobStore implements BlobStore {
   async sweep(olderThanMs: number): Promise<void> {
     for await (const { Key, UploadId, Initiated } of this.#uploads()) {
       if (Initiated === undefined || Date.now() - Initiated.getTime() < olderThanMs) continue;
-      await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId })).catch(rethrow);
+      await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId })).catch(rethrowUnlessGone);
     }
   }
 
@@ -177,6 +177,11 @@ export class S3BlobStore implements BlobStore {
   #key(key: string): string {
     return this.#root + checkKey(key);
   }
+}
+
+/** Another process has given it up meanwhile, or ended it. */
+function rethrowUnlessGone(error: unknown): void {
+  if (!isNoUpload(error)) rethrow(error);
 }
 
 function rethrow(error: unknown): never {

@@ -18,6 +18,11 @@ export function isMissing(error: unknown): boolean {
   return ['NoSuchKey', 'NotFound'].includes(faultOf(error).name);
 }
 
+/** The upload in parts has been ended or given up. */
+export function isNoUpload(error: unknown): boolean {
+  return faultOf(error).name === 'NoSuchUpload';
+}
+
 /** The range begins behind the end. */
 export function isBeyondEnd(error: unknown): boolean {
   return faultOf(error).status === 416;
