@@ -22,6 +22,15 @@ describe('errorOfAnswer', () => {
     expect(answer(422, { error: 'too long', error_type: 'Validation' }).detail).toBe('too long');
   });
 
+  it('reads the dialect of OpenAI, which gateways speak too', () => {
+    const error = { message: 'No such file.', type: 'invalid_request_error', param: null, code: 'file_not_found' };
+    expect(answer(404, { error })).toMatchObject({ code: 'file_not_found', detail: 'No such file.' });
+    expect(answer(502, { error: { message: 'Upstream is gone.', code: 502 } })).toMatchObject({
+      code: 'http_502',
+      detail: 'Upstream is gone.',
+    });
+  });
+
   it('keeps a code that this version does not know', () => {
     expect(answer(418, { code: 'teapot', detail: 'short' }).code).toBe('teapot');
   });

@@ -97,7 +97,13 @@ const errorBodySchema = z.looseObject({
   code: z.string().optional().catch(undefined),
   detail: z.string().optional().catch(undefined),
   message: z.string().optional().catch(undefined),
-  error: z.string().optional().catch(undefined),
+  error: z
+    .union([
+      z.string().transform((message) => ({ message, code: undefined })),
+      z.object({ message: z.string(), code: z.string().optional().catch(undefined) }),
+    ])
+    .optional()
+    .catch(undefined),
   instance: z.string().optional().catch(undefined),
   errors: z
     .array(z.object({ pointer: z.string(), detail: z.string() }))
@@ -110,9 +116,9 @@ export function errorOfAnswer(response: Pick<Response, 'status' | 'headers'>, te
   const parsed = errorBodySchema.safeParse(parseJson(text));
   const body = parsed.success ? parsed.data : {};
   return new RerankApiError({
-    code: body.code ?? codeOfStatus(response.status),
+    code: body.code ?? body.error?.code ?? codeOfStatus(response.status),
     status: response.status,
-    detail: body.detail ?? body.message ?? body.error ?? `The service answered with status ${response.status} and no explanation.`,
+    detail: body.detail ?? body.message ?? body.error?.message ?? `The service answered with status ${response.status} and no explanation.`,
     requestId: response.headers.get('x-request-id') ?? body.instance,
     retryAfterS: retryAfterSeconds(response.headers.get('retry-after'), Date.now()),
     errors: body.errors,
