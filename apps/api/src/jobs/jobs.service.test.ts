@@ -9,7 +9,7 @@ const job = (status: IngestJobBody['status']): IngestJobBody => ({
   kind: 'ingest',
   status,
   corpus: 'manuals',
-  request_counts: { total: 1, processing: 0, succeeded: 0, errored: 0, cancelled: 0, expired: 0 },
+  request_counts: { total: 1, processing: 0, succeeded: 0, errored: 0 },
   created_at: 1,
   errors: [],
   urls: { self: '/v1/jobs/job_1' },
