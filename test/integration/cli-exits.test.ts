@@ -105,8 +105,8 @@ describe('rerank exits fit', () => {
       /^layered: fitted on this machine\n.*-1\.json\n7 pairs of 5 queries: old texts\n\n.*\n +2 +ridge +1\.500 +0\.750\n$/,
     );
     await run('earlier', ['fit', '--model', model, '--pairs', pairs, '--cuts', '3']);
-    expect((await run('earlier', ['show', '--model', model])).stdout).toMatch(/-3\.json\n390 pairs/);
-    const fitted = join(folder, `${sha256.slice(0, 32)}-3.json`);
+    expect((await run('earlier', ['show', '--model', model])).stdout).toMatch(/-4\.json\n390 pairs/);
+    const fitted = join(folder, `${sha256.slice(0, 32)}-4.json`);
     await writeFile(fitted, '{');
     const { status, stdout, stderr } = await run('earlier', ['show', '--model', model]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: shown.stdout });

@@ -40,7 +40,7 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 /** Heads that predict their bias, whatever the pair. */
 function headsFile(
   cuts: readonly number[],
-  { bias = 0, width = BERT.width, v = HEADS_VERSION }: { readonly bias?: number; readonly width?: number; readonly v?: 2 | 3 } = {},
+  { bias = 0, width = BERT.width, v = HEADS_VERSION }: { readonly bias?: number; readonly width?: number; readonly v?: 2 | 4 } = {},
 ): HeadsFile {
   const weights = encodeHalves(new Float32Array(v === HEADS_VERSION ? featureCount(width) : pooledCount(width)));
   const heads = cuts.map((layer) => ({ layer, sigma: 1, correlation: 0.5, bias, weights }));

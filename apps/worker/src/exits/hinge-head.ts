@@ -1,7 +1,6 @@
-import { invariant } from '@rerank-fleet/core/errors';
 import type { ExitHead } from './exit-predictor.js';
-import { decodeHalves } from './half-floats.js';
-import type { HingeHeadFigures } from './heads-schema.js';
+import type { HalfHingeHeadFigures, HingeHeadFigures } from './heads-schema.js';
+import { unitWeights } from './unit-weights.js';
 
 /** bias + Σ outₖ · max(0, wₖ·x + bₖ) of the features x. */
 export class HingeHead implements ExitHead {
@@ -15,7 +14,10 @@ export class HingeHead implements ExitHead {
   readonly #biases: Float64Array;
   readonly #outs: Float64Array;
 
-  constructor({ layer, sigma, correlation, bias, units }: HingeHeadFigures, inputs: number) {
+  /** @throws as `unitWeights` */
+  constructor(figures: HingeHeadFigures | HalfHingeHeadFigures, inputs: number) {
+    const { layer, sigma, correlation, bias } = figures;
+    const units: readonly { readonly bias: number; readonly out: number }[] = figures.units;
     this.layer = layer;
     this.sigma = sigma;
     this.correlation = correlation;
@@ -24,11 +26,7 @@ export class HingeHead implements ExitHead {
     this.#biases = Float64Array.from(units, (unit) => unit.bias);
     this.#outs = Float64Array.from(units, (unit) => unit.out);
     this.#weights = new Float32Array(units.length * inputs);
-    units.forEach((unit, at) => {
-      const weights = decodeHalves(unit.weights);
-      invariant(weights.length === inputs, 'A head has too many or too few weights.');
-      this.#weights.set(weights, at * inputs);
-    });
+    unitWeights(figures, inputs).forEach((weights, at) => this.#weights.set(weights, at * inputs));
   }
 
   predict(features: Float32Array): number {
