@@ -1,8 +1,10 @@
 import { RedisScoreCache, type RedisScoreCacheOptions } from '@rerank-fleet/core/adapters/redis/score-cache';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import type { PairScore } from '@rerank-fleet/core/ports';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RedisServer } from '../support/redis-server.js';
+import { startRedisCluster, startRedisSentinels } from '../support/redis-topologies.js';
 
 type Connection = Awaited<ReturnType<typeof connectRedis>>;
 
@@ -104,5 +106,24 @@ describe(RedisScoreCache, () => {
     cache.setMany([['a', SCORE]]);
     await vi.waitFor(() => expect(failures[0]?.message).toMatch(/OOM/), { timeout: 10_000, interval: 10 });
     await redis.config('SET', 'maxmemory', '0');
+  });
+});
+
+describe('scores in a Redis of several servers', () => {
+  it.each([
+    ['Sentinel', startRedisSentinels],
+    ['Cluster', startRedisCluster],
+  ])('are kept and found through %s', async (_, start) => {
+    const topology = await start();
+    try {
+      const cache = new RedisScoreCache({ url: topology.url, ttlS: 60, lookUpMs: PATIENT_MS });
+      caches.push(cache);
+      await Promise.race([cache.ready(), sleep(PATIENT_MS).then(() => expect.fail('The cache never reached its Redis.'))]);
+      cache.setMany([['a', SCORE]]);
+      await expect.poll(() => cache.getMany(['a', 'b']), { timeout: PATIENT_MS }).toEqual([SCORE, UNKNOWN]);
+      cache.close();
+    } finally {
+      await topology.stop();
+    }
   });
 });

@@ -34,7 +34,7 @@ const ROLES = {
  * @throws RerankError `queue_unavailable` when Redis does not answer within ten seconds
  */
 export async function connectRedis(url: string, options: ConnectRedisOptions): Promise<Redis> {
-  const redis = open(parseRedisUrl(url), {
+  const redis = openRedis(url, {
     ...ROLES[options.role],
     ...(options.silenceMs === undefined ? {} : { socketTimeout: options.silenceMs }),
     connectionName: `rerank-fleet-${options.name}`,
@@ -66,8 +66,14 @@ const retryStrategy = (attempt: number): number => Math.min(50 * 2 ** Math.min(a
 /** Replies are as Redis gives them. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** A Cluster takes the same commands. All our keys are in one slot, so one of its masters serves them; the others are for when that one fails. */
-function open(address: RedisAddress, shared: Options): Redis {
+/**
+ * A connection that need not be there yet. A Cluster takes the same commands. All our keys are in one slot, so one of its masters serves them; the others are for when
+ * that one fails.
+ *
+ * @param url as `parseRedisUrl` reads it
+ */
+export function openRedis(url: string, shared: Options): Redis {
+  const address = parseRedisUrl(url);
   const { username, password, tls } = address;
   const options: Options = {
     ...shared,

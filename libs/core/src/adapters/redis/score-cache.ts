@@ -1,9 +1,10 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { PairScore } from '../../ports/index.js';
-import { KEY_PREFIX } from './redis-connection.js';
+import { KEY_PREFIX, openRedis } from './redis-connection.js';
 import { decodeScore, encodeScore } from './score-cache-value.js';
 
 export interface RedisScoreCacheOptions {
+  /** As `parseRedisUrl` reads it. */
   readonly url: string;
   /** Seconds that a score is kept. */
   readonly ttlS: number;
@@ -38,8 +39,9 @@ export class RedisScoreCache {
 
   constructor(options: RedisScoreCacheOptions) {
     this.#options = options;
-    this.#redis = new Redis(options.url.replace(/^unix:\/\//, ''), {
+    this.#redis = openRedis(options.url, {
       connectionName: 'rerank-fleet-scores',
+      lazyConnect: false,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       commandTimeout: COMMAND_TIMEOUT_MS,
