@@ -1,4 +1,5 @@
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
+import { RedisScoreCache } from '@rerank-fleet/core/adapters/redis/score-cache';
 import { Subscription } from '@rerank-fleet/core/adapters/redis/subscription';
 import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -45,6 +46,17 @@ describe('when Redis has gone from a connection without a word', () => {
     link.enter({ kind: 'half-open' });
     await expect.poll(() => redis.publish('news', 'x'), WITHIN).toBe(1);
     await expect.poll(() => heard).toEqual(['x']);
+  });
+
+  it('scores that are shared are found again', async () => {
+    const cache = new RedisScoreCache({ url, ttlS: 60, lookUpMs: 1_000 });
+    closers.push(() => cache.close());
+    await cache.ready();
+    const score = { logit: 1.5, tokens: 7, truncated: false };
+    cache.setMany([['a', score]]);
+    await expect.poll(() => cache.getMany(['a']), WITHIN).toEqual([score]);
+    link.enter({ kind: 'half-open' });
+    await expect.poll(() => cache.getMany(['a']), { timeout: 25_000, interval: 100 }).toEqual([score]);
   });
 
   it('what waits for an answer gets it by another connection', async () => {

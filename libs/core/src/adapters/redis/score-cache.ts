@@ -19,6 +19,8 @@ const LOOK_UP_MS = 20;
 const REST_MS = { first: 1_000, last: 30_000 } as const;
 /** A write that takes longer than this is given up. */
 const COMMAND_TIMEOUT_MS = 1_000;
+/** A connection that leaves what was sent unanswered for so long is made anew: its other end may have gone without a word. */
+const SILENCE_MS = 5_000;
 /** Keys of one command, so that none holds Redis for long. */
 const KEYS_AT_ONCE = 500;
 /** Scores on their way to Redis; beyond, new ones are not kept. */
@@ -45,6 +47,7 @@ export class RedisScoreCache {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       commandTimeout: COMMAND_TIMEOUT_MS,
+      socketTimeout: SILENCE_MS,
       retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2_000),
     });
     // What matters is told by commands; without a listener the fault would end the process.
