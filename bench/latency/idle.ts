@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isQuiet, verdict } from '../support/foreign-load.ts';
 import { median, printTable } from '../support/report.ts';
 import { rerankOverHttp, type LatencyBench, type TimedCall } from './rerank-over-http.ts';
@@ -13,6 +14,8 @@ const WHOLE_WARM_UPS = 3;
 const FOREIGN_SHARE = 0.05;
 /** A median of fewer says little. */
 const LEAST_TURNS = 10;
+/** Threads of a wide session spin on after its run, and would have a part of the cores. */
+const SPIN_MS = 100;
 const GOAL_MS = 5;
 
 interface Turn {
@@ -50,9 +53,10 @@ async function warmUp({ url, requests }: LatencyBench): Promise<void> {
 async function takeTurn({ url, calls, load, requests }: LatencyBench, cuts: readonly string[], turn: number): Promise<Turn> {
   const request = requests[turn % requests.length]!;
   load.begin();
+  const oneRun = await calls.oneRunMs(request);
+  await sleep(SPIN_MS);
   const bare = new Map<string, number>();
   for (const cut of cuts) bare.set(cut, await calls.ms(request, cut));
-  const oneRun = await calls.oneRunMs(request);
   const call = await rerankOverHttp(url, request, turn + 1);
   return { bare, oneRun, call, foreign: load.share() };
 }
