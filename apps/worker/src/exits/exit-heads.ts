@@ -1,5 +1,5 @@
 import { InvariantError } from '@rerank-fleet/core/errors';
-import type { HeadFigures, HeadsFile } from './heads-schema.js';
+import { FIRST_WITH_MATCHES, type HeadFigures, type HeadsFile } from './heads-schema.js';
 import type { ExitHead, ExitPredictor } from './exit-predictor.js';
 import { HingeHead } from './hinge-head.js';
 import { featureCount, pooledCount } from './pair-features.js';
@@ -15,7 +15,7 @@ export class ExitHeads implements ExitPredictor {
   constructor({ v, model, width, heads }: Pick<HeadsFile, 'v' | 'model' | 'width'> & { readonly heads: readonly HeadFigures[] }) {
     this.model = model;
     this.width = width;
-    const inputs = v >= 3 ? featureCount(width) : pooledCount(width);
+    const inputs = v >= FIRST_WITH_MATCHES ? featureCount(width) : pooledCount(width);
     this.#heads = new Map(heads.map((figures) => [figures.layer, headOf(figures, inputs)]));
     this.layers = [...this.#heads.keys()].sort((a, b) => a - b);
   }

@@ -6,6 +6,9 @@ export const HEADS_VERSION = 4;
 /** Versions that are read, latest first: 3 has hinges of half floats, 2 knows the pooled features alone besides, 1 has ridge heads alone. Files of others are refused. */
 export const HEADS_VERSIONS = [HEADS_VERSION, 3, 2, 1] as const;
 
+/** Since this version heads see which tokens match; those of earlier ones take the pooled features alone. */
+export const FIRST_WITH_MATCHES = 3;
+
 /** Half floats, little-endian, in base64: what rounding takes is a thousandth of what a head is off by. */
 const halves = z.base64();
 
