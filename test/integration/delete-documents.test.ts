@@ -107,6 +107,18 @@ function worker(
   return { task: corpusTask({ ...parts, ...unused, onReindex: () => undefined, onDeletionCut: (cut) => retries.take(cut) }), retries };
 }
 
+/** Has a worker's task delete documents. */
+async function runDelete(
+  task: ReturnType<typeof worker>['task'],
+  record: CorpusRecord,
+  { kind, seq }: { readonly kind: Kind; readonly seq: number },
+): Promise<unknown> {
+  const { corpus, corpusId: corpus_id, tenant } = record;
+  const { documentIds: ids, filter } = pendingDelete(record, kind);
+  const change = { op: 'delete_documents', corpus_id, seq, ...(ids === undefined ? { filter } : { ids: [...ids] }) } as const;
+  return await task({ kind: 'corpus', corpus, change }, { tenant } as Parameters<typeof task>[1]);
+}
+
 async function pendingOf({ documentStore }: Stores, { tenant }: CorpusRecord): Promise<readonly PendingDelete[]> {
   return (await documentStore.listPendingDeletes()).filter((pending) => pending.tenant === tenant);
 }
@@ -225,13 +237,9 @@ function describeDeletions(open: () => Stores): void {
   ] as const)('%s that the record refuses for good fails once, and is not written down any more', async (kind, refused) => {
     const record = await filledCorpus(open());
     const { task, retries } = worker({ ...open(), documentStore: refusing(open().documentStore, refused) });
-    const { corpus, corpusId: corpus_id, tenant } = record;
-    const { documentIds: ids, filter } = pendingDelete(record, kind);
     // Its own: deletions are told apart by it, and one that another test left would stand for this one.
     const seq = 100 + tenants;
-    const change = { op: 'delete_documents', corpus_id, seq, ...(ids === undefined ? { filter } : { ids: [...ids] }) } as const;
-    const work = task({ kind: 'corpus', corpus, change }, { tenant } as Parameters<typeof task>[1]);
-    await expect(work).rejects.toThrow('refused with status 400');
+    await expect(runDelete(task, record, { kind, seq })).rejects.toThrow('refused with status 400');
     await retries.stop();
     expect(await pendingOf(open(), record)).toEqual([]);
     expect(await held(open(), record, 'refused')).toEqual(IDS);
@@ -273,12 +281,8 @@ function describeDeletions(open: () => Stores): void {
       },
     });
     const { task, retries } = worker({ ...open(), candidateStore: candidates }, undefined, handed);
-    const { corpus, corpusId: corpus_id, tenant } = record;
-    const { documentIds: ids, filter } = pendingDelete(record, kind);
     const seq = 1_000 + tenants;
-    const change = { op: 'delete_documents', corpus_id, seq, ...(ids === undefined ? { filter } : { ids: [...ids] }) } as const;
-    const work = task({ kind: 'corpus', corpus, change }, { tenant } as Parameters<typeof task>[1]);
-    await expect(work).rejects.toThrow('refused with status 400');
+    await expect(runDelete(task, record, { kind, seq })).rejects.toThrow('refused with status 400');
     await expect.poll(() => handed.ids, { timeout: 20_000 }).toEqual([String(seq)]);
     await retries.stop();
     expect(calls).toBe(2);
