@@ -9,6 +9,8 @@ export interface FixedLatencyOptions {
   readonly fault?: (batch: PaddedBatch) => Error | undefined;
   /** A row that holds this id gets a score that is not a number. */
   readonly notANumberId?: number;
+  /** A batch with a row that holds this id has no number for a score in any of its rows, as with one scale for all of them. */
+  readonly spoilingId?: number;
 }
 
 /** A model whose score of a sequence is the sum of its ids, after a fixed time. It remembers what it ran. */
@@ -23,7 +25,7 @@ export class FixedLatencyBatchRunner implements BatchRunner {
   }
 
   async run(batch: PaddedBatch): Promise<BatchOutput> {
-    const { latencyMs: latency = 1, failingId, notANumberId, fault } = this.#options;
+    const { latencyMs: latency = 1, failingId, notANumberId, spoilingId, fault } = this.#options;
     const latencyMs = typeof latency === 'number' ? latency : latency(batch);
     if (this.#running) throw new Error('A runner was given a batch while it ran another.');
     const rows = Array.from({ length: batch.batch }, (_, row) => rowOf(batch, row));
@@ -35,8 +37,9 @@ export class FixedLatencyBatchRunner implements BatchRunner {
     if (failingId !== undefined && rows.some((row) => row.includes(failingId))) throw new Error('the model failed');
     const other = fault?.(batch);
     if (other !== undefined) throw other;
+    const spoilt = spoilingId !== undefined && rows.some((row) => row.includes(spoilingId));
     const score = (row: readonly number[]): number =>
-      notANumberId !== undefined && row.includes(notANumberId) ? Number.NaN : row.reduce((sum, id) => sum + id, 0);
+      spoilt || (notANumberId !== undefined && row.includes(notANumberId)) ? Number.NaN : row.reduce((sum, id) => sum + id, 0);
     return { values: Float32Array.from(rows, score), width: 1, runMs: latencyMs };
   }
 }

@@ -77,7 +77,7 @@ describe('BatchScheduler', () => {
       maxBatchDelayMs: 0,
       observer: { batchRan: (report) => reports.push(report) },
     });
-    await expect(scheduler.run(LIGHT, [sequence(1, 4), sequence(2, 5), sequence(99, 5)], SYNC)).rejects.toThrow();
+    await expect(scheduler.run(LIGHT, [sequence(1, 5), sequence(2, 4), sequence(99, 4)], SYNC)).rejects.toThrow();
     await vi.waitFor(() => expect(reports.flatMap(({ sequences }) => sequences)).toHaveLength(2));
     expect(reports[0]).toMatchObject({ model: LIGHT, budget: 64, runMs: 3, paddedTokens: expect.any(Number) as number });
     expect(reports.flatMap(({ sequences }) => sequences.map(({ length, priority }) => [length, priority]))).toEqual(
@@ -130,13 +130,29 @@ describe('BatchScheduler', () => {
     expect(runners[0]?.batches.map(({ rows }) => rows.length)).toEqual([8, 4, 4, 2, 2, 1, 1]);
   });
 
-  it('errs with score_not_finite for the request whose score is no number, and for no other', async () => {
+  it('errs with score_not_finite for the request whose score is no number alone either, and for no other', async () => {
     const { run, sizes } = start({ delayMs: 20, notANumberId: 7 });
     const bad = run([sequence(1), sequence(7)]);
     const good = scores(run([sequence(3)]));
     await expect(bad).rejects.toMatchObject({ code: 'score_not_finite' });
     expect(await good).toEqual([12]);
-    expect(sizes()).toEqual([3]);
+    expect(sizes()).toEqual([3, 1]);
+  });
+
+  it('errs for the one sequence that spoils the scores of its batch, and scores the others without it', async () => {
+    const { run, sizes } = start({ delayMs: 20, budget: 1_024, spoilingId: FAILING });
+    const good = scores(run(Array.from({ length: 7 }, (_, index) => sequence(index + 1))));
+    const bad = run([sequence(FAILING)]);
+    await expect(bad).rejects.toMatchObject({ code: 'score_not_finite' });
+    expect(await good).toEqual([4, 8, 12, 16, 20, 24, 28]);
+    expect(sizes()).toEqual([8, 4, 4, 2, 2, 1, 1]);
+  });
+
+  it('runs no half of a failed batch whose requests have ended meanwhile', async () => {
+    const { run, sizes } = start({ delayMs: 20, budget: 1_024, failingId: FAILING });
+    await expect(run([FAILING, 1, 2, 3].map((id) => sequence(id)))).rejects.toThrow('the model failed');
+    await run([sequence(4)]);
+    expect(sizes()).toEqual([4, 2, 1, 1, 1]);
   });
 
   it('drops what is not yet in a batch when the signal aborts', async () => {

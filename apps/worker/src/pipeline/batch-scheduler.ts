@@ -256,16 +256,22 @@ export class BatchScheduler {
       await this.#tryAgain(runner, queue, items, error);
       return;
     }
-    items.forEach((item, row) => {
-      settle(item, output.values.subarray(row * output.width, (row + 1) * output.width));
+    const spoilt = items.filter((item, row) => {
+      const values = output.values.subarray(row * output.width, (row + 1) * output.width);
+      if (!values.every(Number.isFinite)) {
+        if (items.length > 1 && queue.target.segment === undefined) return true;
+        item.reject(new RerankError('score_not_finite', 'The model gave a value that is not a number for one of the texts.'));
+      } else item.resolve(values);
       item.left();
+      return false;
     });
+    // Dynamic int8 has one scale for a whole batch: one pair out of all range may spoil the others' scores.
+    if (spoilt.length > 0) await this.#runHalves(runner, queue, spoilt);
   }
 
   /** What nobody waits for any more is left out. */
   async #tryAgain(runner: BatchRunner, queue: Queue, failed: readonly Work[], error: unknown): Promise<void> {
-    for (const item of failed) if (item.dropped) item.left();
-    const items = failed.filter(({ dropped }) => !dropped);
+    const items = stillWanted(failed);
     const [first] = items;
     if (first === undefined) return;
     const fault = faultOfRunner(error);
@@ -284,8 +290,15 @@ export class BatchScheduler {
       return;
     }
     if (fault?.reason === 'out-of-memory' && this.#planAnew(queue, failed, items)) return;
+    await this.#runHalves(runner, queue, items);
+  }
+
+  async #runHalves(runner: BatchRunner, queue: Queue, items: readonly Work[]): Promise<void> {
     const middle = Math.ceil(items.length / 2);
-    for (const half of [items.slice(0, middle), items.slice(middle)]) if (half.length > 0) await this.#runHalving(runner, queue, half);
+    for (const half of [items.slice(0, middle), items.slice(middle)]) {
+      const wanted = stillWanted(half);
+      if (wanted.length > 0) await this.#runHalving(runner, queue, wanted);
+    }
   }
 
   /** Lowers the budget below a batch that memory had no room for, and queues what was in it. False when the budget is as low as it may be. */
@@ -335,7 +348,8 @@ function isMoreUrgent(a: Candidate, b: Candidate): boolean {
   return a.isThin === b.isThin ? a.item.arrivedAt < b.item.arrivedAt : b.isThin;
 }
 
-function settle(item: Work, row: Float32Array): void {
-  if (row.every(Number.isFinite)) item.resolve(row);
-  else item.reject(new RerankError('score_not_finite', 'The model gave a value that is not a number for one of the texts.'));
+/** Those whose request has not ended meanwhile; the others leave. */
+function stillWanted(items: readonly Work[]): readonly Work[] {
+  for (const item of items) if (item.dropped) item.left();
+  return items.filter(({ dropped }) => !dropped);
 }
