@@ -179,6 +179,7 @@ function describeWrites(store: () => CandidateStore, freshTenant: FreshTenant): 
       await store().deleteDocuments(version, ['d1'], 2);
       const before = await found(version);
       await store().removeLeftovers(version, ['d0', 'd1', 'd2', 'never']);
+      await store().removeLeftoversOfDeleted(version);
       expect(await found(version)).toEqual(before);
     });
 

@@ -83,6 +83,11 @@ export class ReindexSession {
     return this.#claim.id;
   }
 
+  /** Another process had it before, and may have died in the middle of a write. */
+  get isTakenOver(): boolean {
+    return this.#claim.fence > 1;
+  }
+
   /** As it was last stored or seen. */
   get reindex(): ReindexRecord {
     return this.#reindex;

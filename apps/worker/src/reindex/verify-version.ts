@@ -22,7 +22,8 @@ export interface Verification {
 const IN_FLIGHT_MS = 300;
 
 /**
- * Looks for every live document of the record in the new version, and writes those again that are missing or old.
+ * Looks for every live document of the record in the new version, and writes those again that are missing or old. What a process before this one wrote beside a live
+ * write or deletion, and did not come to clear up, goes.
  *
  * @param onDocuments told of each page, in the order of the scan
  * @throws the signal's reason
@@ -33,10 +34,12 @@ export async function verifyVersion(
   onDocuments: (documents: readonly StoredDocument[]) => void = () => undefined,
 ): Promise<Verification> {
   const reader = new PageReader(parts, session);
+  if (session.isTakenOver) await patiently(parts, session, () => parts.candidates.removeLeftoversOfDeleted(session.to));
   let found: Verification = { documents: 0, repaired: 0, failed: 0, failures: [], lost: 0 };
   for (let after: string | undefined, more = true; more;) {
     const page = await reader.read(after);
     onDocuments(page.documents);
+    if (session.isTakenOver) await clearUp(parts, session, page.documents);
     const { repaired, failures, lost } = await repairPage(parts, session, page.documents);
     found = {
       ...withFailures(found, failures),
@@ -48,6 +51,12 @@ export async function verifyVersion(
     more = after !== undefined;
   }
   return found;
+}
+
+/** A document that is there as it is to be may have passages of an earlier text beside it. */
+async function clearUp(parts: ReindexParts, session: ReindexSession, documents: readonly StoredDocument[]): Promise<void> {
+  const ids = documents.map(({ id }) => id);
+  if (ids.length > 0) await patiently(parts, session, () => parts.candidates.removeLeftovers(session.to, ids));
 }
 
 async function repairPage(

@@ -42,6 +42,9 @@ export interface CandidateStore {
    */
   removeLeftovers(version: CorpusVersion, documentIds: readonly string[]): Promise<void>;
 
+  /** `removeLeftovers` of all documents that were deleted from the version; for who does not know which a write that was cut short may have named. */
+  removeLeftoversOfDeleted(version: CorpusVersion): Promise<void>;
+
   /** Removes the passages of documents whose stored `seq` is not above `seq`. A slower write with a lower `seq` must not bring them back. */
   deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void>;
 

@@ -23,6 +23,10 @@ export class EmbeddedCandidateStore implements CandidateStore {
     return Promise.resolve();
   }
 
+  removeLeftoversOfDeleted(): Promise<void> {
+    return Promise.resolve();
+  }
+
   deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void> {
     return this.connections.write('deleteIndexed', [version, documentIds, seq]);
   }

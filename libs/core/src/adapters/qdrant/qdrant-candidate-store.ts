@@ -20,7 +20,7 @@ import {
 } from './payloads.js';
 import { sparseNumbers, type QdrantConnection, type VectorQuery } from './qdrant-connection.js';
 import type { QdrantCorpora } from './qdrant-corpora.js';
-import { NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
+import { DELETED, NOT_DELETED, olderThan, underMetadata, type QdrantFilter } from './qdrant-filter.js';
 import type { QdrantPoint } from './qdrant-point.js';
 
 /** All that conditions of ours name: a server in strict mode refuses others. */
@@ -74,6 +74,11 @@ export class QdrantCandidateStore implements CandidateStore {
   async removeLeftovers(version: CorpusVersion, documentIds: readonly string[]): Promise<void> {
     const collection = await this.writable(version);
     for (const ids of slices(documentIds, MAX_DOCUMENTS)) await this.clear(collection, ids);
+  }
+
+  async removeLeftoversOfDeleted(version: CorpusVersion): Promise<void> {
+    const collection = await this.writable(version);
+    for await (const ids of this.documentIdPages(collection, DELETED, MAX_DOCUMENTS)) await this.clear(collection, ids);
   }
 
   async deleteDocuments(version: CorpusVersion, documentIds: readonly string[], seq: number): Promise<void> {
@@ -211,14 +216,21 @@ export class QdrantCandidateStore implements CandidateStore {
     const counts = new Map<string, number>();
     if (stamps.length === 0) return counts;
     const filter = { should: stamps.map((stamp) => ({ must: [...sameContent(stamp).must, { key: 'seq', match: { value: stamp.seq } }] })) };
+    for await (const ids of this.documentIdPages(collection, filter, MAX_IDS)) {
+      for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** The document of each point that passes, page by page. */
+  private async *documentIdPages(collection: string, filter: QdrantFilter, limit: number): AsyncGenerator<string[]> {
     let after: string | undefined;
     do {
       const from = after === undefined ? {} : { after };
-      const page = await this.connection.scroll(collection, { filter, limit: MAX_IDS, fields: ['document_id'], ...from });
-      for (const id of page.payloads.map(documentIdOf)) counts.set(id, (counts.get(id) ?? 0) + 1);
+      const page = await this.connection.scroll(collection, { filter, limit, fields: ['document_id'], ...from });
+      yield page.payloads.map(documentIdOf);
       after = page.next;
     } while (after !== undefined);
-    return counts;
   }
 
   /**

@@ -39,4 +39,6 @@ export function olderThan(documentId: string, seq: number): QdrantFilter {
   };
 }
 
+export const DELETED: QdrantFilter = { must: [{ key: 'deleted', match: { value: true } }] };
+
 export const NOT_DELETED: QdrantFilter = { must_not: [{ key: 'deleted', match: { value: true } }] };
