@@ -32,7 +32,11 @@ describe('a worker', () => {
       code: 'internal_error',
       detail: expect.not.stringMatching(/Gather|onnx/i) as string,
     });
-    await expect(stack.call(await stack.rerankBody(['apple', TINY_FAULTS.notANumber]))).rejects.toMatchObject({ code: 'score_not_finite' });
+    await expect(stack.call(await stack.rerankBody(['apple', TINY_FAULTS.notANumber]))).rejects.toMatchObject({
+      code: 'score_not_finite',
+      detail: expect.stringMatching(/^Document 1: /) as string,
+      errors: [{ pointer: '/documents/1' }],
+    });
     await expect(
       stack.call(await stack.rerankBody(['a'], { stages: [{ model: { name: 'other', sha256: 'other' } }] })),
     ).rejects.toMatchObject({

@@ -52,6 +52,17 @@ export class RunnerFault extends RerankError {
   }
 }
 
+/** One sequence of a call is to blame, and no other: it failed alone. */
+export class SequenceFault extends RerankError {
+  constructor(
+    /** Its position in the call. */
+    readonly sequence: number,
+    fault: RerankError,
+  ) {
+    super(fault.code, fault.detail, { cause: fault.cause });
+  }
+}
+
 /** The segments of a model could not be loaded where a batch of one was to run. No batch was too large for the memory, so no smaller one would pass. */
 export class SegmentsNotLoaded extends RerankError {
   constructor(cause: string) {

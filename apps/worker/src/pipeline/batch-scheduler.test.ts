@@ -1,3 +1,4 @@
+import { RerankError } from '@rerank-fleet/core/errors';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FixedLatencyBatchRunner, type FixedLatencyOptions } from '../../../../test/support/fixed-latency-batch-runner.js';
@@ -146,6 +147,14 @@ describe('BatchScheduler', () => {
     await expect(bad).rejects.toMatchObject({ code: 'score_not_finite' });
     expect(await good).toEqual([4, 8, 12, 16, 20, 24, 28]);
     expect(sizes()).toEqual([8, 4, 4, 2, 2, 1, 1]);
+  });
+
+  it.each<[string, FixedLatencyOptions]>([
+    ['fails', { fault: ({ inputIds }) => (inputIds.includes(BigInt(FAILING)) ? new RerankError('internal_error', 'no') : undefined) }],
+    ['has no number for a score', { notANumberId: FAILING }],
+  ])('says which sequence of a call %s', async (_, options) => {
+    const { run } = start({ budget: 1_024, ...options });
+    await expect(run([1, 2, 3, FAILING, 5].map((id) => sequence(id)))).rejects.toMatchObject({ sequence: 3 });
   });
 
   it('runs no half of a failed batch whose requests have ended meanwhile', async () => {

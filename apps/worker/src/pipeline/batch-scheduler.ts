@@ -1,6 +1,14 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import { BatchPlanner, SYNC_TURNS, type PlannedItem, type Priority, type Withdraw } from './batch-planner.js';
-import { padBatch, faultOfRunner, type BatchOutput, type BatchRunner, type BatchTarget, type TokenSequence } from './batch-runner.js';
+import {
+  faultOfRunner,
+  padBatch,
+  SequenceFault,
+  type BatchOutput,
+  type BatchRunner,
+  type BatchTarget,
+  type TokenSequence,
+} from './batch-runner.js';
 import { cutBatch, enoughToRun } from './cut-batch.js';
 import { RunTimes, type Flight } from './run-times.js';
 import type { BatchObserver, BatchSchedulerOptions, SchedulerStats, SubmitOptions, SubmittedRows } from './scheduling.js';
@@ -15,6 +23,8 @@ interface Work extends PlannedItem {
   readonly mark: unknown;
   readonly resolve: (row: Float32Array) => void;
   readonly reject: (error: Error) => void;
+  /** As `reject`, where no other sequence can be to blame. */
+  readonly convict: (fault: Error) => void;
   /** No runner has it in hand, and none will have. */
   readonly left: () => void;
   /** Out of the planner, if it is still there. */
@@ -106,6 +116,8 @@ export class BatchScheduler {
   /**
    * Runs sequences through a model; resolves to one row of output a sequence, in their order. The first that fails rejects, and what is not yet in a batch is
    * dropped; so it is when the signal aborts.
+   *
+   * @throws SequenceFault which of them the model fails on
    */
   async run(model: string, sequences: readonly TokenSequence[], options: SubmitOptions): Promise<Float32Array[]> {
     options.signal?.throwIfAborted();
@@ -144,7 +156,9 @@ export class BatchScheduler {
         const { priority, alone } = options;
         const length = sequence.ids.length;
         const state = { withdraw: () => false, dropped: false, retried: false };
-        const work: Work = { priority, alone, sequence, length, arrivedAt, mark, resolve, reject, left: leaveOnce(), ...request, ...state };
+        const convict = (fault: Error): void => reject(fault instanceof RerankError ? new SequenceFault(index, fault) : fault);
+        const ends = { resolve, reject, convict, left: leaveOnce() };
+        const work: Work = { priority, alone, sequence, length, arrivedAt, mark, ...ends, ...request, ...state };
         work.withdraw = queue.planner.add(work);
         works.push(work);
       });
@@ -260,7 +274,7 @@ export class BatchScheduler {
       const values = output.values.subarray(row * output.width, (row + 1) * output.width);
       if (!values.every(Number.isFinite)) {
         if (items.length > 1 && queue.target.segment === undefined) return true;
-        item.reject(new RerankError('score_not_finite', 'The model gave a value that is not a number for one of the texts.'));
+        item.convict(new RerankError('score_not_finite', 'The model gave a value that is not a number for one of the texts.'));
       } else item.resolve(values);
       item.left();
       return false;
@@ -277,11 +291,16 @@ export class BatchScheduler {
     const fault = faultOfRunner(error);
     if (queue.target.segment !== undefined && fault?.reason === 'out-of-memory') this.#lowerBudget(queue, failed);
     // A segment leaves other states behind than it found: its pairs cannot run it twice, and whoever sent them runs the whole model.
-    if (queue.target.segment !== undefined || (failed.length === 1 && (fault === undefined || first.retried))) {
+    if (queue.target.segment !== undefined) {
       for (const item of items) {
         item.reject(fault ?? (error as Error));
         item.left();
       }
+      return;
+    }
+    if (failed.length === 1 && (fault === undefined || first.retried)) {
+      first.convict(fault ?? (error as Error));
+      first.left();
       return;
     }
     if (failed.length === 1) {

@@ -2,6 +2,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
 import { describe, expect, it, vi } from 'vitest';
 import { CachingCrossEncoder, type CacheStats, type CacheTier, type SharedScoreCache } from './caching-cross-encoder.js';
+import { PassageFault } from './point-at-request.js';
 
 /** Scores a pair by the lengths of its texts, and remembers what it was asked. */
 class LengthScorer implements CrossEncoder {
@@ -141,6 +142,19 @@ describe(CachingCrossEncoder, () => {
       errors: [{ pointer: '/documents/3' }],
     });
     await expect(cached.score(request({ passages: ['dddd', 'eeeeee'] }))).rejects.toMatchObject({ errors });
+  });
+
+  it('names a document that the model fails on by its place in the request, too', async () => {
+    const scorer = new LengthScorer();
+    const cached = new CachingCrossEncoder(scorer, { memory: new Map() });
+    await cached.score(request());
+    scorer.score = () => Promise.reject(new PassageFault(1, new RerankError('score_not_finite', 'No number.')));
+    await expect(cached.score(request({ passages: ['a', 'dddd', 'bb', 'eeeeee'] }))).rejects.toMatchObject({
+      code: 'score_not_finite',
+      passage: 3,
+      detail: 'Document 3: No number.',
+      errors: [{ pointer: '/documents/3', detail: 'No number.' }],
+    });
   });
 
   it.each([

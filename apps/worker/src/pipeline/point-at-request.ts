@@ -1,8 +1,23 @@
 import { RerankError } from '@rerank-fleet/core/errors';
 import type { CrossEncoder } from '@rerank-fleet/core/ports';
 
+/** The model fails on one passage of a request, and would on no other. */
+export class PassageFault extends RerankError {
+  constructor(
+    /** Its position in the request. */
+    readonly passage: number,
+    readonly fault: RerankError,
+  ) {
+    super(fault.code, `Document ${passage}: ${fault.detail}`, {
+      errors: [{ pointer: `/documents/${passage}`, detail: fault.detail }],
+      cause: fault.cause,
+    });
+  }
+}
+
 /** A cross-encoder numbers the passages that it was given; the client knows those of its request, which `indices` says. */
 export function pointAtRequest(error: unknown, { name }: Pick<CrossEncoder, 'name'>, indices: readonly number[]): unknown {
+  if (error instanceof PassageFault) return new PassageFault(indices[error.passage] ?? error.passage, error.fault);
   if (!(error instanceof RerankError) || error.code !== 'pair_too_long') return error;
   const [fault] = error.errors;
   const index = indices[Number(fault?.pointer.slice(fault.pointer.lastIndexOf('/') + 1))];

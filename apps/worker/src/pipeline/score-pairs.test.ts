@@ -110,6 +110,23 @@ describe(PairScorer, () => {
     expect(encoder.signals.every((signal) => signal?.aborted)).toBe(true);
   });
 
+  it.each([
+    ['the part that runs first', 2],
+    ['the part that is tokenized meanwhile', 4],
+  ])('says which document has no number for a score, in %s', async (_, bad) => {
+    const { scorer, encoder } = start({ notANumberId: 9 });
+    const passages = PASSAGES.with(bad, PASSAGES[bad]!.replace(/.$/, '9'));
+    const scored = scorer.score(request({ passages }));
+    scored.catch(() => undefined);
+    for (const { answer } of encoder.calls) answer();
+    await expect(scored).rejects.toMatchObject({
+      code: 'score_not_finite',
+      passage: bad,
+      detail: expect.stringMatching(`^Document ${bad}: `) as string,
+      errors: [{ pointer: `/documents/${bad}` }],
+    });
+  });
+
   it('ends both parts when nobody waits any more', async () => {
     const { scorer, encoder, scheduler } = start({ latencyMs: 1_000 });
     const controller = new AbortController();

@@ -1,8 +1,9 @@
 import type { CrossEncoder, ExitWish, FullReason, PairRequest, PairScore, PairScores } from '@rerank-fleet/core/ports';
-import { SegmentsNotLoaded } from './batch-runner.js';
+import { SegmentsNotLoaded, SequenceFault } from './batch-runner.js';
 import type { BatchScheduler } from './batch-scheduler.js';
-import { pairsOf } from './encoded-pairs.js';
+import { pairsOf, type PairsToRun } from './encoded-pairs.js';
 import type { EarlyExit, ExitedScore, ExitObserver } from './early-exit.js';
+import { PassageFault, pointAtRequest } from './point-at-request.js';
 import type { EncodedPairs, SequenceEncoder } from './sequence-encoder.js';
 
 export interface ScoredModel {
@@ -93,7 +94,7 @@ export class PairScorer implements CrossEncoder {
     };
     const whole = async (reason: FullReason, error?: unknown): Promise<Omit<PairScores, 'timingsMs'>> => {
       earlyExit.note(reason, error);
-      const rows = await this.#parts.scheduler.run(this.sha256, pairs.sequences, options);
+      const rows = await this.#parts.scheduler.run(this.sha256, pairs.sequences, options).catch(blame(pairs));
       return { scores: pairs.scoresOf(rows.map(([logit]) => ({ logit: logit! }))), fullReason: reason };
     };
     if (!earlyExit.hasRoomFor(pairs.sequences)) return await whole('no_memory');
@@ -141,7 +142,9 @@ export class PairScorer implements CrossEncoder {
           onFirst = undefined;
         },
         turn,
-      );
+      ).catch((error: unknown) => {
+        throw pointAtRequest(error, this, positions);
+      });
       positions.forEach((position, row) => (scores[position] = part[row]!));
     };
     try {
@@ -163,11 +166,18 @@ export class PairScorer implements CrossEncoder {
       ...(turn === undefined ? {} : { turn }),
     });
     onTokenized();
-    return pairs.scoresOf((await scoring).map(([logit]) => ({ logit: logit! })));
+    return pairs.scoresOf((await scoring.catch(blame(pairs))).map(([logit]) => ({ logit: logit! })));
   }
 
   async #encode({ query, passages, longDocument, maxPassageTokens, priority, signal }: PairRequest): Promise<EncodedPairs> {
     const longest = maxPassageTokens === undefined ? {} : { maxPassageTokens };
     return await this.#parts.encoder.encodePairs(this.sha256, { query, passages, policy: longDocument, ...longest }, { priority, signal });
   }
+}
+
+/** Rethrows; where one sequence is to blame, as the fault of its passage. */
+function blame({ passages }: PairsToRun): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof SequenceFault ? new PassageFault(passages[error.sequence]!, error) : error;
+  };
 }

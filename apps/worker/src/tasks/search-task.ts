@@ -4,6 +4,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { Embedder } from '@rerank-fleet/core/ports';
 import { inSpan } from '@rerank-fleet/core/observability';
 import { packContext } from '../pipeline/pack-context.js';
+import { PassageFault } from '../pipeline/point-at-request.js';
 import { firstOfEachGroup } from '../pipeline/rank-results.js';
 import { retrieveCandidates, type RetrievalParts } from '../pipeline/retrieve-candidates.js';
 import { rerankPassages, type ScoringParts } from './rerank-task.js';
@@ -81,8 +82,13 @@ async function rerankedOutcome(
   };
 }
 
-/** A search has no documents to point at: it names the one that is too long, and points at what would take it. */
+/** A search has no documents to point at: it names the one that is too long, and points at what would take it; or the one that the model fails on. */
 function named(error: unknown, candidates: readonly Candidate[]): unknown {
+  if (error instanceof PassageFault) {
+    const { code, detail, cause } = error.fault;
+    const document = candidates[error.passage]?.documentId;
+    return document === undefined ? error.fault : new RerankError(code, `A passage of the document "${document}": ${detail}`, { cause });
+  }
   if (!(error instanceof RerankError) || error.code !== 'pair_too_long') return error;
   const [fault] = error.errors;
   const candidate = candidates[Number(fault?.pointer.slice(fault.pointer.lastIndexOf('/') + 1))];
