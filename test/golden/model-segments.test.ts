@@ -52,7 +52,7 @@ async function cut({ onnxPath, withoutOptimizers = [] }: Omit<SessionSource, 'ou
 async function sources(): Promise<Omit<SessionSource, 'output'>[]> {
   const log = createLogger({ level: 'error', process: 'test' });
   const fast = await fastVariant(model, { config: config(), log, encoder: texts });
-  expect(fast?.name).toContain('narrow-');
+  expect(fast?.name).toContain('graph-');
   return [{ onnxPath: model.onnxPath }, fast!];
 }
 

@@ -7,8 +7,10 @@ import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { digestFile } from '@rerank-fleet/core/models';
 import { createLogger } from '@rerank-fleet/core/observability';
 import { fastVariant } from '@rerank-fleet/worker/composition/fast-variant';
+import { fuseAttention, separateAttention } from '@rerank-fleet/worker/graph/fuse-attention';
 import { narrowLastLayer } from '@rerank-fleet/worker/graph/narrow-last-layer';
-import { decodeOnnxModel } from '@rerank-fleet/worker/graph/onnx-proto';
+import { decodeOnnxModel, ELEMENT, encodeOnnxModel, tensor } from '@rerank-fleet/worker/graph/onnx-proto';
+import { spellOutSizes } from '@rerank-fleet/worker/graph/spell-out-sizes';
 import { rewriteModel } from '@rerank-fleet/worker/graph/rewrite-model';
 import { buildGraph } from '@rerank-fleet/worker/inference/build-graph';
 import { InferencePool } from '@rerank-fleet/worker/inference/inference-pool';
@@ -23,7 +25,7 @@ import { BERT, encodeOnnx, tinyBertGraph, type TinyBertOptions } from '../suppor
 const OUTPUT = { kind: 'logit', labelIndex: 0 } as const;
 const ON_CPU = { device: 'cpu', intraOpThreads: 1 } as const;
 const CLASSIFIER: TinyBertOptions = { head: 'classifier', style: 'sizes', quantized: false };
-const STYLES = ['sizes', 'constants', 'opaque', 'spelled'] as const;
+const STYLES = ['sizes', 'constants', 'opaque', 'spelled', 'inferred'] as const;
 /** Of float arithmetic in another order. */
 const FLOAT_TOLERANCE = 1e-5;
 /** Of a scale of activations that is taken over first tokens alone; the logits of the tiny model lie within about ± 3. */
@@ -52,9 +54,9 @@ async function writeBert(options: TinyBertOptions): Promise<string> {
 }
 
 /** The original and its rewritten graph, loaded. */
-async function both(options: TinyBertOptions): Promise<readonly [OnnxModel, OnnxModel]> {
+async function both(options: TinyBertOptions, fusesAttention = false): Promise<readonly [OnnxModel, OnnxModel]> {
   const onnxPath = await writeBert(options);
-  const rewritten = rewriteModel(await readFile(onnxPath));
+  const rewritten = rewriteModel(await readFile(onnxPath), { fusesAttention });
   if ('unrecognised' in rewritten) throw new Error(rewritten.unrecognised);
   await writeFile(`${onnxPath}.fast`, rewritten.bytes);
   return (await Promise.all([onnxPath, `${onnxPath}.fast`].map((path) => OnnxModel.load({ onnxPath: path, output: OUTPUT }, ON_CPU)))) as [
@@ -96,6 +98,7 @@ describe('a classifier whose last layer is narrowed', () => {
     ['sizes', 4],
     ['constants', 4],
     ['spelled', 4],
+    ['inferred', 4],
     ['opaque', 3],
   ] as const)('has products for one token, down to the first node that is not known: style "%s", %i of them', (style, products) => {
     const model = decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, style })));
@@ -110,32 +113,162 @@ describe('a classifier whose last layer is narrowed', () => {
   });
 });
 
-describe('a graph of which more than one token is read', () => {
-  it.each(['mean', 'hidden', 'leaky'] as const)('is left as it is: %s', (head) => {
-    expect(rewriteModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, head })))).toEqual({
-      unrecognised: 'No last layer was found of which the first token alone is read.',
-    });
+describe('a classifier whose sizes are spelled out', () => {
+  it.each(STYLES)('computes none of them, and scores as before: style "%s"', async (style) => {
+    const model = decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, style })));
+    const shapes = (): number => model.graph.node.filter(({ opType }) => opType === 'Shape').length;
+    const before = shapes();
+    const changed = spellOutSizes(model);
+    expect(changed).toBe(style === 'opaque' ? 0 : BERT.layers);
+    // One is for the places of the tokens.
+    expect(shapes()).toBe(style === 'opaque' ? before : 1);
+    const onnxPath = await writeBert({ ...CLASSIFIER, style });
+    await writeFile(`${onnxPath}.sizes`, encodeOnnxModel(model));
+    const [whole, spelled] = await Promise.all(
+      [onnxPath, `${onnxPath}.sizes`].map((path) => OnnxModel.load({ onnxPath: path, output: OUTPUT }, ON_CPU)),
+    );
+    await fc.assert(
+      fc.asyncProperty(sequences, async (batch) => {
+        expect(largestDifference(await logits(whole!, batch), await logits(spelled!, batch))).toBeLessThanOrEqual(FLOAT_TOLERANCE);
+      }),
+      { numRuns: 20 },
+    );
+    await Promise.all([whole!.release(), spelled!.release()]);
+  });
+});
+
+describe('a classifier with a way of its own for batches without padding', () => {
+  const alike = fc
+    .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: BERT.positions }))
+    .chain(([pairs, tokens]) =>
+      fc.array(fc.array(fc.nat(BERT.words - 1), { minLength: tokens, maxLength: tokens }), { minLength: pairs, maxLength: pairs }),
+    )
+    .map((batch) => batch.map(sequenceOf));
+  const FUSIBLE = STYLES.filter((style) => style !== 'opaque');
+  const fusedIn = (options: Partial<TinyBertOptions>): number =>
+    fuseAttention(decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, ...options }))));
+
+  it.each(FUSIBLE.flatMap((style) => [false, true].map((quantized) => [style, quantized ? 'int8' : 'fp32', quantized] as const)))(
+    'scores as before, padded or not: style "%s" in %s',
+    async (style, _precision, quantized) => {
+      const [before, after] = await both({ ...CLASSIFIER, style, quantized }, true);
+      await fc.assert(
+        fc.asyncProperty(fc.oneof(sequences, alike), async (batch) => {
+          const tolerance = quantized ? INT8_TOLERANCE : FLOAT_TOLERANCE;
+          expect(largestDifference(await logits(before, batch), await logits(after, batch))).toBeLessThanOrEqual(tolerance);
+        }),
+        { numRuns: 40 },
+      );
+      await Promise.all([before.release(), after.release()]);
+    },
+  );
+
+  it.each(FUSIBLE.flatMap((style) => (['plain', 'bert', 'xlm-roberta'] as const).map((family) => [style, family] as const)))(
+    'has each attention in one node: style "%s", family "%s"',
+    (style, family) => {
+      expect(fusedIn({ style, family, layers: 3 })).toBe(3);
+    },
+  );
+
+  it('has the weights of both ways once', () => {
+    const bytes = encodeOnnx(tinyBertGraph(CLASSIFIER));
+    const model = decodeOnnxModel(bytes);
+    fuseAttention(model);
+    expect(model.graph.initializer).toHaveLength(decodeOnnxModel(bytes).graph.initializer.length);
+    expect(model.graph.node.map(({ opType }) => opType)).toEqual(['ReduceMin', 'Cast', 'If']);
+    const operations = model.graph.node[2]!.attribute.map(({ g }) => g!.node.map(({ opType }) => opType));
+    expect(operations.map((types) => types.filter((type) => type === 'MultiHeadAttention').length)).toEqual([BERT.layers, 0]);
+    expect(operations.map((types) => types.filter((type) => type === 'Softmax').length)).toEqual([0, BERT.layers]);
   });
 
-  it('is left as it is when it is no graph at all', () => {
-    expect(rewriteModel(Uint8Array.of(1, 2, 3))).toHaveProperty('unrecognised');
+  it.each([
+    ['tokens see their neighbours alone, which the mask says', { reach: 3 }],
+    ['there is a node that is not known', { style: 'opaque' }],
+  ] as const)('is not made where %s', (_what, options) => {
+    expect(fusedIn(options)).toBe(0);
+  });
+
+  it('is not made twice, and can be taken away again', () => {
+    const model = decodeOnnxModel(encodeOnnx(tinyBertGraph(CLASSIFIER)));
+    const before = model.graph.node.map(({ opType, input, output }) => ({ opType, input: [...input], output: [...output] }));
+    expect(separateAttention(model)).toBe(false);
+    expect(fuseAttention(model)).toBe(BERT.layers);
+    expect(fuseAttention(model)).toBe(0);
+    expect(separateAttention(model)).toBe(true);
+    expect(model.graph.node.map(({ opType, input, output }) => ({ opType, input, output }))).toEqual(before);
+  });
+});
+
+describe('a graph of which more than one token is read', () => {
+  it.each(['mean', 'hidden', 'leaky'] as const)('is left as it is: %s', (head) => {
+    const model = decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, head })));
+    const before = encodeOnnxModel(model);
+    expect(narrowLastLayer(model)).toBeUndefined();
+    expect(encodeOnnxModel(model)).toEqual(before);
+  });
+});
+
+describe('a graph of which nothing is known', () => {
+  it.each([
+    ['no graph at all', Uint8Array.of(1, 2, 3), /./],
+    [
+      'neither a layer that can be narrowed nor an attention',
+      encodeOnnx(tinyBertGraph({ ...CLASSIFIER, head: 'mean', style: 'opaque' })),
+      /No last layer/,
+    ],
+  ])('is left as it is: %s', (_what, bytes, reason) => {
+    const rewritten = rewriteModel(bytes, { fusesAttention: true });
+    expect('unrecognised' in rewritten && rewritten.unrecognised).toMatch(reason);
   });
 });
 
 describe('buildGraph', () => {
   it('puts a graph in its place that scores as the original does, and says how nearly', async () => {
     const target = join(root, 'built', 'graph.onnx');
-    const record = await buildGraph({ onnxPath: await writeBert(CLASSIFIER), output: OUTPUT, precision: 'fp32', samples: SAMPLES, target });
-    expect(record).toMatchObject({ outcome: 'rewritten', sha256: (await digestFile(target)).sha256 });
+    const record = await buildGraph({
+      onnxPath: await writeBert(CLASSIFIER),
+      output: OUTPUT,
+      precision: 'fp32',
+      samples: SAMPLES,
+      fusesAttention: true,
+      target,
+    });
+    expect(record).toMatchObject({ outcome: 'rewritten', fusedAttentions: BERT.layers, sha256: (await digestFile(target)).sha256 });
     expect(record).toHaveProperty('worst', expect.closeTo(0, 4));
     expect(await readdir(join(root, 'built'))).toEqual(['graph.onnx']);
+  });
+
+  it('does without attention in one node where the runtime cannot compute it', async () => {
+    const model = decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, style: 'constants' })));
+    const projection = model.graph.node.find(({ output }) => output[0] === 'layer0_query_product')!;
+    const [hidden] = projection.input;
+    const bounds = [tensor('zero', [1], ELEMENT.int64, BigInt64Array.of(0n)), tensor('one', [1], ELEMENT.int64, BigInt64Array.of(1n))];
+    model.graph.initializer.push(...bounds);
+    // One query for all: products know what to do with one row and many, the kernel does not.
+    const shared = {
+      opType: 'Slice',
+      name: 'shared',
+      domain: '',
+      input: [hidden!, 'zero', 'one', 'zero'],
+      output: ['shared'],
+      attribute: [],
+    };
+    model.graph.node.splice(model.graph.node.indexOf(projection), 0, shared);
+    projection.input[0] = 'shared';
+    expect(fuseAttention(structuredClone(model))).toBe(BERT.layers);
+    const onnxPath = join(root, `${randomUUID()}.onnx`);
+    await writeFile(onnxPath, encodeOnnxModel(model));
+    const target = join(root, 'separate', 'graph.onnx');
+    const record = await buildGraph({ onnxPath, output: OUTPUT, precision: 'fp32', samples: SAMPLES, fusesAttention: true, target });
+    expect(record).toMatchObject({ outcome: 'rewritten', fusedAttentions: 0 });
+    expect(await readdir(join(root, 'separate'))).toEqual(['graph.onnx']);
   });
 
   it('discards a graph whose scores are off, and leaves no file', async () => {
     const target = join(root, 'discarded', 'graph.onnx');
     // What int8 changes is more than float may.
     const onnxPath = await writeBert({ ...CLASSIFIER, quantized: true });
-    const record = await buildGraph({ onnxPath, output: OUTPUT, precision: 'fp32', samples: SAMPLES, target });
+    const record = await buildGraph({ onnxPath, output: OUTPUT, precision: 'fp32', samples: SAMPLES, fusesAttention: true, target });
     expect(record).toMatchObject({ outcome: 'discarded', detail: expect.stringContaining('off by') as string });
     expect(await readdir(join(root, 'discarded'))).toEqual([]);
   });
@@ -175,12 +308,21 @@ describe('fastVariant', () => {
   it('writes the graph once, beside what it knows of it', async () => {
     const { ask, folder, files } = await given(CLASSIFIER);
     const first = await ask();
-    expect(first).toMatchObject({ name: 'narrow-1 no-SkipLayerNormFusion', withoutOptimizers: ['SkipLayerNormFusion'] });
+    expect(first).toMatchObject({ name: 'graph-2 no-SkipLayerNormFusion', withoutOptimizers: ['SkipLayerNormFusion'] });
     expect(await files()).toHaveLength(2);
     const before = await stat(first!.onnxPath);
     expect(first!.onnxPath.startsWith(folder)).toBe(true);
     expect(await ask()).toEqual(first);
     expect((await stat(first!.onnxPath)).ino).toBe(before.ino);
+  });
+
+  it('has no way of its own for batches without padding on a GPU, whose kernels have masks', async () => {
+    const opTypes = async (device: string): Promise<string[]> => {
+      const { onnxPath } = (await (await given(CLASSIFIER, { DEVICE: device })).ask())!;
+      return decodeOnnxModel(await readFile(onnxPath)).graph.node.map(({ opType }) => opType);
+    };
+    expect(await opTypes('cpu')).toContain('If');
+    expect(await opTypes('webgpu')).not.toContain('If');
   });
 
   it('writes it anew where the file is damaged or gone, or what is known of it is', async () => {
@@ -215,7 +357,7 @@ describe('fastVariant', () => {
   });
 
   it('is the file without the slow fusion where the graph is not known, which is found out once and is no warning', async () => {
-    const { ask, onnxPath, files } = await given({ ...CLASSIFIER, head: 'mean' });
+    const { ask, onnxPath, files } = await given({ ...CLASSIFIER, head: 'mean', style: 'opaque' });
     const warn = vi.spyOn(log, 'warn');
     for (let start = 0; start < 2; start += 1)
       expect(await ask()).toEqual({ name: 'no-SkipLayerNormFusion', onnxPath, withoutOptimizers: ['SkipLayerNormFusion'] });

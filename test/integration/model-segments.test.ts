@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cutModel } from '@rerank-fleet/worker/exits/cut-model';
+import { countLayers, cutModel } from '@rerank-fleet/worker/exits/cut-model';
 import { openSegmentsInProcess } from '@rerank-fleet/worker/exits/open-segments-in-process';
 import { openSegments } from '@rerank-fleet/worker/exits/segment-cache';
 import type { CutRefusal, SegmentSet } from '@rerank-fleet/worker/exits/segment-set';
@@ -45,6 +45,12 @@ function edited(bytes: Uint8Array, edit: (model: OnnxFile) => void): Uint8Array 
   const model = decodeOnnxModel(bytes);
   edit(model);
   return encodeOnnxModel(model);
+}
+
+function rewrite(bytes: Uint8Array, fusesAttention: boolean): Uint8Array {
+  const rewritten = rewriteModel(bytes, { fusesAttention });
+  if ('unrecognised' in rewritten) throw new Error(rewritten.unrecognised);
+  return rewritten.bytes;
 }
 
 const sequenceOf = (length: number, first: number): TokenSequence => ({
@@ -113,10 +119,18 @@ describe.each(Object.entries(FAMILIES))('a model of the family %s', (_family, ma
 });
 
 it('cuts a graph whose last layer is narrowed like any other', async () => {
+  for (const quantized of [false, true])
+    await expectEqual(rewrite(encoder({ family: 'bert', quantized }), false), [1, 3], { withoutOptimizers: UNFUSED });
+});
+
+it('cuts a graph with a way of its own for batches without padding, and gives each segment one', async () => {
   for (const quantized of [false, true]) {
-    const rewritten = rewriteModel(encoder({ family: 'bert', quantized }));
-    if ('unrecognised' in rewritten) throw new Error(rewritten.unrecognised);
-    await expectEqual(rewritten.bytes, [1, 3], { withoutOptimizers: UNFUSED });
+    const bytes = rewrite(encoder({ family: 'bert', quantized }), true);
+    expect(countLayers(bytes)).toBe(LAYERS);
+    await expectEqual(bytes, [1, 3], { withoutOptimizers: UNFUSED });
+    const model = cutModel(bytes, [1, 3]);
+    if ('refused' in model) throw new Error(model.refused);
+    for (const segment of model.segments) expect(decodeOnnxModel(segment.bytes).graph.node.at(-1)).toMatchObject({ opType: 'If' });
   }
 });
 

@@ -13,9 +13,10 @@ export interface TinyBertOptions {
   readonly head: 'classifier' | 'mean' | 'hidden' | 'leaky';
   /**
    * As exporters write it: `sizes` computes shapes and the scale of the scores from `Shape`, and normalizes step by step; `constants` has shapes with
-   * constants alone and `LayerNormalization`; `opaque` has a node behind the attention that no rewriting knows; `spelled` reshapes to sizes that it spells out.
+   * constants alone and `LayerNormalization`; `opaque` has a node behind the attention that no rewriting knows; `spelled` reshapes to sizes that it spells out;
+   * `inferred` leaves the number of heads to be found out, scales queries and keys alike, and looks for rows without a token behind the softmax.
    */
-  readonly style: 'sizes' | 'constants' | 'opaque' | 'spelled';
+  readonly style: 'sizes' | 'constants' | 'opaque' | 'spelled' | 'inferred';
   readonly quantized: boolean;
   readonly seed?: number;
   /**
@@ -25,6 +26,8 @@ export interface TinyBertOptions {
   readonly family?: 'plain' | 'bert' | 'xlm-roberta';
   /** @defaultValue 2 */
   readonly layers?: number;
+  /** Tokens to each side that attention sees. @defaultValue all */
+  readonly reach?: number;
   /** Rows of the table of words. @defaultValue 50 */
   readonly words?: number;
 }
@@ -62,9 +65,11 @@ class Builder extends GraphBuilder {
   readonly #family: NonNullable<TinyBertOptions['family']>;
   readonly #layers: number;
   readonly #words: number;
+  readonly #reach: number | undefined;
 
-  constructor({ style, seed = 1, family = 'plain', layers = BERT.layers, words = BERT.words }: TinyBertOptions) {
+  constructor({ style, seed = 1, family = 'plain', layers = BERT.layers, words = BERT.words, reach }: TinyBertOptions) {
     super(seed);
+    this.#reach = reach;
     this.#style = style;
     this.#family = family;
     this.#layers = layers;
@@ -131,9 +136,11 @@ class Builder extends GraphBuilder {
     const turned = (part: string, perm: readonly number[]): string =>
       this.node('Transpose', [project(part)], `${name}_${part}_turned`, { perm });
     const [query, keys, values] = [turned('query', [0, 2, 1, 3]), turned('key', [0, 2, 3, 1]), turned('value', [0, 2, 1, 3])];
-    const scaled = this.node('Mul', [query, this.#scoreScale(query, name)], `${name}_scaled`);
-    const scores = this.node('Add', [this.node('MatMul', [scaled, keys], `${name}_scores`), mask], `${name}_masked`);
-    const weights = this.node('Softmax', [scores], `${name}_weights`, { axis: -1 });
+    const scale = this.#scoreScale(query, name);
+    const scaled = this.node('Mul', [query, scale], `${name}_scaled`);
+    const scaledKeys = this.#style === 'inferred' ? this.node('Mul', [scale, keys], `${name}_keys_scaled`) : keys;
+    const scores = this.node('Add', [this.node('MatMul', [scaled, scaledKeys], `${name}_scores`), mask], `${name}_masked`);
+    const weights = this.#certain(this.node('Softmax', [scores], `${name}_weights`, { axis: -1 }), name);
     const context = this.node('MatMul', [weights, values], `${name}_context`);
     const turnedBack = this.node('Transpose', [context], `${name}_turned_back`, { perm: [0, 2, 1, 3] });
     const back = this.#style === 'opaque' ? this.node('Expand', [turnedBack, this.list([1])], `${name}_back`) : turnedBack;
@@ -145,12 +152,21 @@ class Builder extends GraphBuilder {
   #split(value: string, hidden: string, name: string): string {
     const heads = [BERT.heads, HEAD_WIDTH];
     if (this.#style === 'constants') return this.node('Reshape', [value, this.list([0, -1, ...heads])], `${name}_split`);
-    const tokens = this.#style === 'spelled' ? this.sizeOf(hidden, 1, name) : this.list([-1]);
-    const parts = [this.sizeOf(hidden, 0, name), tokens, ...heads.map((size) => this.list([size]))];
+    const isSpelled = this.#style === 'spelled' || this.#style === 'inferred';
+    const tokens = isSpelled ? this.sizeOf(hidden, 1, name) : this.list([-1]);
+    const said = this.#style === 'inferred' ? [-1, HEAD_WIDTH] : heads;
+    const parts = [this.sizeOf(hidden, 0, name), tokens, ...said.map((size) => this.list([size]))];
     return this.node('Reshape', [value, this.node('Concat', parts, `${name}_shape`, { axis: 0 })], `${name}_split`);
   }
 
+  /** 0 where a row has no token at all. */
+  #certain(weights: string, name: string): string {
+    if (this.#style !== 'inferred') return weights;
+    return this.node('Where', [this.node('IsNaN', [weights], `${name}_is_nan`), this.float(0), weights], `${name}_certain`);
+  }
+
   #scoreScale(query: string, name: string): string {
+    if (this.#style === 'inferred') return this.float(HEAD_WIDTH ** -0.25);
     if (this.#style !== 'sizes') return this.float(1 / Math.sqrt(HEAD_WIDTH));
     const sizes = this.node('Shape', [query], `${name}_sizes`);
     const width = this.node('Slice', [sizes, this.list([-1]), this.list([2 ** 40])], `${name}_width`);
@@ -163,7 +179,18 @@ class Builder extends GraphBuilder {
     const wide = this.node('Unsqueeze', ['attention_mask', this.list([1, 2])], 'mask_wide');
     const shaped = this.#family === 'plain' ? wide : this.node('Expand', [wide, this.#maskShape()], 'mask_shaped');
     const absent = this.node('Sub', [this.float(1), this.node('Cast', [shaped], 'mask_float', { to: 1 })], 'mask_absent');
-    return this.node('Mul', [absent, this.float(-10_000)], 'mask');
+    const mask = this.node('Mul', [absent, this.float(-10_000)], 'mask');
+    return this.#reach === undefined ? mask : this.node('Add', [mask, this.#farMask(this.#reach)], 'local_mask');
+  }
+
+  /** `[tokens, tokens]`, −10,000 where two are further apart than the reach. */
+  #farMask(reach: number): string {
+    const length = this.gather(this.node('Shape', ['input_ids'], 'all_sizes'), this.scalar(1), 0, 'all_length');
+    const places = this.node('Range', [this.scalar(0), length, this.scalar(1)], 'place_range');
+    const [row, column] = [0, 1].map((axis) => this.node('Unsqueeze', [places, this.list([axis])], `place_${axis}`)) as [string, string];
+    const distance = this.node('Abs', [this.node('Sub', [row, column], 'apart')], 'distance');
+    const far = this.node('Cast', [this.node('Greater', [distance, this.scalar(reach)], 'is_far')], 'far', { to: 1 });
+    return this.node('Mul', [far, this.float(-10_000)], 'far_mask');
   }
 
   /** `[batch, 1, tokens of the ids, tokens of the mask]`. */

@@ -23,7 +23,7 @@ export interface FastVariantOptions {
 /** On a CPU the fused node is slower than those that it stands for (docs/decisions/0010-…). */
 const SLOW_ON_CPU: readonly string[] = ['SkipLayerNormFusion'];
 /** The graph, its encoding and two sessions one after the other, as a multiple of the file. */
-const BUILD_PER_FILE = 4;
+const BUILD_PER_FILE = 5;
 const LEAST_BYTES = 2 ** 20;
 
 /**
@@ -33,25 +33,26 @@ const LEAST_BYTES = 2 ** 20;
 export async function fastVariant(model: ResolvedModel, options: FastVariantOptions): Promise<FastVariant | undefined> {
   const { device, fastGraph, deterministic } = options.config.worker;
   if (!fastGraph || deterministic || model.kind !== 'cross-encoder') return undefined;
-  const narrowed = await narrowedGraph(model, options).catch((error: unknown) => {
+  const rewritten = await rewrittenGraph(model, options).catch((error: unknown) => {
     options.log.warn({ err: error, model: model.name }, 'The graph of the model cannot be rewritten; it runs as it is.');
     return undefined;
   });
   const withoutOptimizers = device === 'cpu' ? SLOW_ON_CPU : [];
-  if (narrowed === undefined && withoutOptimizers.length === 0) return undefined;
-  const name = [...(narrowed === undefined ? [] : [`narrow-${GRAPH_VERSION}`]), ...withoutOptimizers.map((it) => `no-${it}`)].join(' ');
-  return { name, onnxPath: narrowed ?? model.onnxPath, withoutOptimizers };
+  if (rewritten === undefined && withoutOptimizers.length === 0) return undefined;
+  const name = [...(rewritten === undefined ? [] : [`graph-${GRAPH_VERSION}`]), ...withoutOptimizers.map((it) => `no-${it}`)].join(' ');
+  return { name, onnxPath: rewritten ?? model.onnxPath, withoutOptimizers };
 }
 
 /** Path of the rewritten graph. */
-async function narrowedGraph(
+async function rewrittenGraph(
   model: ResolvedModel,
   { config, log, encoder, leastBytes = LEAST_BYTES }: FastVariantOptions,
 ): Promise<string | undefined> {
   const { name, sha256, onnxPath, precision } = model;
   const { size } = await stat(onnxPath);
   if (size < leastBytes) return undefined;
-  const cache = new GraphCache(defaultCacheDirectory(config.models.cacheHome), { model: sha256, onnxruntime: runtimeVersion() });
+  const { device } = config.worker;
+  const cache = new GraphCache(defaultCacheDirectory(config.models.cacheHome), { model: sha256, device, onnxruntime: runtimeVersion() });
   let record = await cache.read();
   if (record === undefined) {
     if (size * BUILD_PER_FILE > availableMemory()) {
@@ -59,7 +60,9 @@ async function narrowedGraph(
       return undefined;
     }
     const samples = await samplePairs(encoder, sha256);
-    record = await buildGraphInProcess({ onnxPath, output: inferenceModel(model).output, precision, samples, target: cache.onnxPath });
+    // GPU kernels for attention have masks, and their runtime picks them itself.
+    const job = { onnxPath, output: inferenceModel(model).output, precision, samples, fusesAttention: device === 'cpu' };
+    record = await buildGraphInProcess({ ...job, target: cache.onnxPath });
     if (record !== undefined) await cache.write(record);
     report(record, name, log);
   }
@@ -69,7 +72,10 @@ async function narrowedGraph(
 function report(record: GraphRecord | undefined, model: string, log: Logger): void {
   if (record === undefined) log.warn({ model }, 'The process that rewrites graphs failed; the model runs as it is.');
   else if (record.outcome === 'rewritten')
-    log.debug({ model, worst: record.worst }, 'The last layer of the model now runs for the token alone that is read.');
+    log.debug(
+      { model, worst: record.worst, fusedAttentions: record.fusedAttentions },
+      'The model now runs by a faster graph of its weights.',
+    );
   else if (record.outcome === 'discarded')
     log.warn({ model, detail: record.detail }, 'The rewritten graph of the model does not score as the original does; it runs as it is.');
   else log.debug({ model, detail: record.detail }, 'The graph of the model is not one that can be rewritten; it runs as it is.');

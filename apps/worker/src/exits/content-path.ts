@@ -1,8 +1,6 @@
-import { takenBy, type GraphIndex } from '../graph/graph-index.js';
+import { MASK_INPUT, takenBy, type GraphIndex } from '../graph/graph-index.js';
+import { neededFor } from '../graph/keep-needed.js';
 import type { OnnxGraphProto, OnnxNodeProto } from '../graph/onnx-proto.js';
-
-/** Says which tokens are padding; what is computed from it and from sizes alone can be computed again in every segment. */
-export const MASK_INPUT = 'attention_mask';
 
 /** Attention in one node, as onnxruntime's optimizer writes it, and as ONNX has it since opset 23. */
 const FUSED_ATTENTION = new Set(['Attention', 'QAttention', 'MultiHeadAttention', 'PackedAttention', 'PackedMultiHeadAttention']);
@@ -27,7 +25,7 @@ export class ContentPath {
       for (const name of node.output) this.#positions.set(name, 0);
       return true;
     });
-    this.#nodes = leadingTo(nodes, output);
+    this.#nodes = neededFor(nodes, new Set([output]));
     this.#nodes.forEach((node, position) => node.output.forEach((name) => this.#positions.set(name, position)));
   }
 
@@ -83,15 +81,4 @@ export class ContentPath {
     const through = { Cast: 0, Dropout: 0, Identity: 0, Where: 2 }[producer.opType];
     return through !== undefined && this.#comesFromSoftmax(producer.input[through] ?? '');
   }
-}
-
-/** Those of the nodes that the output is made of. */
-function leadingTo(nodes: readonly OnnxNodeProto[], output: string): OnnxNodeProto[] {
-  const wanted = new Set([output]);
-  const leading = nodes.toReversed().filter((node) => {
-    if (!node.output.some((name) => wanted.has(name))) return false;
-    takenBy(node).forEach((name) => wanted.add(name));
-    return true;
-  });
-  return leading.reverse();
 }

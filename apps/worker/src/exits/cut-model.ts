@@ -1,6 +1,7 @@
-import { GraphIndex } from '../graph/graph-index.js';
+import { GraphIndex, MASK_INPUT } from '../graph/graph-index.js';
+import { separateAttention } from '../graph/fuse-attention.js';
 import { decodeOnnxModel, type OnnxModel } from '../graph/onnx-proto.js';
-import { ContentPath, MASK_INPUT } from './content-path.js';
+import { ContentPath } from './content-path.js';
 import { encodeExcerpt } from './excerpt.js';
 import { hiddenTypeOf, type HiddenType } from './hidden-shape.js';
 import { Refusal } from './refusal.js';
@@ -23,7 +24,10 @@ export interface CutModel extends Pick<SegmentSet, 'layers' | 'width'> {
  */
 export function cutModel(bytes: Uint8Array, cuts: readonly number[]): CutModel | CutRefusal {
   try {
-    return cut(decode(bytes), cuts);
+    const model = decode(bytes);
+    // Where the whole model has a second way for batches without padding, each segment gets one.
+    const fusesAttention = separateAttention(model);
+    return cut(model, cuts, fusesAttention);
   } catch (error) {
     if (error instanceof Refusal) return { refused: error.message };
     throw error;
@@ -33,7 +37,9 @@ export function cutModel(bytes: Uint8Array, cuts: readonly number[]): CutModel |
 /** Layers of a cross-encoder between which it can be cut: two at least. */
 export function countLayers(bytes: Uint8Array): number | CutRefusal {
   try {
-    return layersOf(decode(bytes)).starts.length;
+    const model = decode(bytes);
+    separateAttention(model);
+    return layersOf(model).starts.length;
   } catch (error) {
     if (error instanceof Refusal) return { refused: error.message };
     throw error;
@@ -48,7 +54,7 @@ function decode(bytes: Uint8Array): OnnxModel {
   }
 }
 
-function cut(model: OnnxModel, cuts: readonly number[]): CutModel {
+function cut(model: OnnxModel, cuts: readonly number[], fusesAttention: boolean): CutModel {
   const { index, inputs, output, path, starts } = layersOf(model);
   if (!isAscending(cuts, starts.length)) {
     const range = `from 1 to ${starts.length - 1}`;
@@ -62,7 +68,7 @@ function cut(model: OnnxModel, cuts: readonly number[]): CutModel {
   const segments = edges.slice(1).map((to, at): SegmentBytes => {
     const from = edges[at]!;
     const between = { start: from === 0 ? undefined : starts[from], end: starts[to] };
-    return { ...encodeExcerpt({ model, index, path, inputs, output, hidden }, between), layers: [from, to] };
+    return { ...encodeExcerpt({ model, index, path, inputs, output, hidden, fusesAttention }, between), layers: [from, to] };
   });
   return { layers: starts.length, width: hidden.width, segments };
 }

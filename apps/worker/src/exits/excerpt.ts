@@ -1,6 +1,7 @@
-import { takenBy, type GraphIndex } from '../graph/graph-index.js';
+import { fuseAttention } from '../graph/fuse-attention.js';
+import { MASK_INPUT, takenBy, type GraphIndex } from '../graph/graph-index.js';
 import { ATTRIBUTE, ELEMENT, encodeOnnxModel, type OnnxModel, type OnnxNodeProto, type OnnxValueInfo } from '../graph/onnx-proto.js';
-import { MASK_INPUT, type ContentPath } from './content-path.js';
+import type { ContentPath } from './content-path.js';
 import { isHidden, type HiddenType } from './hidden-shape.js';
 import { Refusal } from './refusal.js';
 import { HIDDEN_INPUT, HIDDEN_OUTPUT } from './segment-set.js';
@@ -15,6 +16,8 @@ export interface CutGraph {
   /** Name of the logits. */
   readonly output: string;
   readonly hidden: HiddenType;
+  /** Whether attention becomes one node where a batch has no padding. */
+  readonly fusesAttention: boolean;
 }
 
 /** Values that a segment lies between; undefined for the beginning and the end of the model. */
@@ -55,7 +58,7 @@ class Excerpt {
   }
 
   encode(): EncodedExcerpt {
-    const { model, inputs, output } = this.#graph;
+    const { model, inputs, output, fusesAttention } = this.#graph;
     const { graph } = model;
     const { start, end } = this.#between;
     const made = new Set([...this.#nodes].flatMap((node) => node.output));
@@ -70,7 +73,9 @@ class Excerpt {
       // The runtime fuses what it knows to have the same shape: what the file says of shapes decides on the arithmetic.
       valueInfo: graph.valueInfo.filter(({ name }) => made.has(name) && name !== end),
     };
-    const bytes = encodeOnnxModel({ ...model, graph: excerpt, producerName: 'rerank-fleet segment' });
+    const segment = { ...model, graph: excerpt, producerName: 'rerank-fleet segment' };
+    if (fusesAttention) fuseAttention(segment);
+    const bytes = encodeOnnxModel(segment);
     return { bytes, inputs: input.map(({ name }) => name), output: end === undefined ? output : HIDDEN_OUTPUT };
   }
 

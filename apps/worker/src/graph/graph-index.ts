@@ -1,5 +1,8 @@
 import { ELEMENT, type OnnxAttribute, type OnnxGraphProto, type OnnxNodeProto, type OnnxTensor } from './onnx-proto.js';
 
+/** Says which tokens are padding: 1 for a token, 0 for padding. */
+export const MASK_INPUT = 'attention_mask';
+
 /** A place where a value is taken: an input of a node; -1 for what a loop's or branch's body takes of the graph around it, and for outputs of the graph. */
 export interface Taker {
   readonly node: OnnxNodeProto | undefined;
@@ -49,11 +52,7 @@ export class GraphIndex {
   /** Whole numbers of a constant; undefined where it is none, or of another type. */
   integers(value: string): readonly number[] | undefined {
     const constant = this.constants.get(value);
-    if (constant === undefined || constant.dataType !== ELEMENT.int64) return undefined;
-    const { rawData, int64Data = [] } = constant;
-    if (rawData.length === 0) return int64Data;
-    const bytes = Uint8Array.from(rawData);
-    return Array.from(new BigInt64Array(bytes.buffer), Number);
+    return constant === undefined ? undefined : integersOf(constant);
   }
 
   /**
@@ -87,6 +86,14 @@ export class GraphIndex {
     if (takers === undefined) this.#takers.set(value, [taker]);
     else takers.push(taker);
   }
+}
+
+/** Whole numbers of a tensor of 64 bits; undefined where it is of another type. */
+export function integersOf({ dataType, rawData, int64Data = [] }: OnnxTensor): readonly number[] | undefined {
+  if (dataType !== ELEMENT.int64) return undefined;
+  if (rawData.length === 0) return int64Data;
+  const bytes = Uint8Array.from(rawData);
+  return Array.from(new BigInt64Array(bytes.buffer), Number);
 }
 
 export function attributeOf({ attribute }: OnnxNodeProto, name: string): OnnxAttribute | undefined {

@@ -81,7 +81,7 @@ const modelType = root.lookupType('ModelProto');
 /** `TensorProto.DataType`. */
 export const ELEMENT = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 /** `AttributeProto.AttributeType`. */
-export const ATTRIBUTE = { int: 2, tensor: 4, graph: 5, ints: 7 } as const;
+export const ATTRIBUTE = { float: 1, int: 2, tensor: 4, graph: 5, ints: 7 } as const;
 
 export interface OnnxTensor {
   dims: number[];
@@ -99,6 +99,7 @@ export interface OnnxAttribute {
   name: string;
   type: number;
   i: number;
+  f?: number;
   ints?: number[];
   t?: OnnxTensor | null;
   g?: OnnxGraphProto | null;
@@ -119,6 +120,7 @@ export interface OnnxValueInfo {
 }
 
 export interface OnnxGraphProto {
+  name?: string;
   node: OnnxNodeProto[];
   initializer: OnnxTensor[];
   input: OnnxValueInfo[];

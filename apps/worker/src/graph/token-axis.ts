@@ -88,13 +88,14 @@ function transposing(node: OnnxNodeProto, layout: Layout): Narrowing | undefined
 function reshaping(node: OnnxNodeProto, { rank, axis }: Layout, index: GraphIndex): Narrowing | undefined {
   if (axis !== 1) return undefined;
   if (rank === 3) return { inputs: [{ input: 0, layout: BY_TOKEN }], shape: [0, 0, -1] };
-  const heads = constantSizes(node.input[1] ?? '', index).slice(-2);
-  if (heads.length !== 2 || heads.some((size) => size === undefined || size < 1)) return undefined;
-  return { inputs: [{ input: 0, layout: WIDE }], shape: [0, 0, ...(heads as number[])] };
+  const [heads, width] = constantSizes(node.input[1] ?? '', index).slice(-2);
+  // How many heads there are may be left to be found out.
+  if (heads === undefined || width === undefined || width < 1 || (heads < 1 && heads !== -1)) return undefined;
+  return { inputs: [{ input: 0, layout: WIDE }], shape: [0, 0, heads, width] };
 }
 
 /** Entries of a list of sizes; undefined for those that are computed. */
-function constantSizes(name: string, index: GraphIndex): (number | undefined)[] {
+export function constantSizes(name: string, index: GraphIndex): (number | undefined)[] {
   const known = index.integers(name);
   if (known !== undefined) return [...known];
   const producer = index.producers.get(name);
