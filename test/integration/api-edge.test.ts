@@ -204,6 +204,14 @@ describe('keys and tenants', () => {
     expect(response.json().detail).toContain('admin');
   });
 
+  it('shows the models to keys that search and to those of operators, and to no others', async () => {
+    const holder = (scopes: string[]) => ({ ...globex, key: `${scopes.join('-')}-0123456789`, scopes });
+    const [operator, uploader] = [holder(['operator']), holder(['jobs', 'ingest', 'admin'])];
+    await start(keys(acme, operator, uploader));
+    const status = async (key: typeof acme) => (await api.inject({ url: '/v1/models', headers: as(key) })).statusCode;
+    expect([await status(acme), await status(operator), await status(uploader)]).toEqual([200, 200, 403]);
+  });
+
   it("knows nothing of another tenant's corpora, documents and jobs", async () => {
     await start(keys(acme, { ...globex, scopes: ['search', 'ingest', 'admin'] }));
     await api.fleet.documents.createCorpus(corpusRecord({ tenant: 'acme', corpus: 'secret' }));

@@ -9,7 +9,7 @@ export class ModelsController {
   constructor(@Inject(MODELS_SERVICE) private readonly models: ModelsService) {}
 
   @Get()
-  @RequiresScope('search')
+  @RequiresScope(['search', 'operator'])
   list(): Promise<ModelListBody> {
     return this.models.list();
   }

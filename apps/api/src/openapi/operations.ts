@@ -183,7 +183,7 @@ export const OPERATIONS: readonly Operation[] = [
     id: 'listModels',
     tag: 'models',
     summary: 'Models that workers hold, and those of pools that sleep',
-    scope: 'search',
+    scope: ['search', 'operator'],
     answers: { 200: { description: 'Models.', schema: modelListSchema } },
     errors: ['queue_unavailable'],
   },

@@ -11,7 +11,7 @@ import { WorkersTable } from './workers-table.js';
 
 const REFRESH_MS = 3_000;
 
-/** Models for keys that search; all else for those of operators. */
+/** Models for keys that search, and for those of operators; all else for the latter. */
 export function FleetPage(): JSX.Element {
   const { client, url } = useService();
   const caller = useCall((signal) => client.whoami({ signal }), []);
