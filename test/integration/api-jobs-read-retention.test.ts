@@ -1,7 +1,8 @@
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { takeTurn } from '@rerank-fleet/core/adapters/redis/take-turn';
-import { BatchJobs, hashOfKey, IdempotencyKeys, purgeBatchJobs, type BatchRecord } from '@rerank-fleet/core/jobs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hashOfKey, IdempotencyKeys, type BatchRecord } from '@rerank-fleet/core/jobs';
+import { forgetOldJobs } from '@rerank-fleet/worker/composition/retention';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RedisServer } from '../support/redis-server.js';
 import { JobsReadApi } from './api-jobs-read-support.js';
 
@@ -24,14 +25,12 @@ afterEach(() => stack.close());
 afterAll(() => redis.stop());
 
 /** As it will run in so many days. */
-async function purge(inDays: number, retentionDays = 7): Promise<void> {
-  const now = Date.now() + inDays * DAY;
-  const { blobs } = stack.api;
+async function purge(inDays: number, days = 7): Promise<void> {
+  await forget(Date.now() + inDays * DAY, days);
+}
+async function forget(now: number, days: number): Promise<void> {
   const error = (_fields: object, message: string): void => void faults.push(message);
-  await purgeBatchJobs(
-    { blobs, jobs: new BatchJobs(blobs), log: { error } },
-    { endedBeforeMs: now - retentionDays * DAY, begunBeforeMs: now - DAY },
-  );
+  await forgetOldJobs({ blobs: stack.api.blobs, days, now: () => now, log: { error } });
   expect(faults).toEqual([]);
 }
 const status = async ({ id }: Pick<BatchRecord, 'id'>): Promise<number> => (await stack.get(`/v1/jobs/${id}`)).status;
@@ -45,6 +44,19 @@ describe('retention', () => {
     await purge(7.1);
     expect(await status(record)).toBe(404);
     expect(await stack.api.kept()).toEqual([]);
+  });
+
+  it('goes by the clock that all processes share, whatever that of the machine says', async () => {
+    const record = await stack.submit([true]);
+    await stack.finish(record);
+    const before = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'], now: before + 100 * DAY });
+    try {
+      await forget(before, 7);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(await status(record)).toBe(200);
   });
 
   it('keeps a job that has not ended, however old it is', async () => {

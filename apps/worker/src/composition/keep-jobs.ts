@@ -25,13 +25,13 @@ export interface KeepJobsParts {
 
 /** Brings uploads and batch jobs on that others left, now and from time to time, and has old ones forgotten. Call what it returns to stop. */
 export function keepJobs(parts: KeepJobsParts): () => void {
-  const { redis, blobs, keeper, log, retentionDays: days } = parts;
+  const { redis, blobs, keeper, clock, log, retentionDays: days } = parts;
   const requeue = (): Promise<void> => requeueSlices(parts);
   const timers = [
     every(SWEEP_MS, log, requeue),
     every(KEEP_MS, log, () => keeper.sweep()),
     every(SWEEP_MS, log, () => keeper.recover()),
-    startRetention({ redis, blobs, days, log }),
+    startRetention({ redis, blobs, days, now: () => clock.now(), log }),
   ];
   // Not waited for: a backlog keeps no worker from its calls.
   void keeper.recover().catch((error: unknown) => log.warn({ err: error }, 'Jobs could not be looked through; it is tried again.'));
