@@ -1,4 +1,7 @@
-import { queueListSchema, type QueueBody } from '@rerank-fleet/core/contracts';
+import { BullmqJobQueue } from '@rerank-fleet/core/adapters/bullmq/bullmq-job-queue';
+import { INGEST_QUEUE, queueListSchema, type QueueBody } from '@rerank-fleet/core/contracts';
+import type { PendingDelete } from '@rerank-fleet/core/domain';
+import { RefusedDeletions } from '@rerank-fleet/worker/ingest/refused-deletions';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TINY_FAULTS } from '../support/tiny-models/index.js';
 import { OperatedApi, SEARCHER } from './operator-support.js';
@@ -158,6 +161,32 @@ describe('draining uploads', () => {
     await stack.startWorker();
     expect(await stack.api.jobs.find(TENANT, id)).toEqual(job);
     expect(await queue('ingest')).toMatchObject({ waiting: 0, delayed: 0, failed: 0 });
+  });
+});
+
+describe('draining uploads beside deletions', () => {
+  /** More than are looked at at once. */
+  const DELETIONS = 101;
+
+  it('takes out the uploads, and leaves every deletion that waits to be tried again', async () => {
+    const own = await BullmqJobQueue.open({ url: stack.redis.url });
+    try {
+      await own.pause(INGEST_QUEUE);
+      const refused = new RefusedDeletions({ queue: own, now: () => Date.now() });
+      const deletion = (seq: number): PendingDelete => ({
+        ...{ tenant: TENANT, corpus: 'manuals', corpusId: 'id-manuals', begunAt: 1 },
+        ...{ id: String(seq), seq, documentIds: ['a'] },
+      });
+      for (let seq = 1; seq <= DELETIONS; seq += 1) await refused.take(deletion(seq));
+      const id = await stack.ingest({ name: 'manuals', id: 'id-manuals' }, [{ id: 'd', text: 'prune apple tree' }]);
+      await untilWaiting('ingest', DELETIONS + 1);
+      expect((await api.post('/v1/admin/queues/ingest/drain')).body).toMatchObject({ drained: 1, waiting: DELETIONS });
+      expect((await stack.finished(id))?.request_counts).toMatchObject({ total: 1, errored: 1 });
+      for (const seq of [1, DELETIONS]) expect(await refused.has(deletion(seq))).toBe(true);
+      expect((await api.post('/v1/admin/queues/ingest/drain')).body).toMatchObject({ drained: 0, waiting: DELETIONS });
+    } finally {
+      await own.close();
+    }
   });
 });
 

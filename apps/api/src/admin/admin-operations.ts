@@ -57,7 +57,7 @@ const QUEUES: readonly Operation[] = [
     id: 'drainQueue',
     summary: 'Take out what waits in a queue',
     description:
-      'Of a `sync` queue: each call that waits is answered with 503 `queue_drained`. Of the queue `ingest`, while it is paused: each document ends as errored with `queue_drained`. What workers have in hand goes on. Queues of batch jobs and of webhooks are refused: cancel or delete their jobs.',
+      'Of a `sync` queue: each call that waits is answered with 503 `queue_drained`. Of the queue `ingest`, while it is paused: each document ends as errored with `queue_drained`; deletions that wait there to be tried again stay. What workers have in hand goes on. Queues of batch jobs and of webhooks are refused: cancel or delete their jobs.',
     params: { path: queuePath },
     answers: { 200: { description: 'The queue as it is now, and how many tasks went.', schema: drainedQueueSchema } },
     errors: ['queue_not_found', 'queue_not_drainable', 'queue_unavailable', 'blob_store_unavailable'],

@@ -62,7 +62,8 @@ export class QueuesService {
   }
 
   /**
-   * Takes out what waits. Whoever waits for a call is told so at once; each document of an upload ends as errored, and says so.
+   * Takes out what waits. Whoever waits for a call is told so at once; each document of an upload ends as errored, and says so. Deletions that wait to be tried
+   * again stay: nobody waits for them, and what they name has left the record.
    *
    * @throws RerankError `queue_not_found`; `queue_not_drainable`, saying what to do instead; `queue_unavailable`, `blob_store_unavailable`
    */
@@ -71,7 +72,7 @@ export class QueuesService {
     const queue = await fleetQueue(fleet, name);
     await this.#assertDrainable(queue);
     let drained = 0;
-    for await (const task of control.withdraw(name)) if (await this.#end(name, task)) drained += 1;
+    for await (const task of control.withdraw(name, isDeletion)) if (await this.#end(name, task)) drained += 1;
     return { ...(await this.#describe(queue)), drained };
   }
 
@@ -121,4 +122,10 @@ export class QueuesService {
       oldest_age_s: Math.round(ageMs) / 1_000,
     };
   }
+}
+
+/** One that an index refused after its documents had left the record. */
+function isDeletion(payload: unknown): boolean {
+  const body = taskPayloadSchema.safeParse(payload).data?.body;
+  return body?.kind === 'corpus' && body.change.op === 'settle_delete';
 }

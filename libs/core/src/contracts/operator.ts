@@ -30,7 +30,11 @@ export const queueSchema = z
 export const queueListSchema = z.object({ object: z.literal('list'), data: z.array(queueSchema) }).meta({ id: 'QueueList' });
 
 export const drainedQueueSchema = queueSchema
-  .extend({ drained: z.int().meta({ description: 'Tasks that were taken out; whoever waited for them was told.' }) })
+  .extend({
+    drained: z
+      .int()
+      .meta({ description: 'Tasks that were taken out; whoever waited for them was told. Deletions that wait to be tried again stay.' }),
+  })
   .meta({ id: 'DrainedQueue' });
 
 export const deadLetterSchema = z

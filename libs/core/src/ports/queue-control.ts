@@ -32,8 +32,8 @@ export interface DeadTask extends WithdrawnTask {
  */
 export interface QueueControl {
   state(queue: string): Promise<QueueState>;
-  /** Takes out what waits, task by task: whoever waits for one is to be told. */
-  withdraw(queue: string): AsyncIterable<WithdrawnTask>;
+  /** Takes out what waits, but for tasks whose payload `stays`, task by task: whoever waits for one is to be told. */
+  withdraw(queue: string, stays?: (payload: unknown) => boolean): AsyncIterable<WithdrawnTask>;
   countDead(queue: string): Promise<number>;
   /** Newest first. */
   listDead(queue: string, limit: number): Promise<readonly DeadTask[]>;

@@ -49,22 +49,28 @@ export class BullmqQueueControl implements QueueControl {
     };
   }
 
-  /** Takes out what waits, and hands it over task by task: whoever waits for one is to be told. What comes meanwhile may stay. */
-  async *withdraw(queue: string): AsyncGenerator<WithdrawnTask, void, undefined> {
+  /** Takes out what waits, but for what `stays`, and hands it over task by task: whoever waits for one is to be told. What comes meanwhile may stay. */
+  async *withdraw(queue: string, stays: (payload: unknown) => boolean = () => false): AsyncGenerator<WithdrawnTask, void, undefined> {
+    // A delayed task may become one that waits meanwhile, never the other way round.
+    for (const state of ['delayed', 'prioritized', 'waiting'] as const) yield* this.#withdrawState(queue, state, stays);
+  }
+
+  async *#withdrawState(
+    queue: string,
+    state: (typeof WAITING)[number],
+    stays: (payload: unknown) => boolean,
+  ): AsyncGenerator<WithdrawnTask, void, undefined> {
     const handle = this.#handle(queue);
-    const { waiting, prioritized, delayed } = await this.state(queue);
-    for (let left = waiting + prioritized + delayed; left > 0;) {
-      const jobs = await orQueueUnavailable(handle.getJobs([...WAITING], 0, PAGE - 1, true));
-      let removed = 0;
+    let { [state]: left } = await this.state(queue);
+    for (let from = 0; left > 0;) {
+      const jobs = await orQueueUnavailable(handle.getJobs([state], from, from + PAGE - 1, true));
+      if (jobs.length === 0) return;
+      left -= jobs.length;
       for (const job of jobs) {
+        if (stays(job.data as unknown)) from += 1;
         // One that a worker has taken since is locked, and goes on.
-        const isOut = (await handle.remove(job.id ?? '').catch(() => 0)) === 1;
-        if (!isOut) continue;
-        removed += 1;
-        yield { id: job.id ?? '', payload: job.data as unknown };
+        else if ((await handle.remove(job.id ?? '').catch(() => 0)) === 1) yield { id: job.id ?? '', payload: job.data as unknown };
       }
-      if (removed === 0) return;
-      left -= removed;
     }
   }
 
