@@ -51,11 +51,11 @@ describe('a client of Text Embeddings Inference', () => {
       body: { error: '/texts: must not be empty.', error_type: 'Empty' },
     });
     expect(await post('/rerank', { query: QUERY, texts: ['a', LONG_DOCUMENT], truncate: false })).toEqual({
-      status: 422,
+      status: 413,
       body: { error: expect.stringMatching(/^\/texts\/1: has more than \d+ tokens\./) as string, error_type: 'Validation' },
     });
     expect(await post('/rerank', { query: 'word '.repeat(1_000), texts: ['a'] })).toMatchObject({
-      status: 422,
+      status: 413,
       body: { error_type: 'Validation' },
     });
   });

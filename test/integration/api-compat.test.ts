@@ -162,7 +162,7 @@ describe('POST /rerank', () => {
 
   it.each<[RerankError, number, string]>([
     [new RerankError('overloaded', 'Later.', { retryAfterS: 4 }), 429, 'Overloaded'],
-    [new RerankError('query_too_long', 'Long.'), 422, 'Validation'],
+    [new RerankError('query_too_long', 'Long.'), 413, 'Validation'],
     [new RerankError('model_unavailable', 'None.'), 503, 'Unhealthy'],
     [new RerankError('score_not_finite', 'NaN.'), 424, 'Backend'],
   ])('passes on what the dispatcher says: %#', async (error, status, type) => {

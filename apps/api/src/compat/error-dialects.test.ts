@@ -29,8 +29,8 @@ describe('describeInDialect', () => {
   it.each<[ErrorCode, number, string]>([
     ['overloaded', 429, 'Overloaded'],
     ['invalid_request', 422, 'Validation'],
-    ['query_too_long', 422, 'Validation'],
-    ['pair_too_long', 422, 'Validation'],
+    ['query_too_long', 413, 'Validation'],
+    ['pair_too_long', 413, 'Validation'],
     ['too_many_documents', 413, 'Validation'],
     ['unauthorized', 401, 'Validation'],
     ['queue_unavailable', 503, 'Unhealthy'],

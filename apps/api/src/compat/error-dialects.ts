@@ -72,6 +72,9 @@ function teiKind(error: RerankError): readonly [status: number, type: TeiError['
       return [503, 'Unhealthy'];
     case 'invalid_request':
       return [422, 'Validation'];
+    case 'pair_too_long':
+    case 'query_too_long':
+      return [413, 'Validation'];
     default:
       return error.status < 500 ? [error.status, 'Validation'] : [424, 'Backend'];
   }
