@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -187,6 +188,14 @@ describe('keys and tenants', () => {
   const acme = { key: 'acme-key-0123456789', tenant: 'acme', scopes: ['search', 'ingest', 'admin'] };
   const globex = { key: 'globex-key-0123456789', tenant: 'globex', scopes: ['search'] };
   const as = ({ key }: { key: string }) => ({ authorization: `Bearer ${key}` });
+  /** As a client that sends a body only when it is told to. */
+  const sendHead = async (headers: Readonly<Record<string, string>>) => {
+    const url = new URL(await api.listen());
+    const socket = connect(Number(url.port), url.hostname);
+    const lines = Object.entries({ host: url.host, ...JSON_TYPE, expect: '100-continue', ...headers });
+    socket.write(`POST /v1/rerank HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+    return socket;
+  };
 
   it('asks for a key before it reads the body', async () => {
     await start(keys(acme));
@@ -194,6 +203,28 @@ describe('keys and tenants', () => {
     expect(response.statusCode).toBe(401);
     expect(response.headers['www-authenticate']).toBe('Bearer');
     expect(response.json().code).toBe('unauthorized');
+  });
+
+  it.each([
+    ['a key that is not known', { authorization: 'Bearer nobody-0123456789' }, '401 Unauthorized'],
+    ['more than is taken', { ...as(acme), 'content-length': '10001' }, '413 Payload Too Large'],
+  ])('refuses %s before the body is sent, where the client waits for that', async (_, headers, wanted) => {
+    await start({ ...keys(acme), MAX_BODY_BYTES: '10000' });
+    const socket = await sendHead({ 'content-length': '10000', ...headers });
+    const answer = await text(socket);
+    expect(answer).toContain(`HTTP/1.1 ${wanted}\r\n`);
+    expect(answer).not.toContain('100 Continue');
+    expect(answer.toLowerCase()).toContain('\r\nconnection: close\r\n');
+  });
+
+  it('has a client that waits for it send a body that is to be read', async () => {
+    await start(keys(acme));
+    const body = JSON.stringify({ query: 'q', documents: ['a'] });
+    const socket = await sendHead({ ...as(acme), 'content-length': String(body.length), connection: 'close' });
+    const [first] = (await once(socket, 'data')) as [Buffer];
+    expect(first.toString()).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.write(body);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 
   it('refuses a key without the scope', async () => {

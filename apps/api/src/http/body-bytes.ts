@@ -2,6 +2,7 @@ import { RerankError } from '@rerank-fleet/core/errors';
 import type { IncomingMessage } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { letBodyCome } from './expect-continue.js';
 
 /** Most of a refused body that is still read, so that the client, which is sending, comes to read the answer. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
@@ -43,6 +44,7 @@ export function discardRest(raw: IncomingMessage): void {
 }
 
 async function* received(raw: BodySource): AsyncGenerator<Buffer, void, undefined> {
+  letBodyCome(raw);
   for await (const chunk of raw.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
 }
 

@@ -7,6 +7,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { Logger } from 'pino';
 import type { ApiKeyRing } from '../auth/api-key-ring.js';
 import { authorize } from '../auth/authorize.js';
+import { holdExpectedBodies } from './expect-continue.js';
 import { readJsonBody } from './json-body.js';
 import { asRerankError, describeProblem } from './problem.js';
 import { requestIdOf } from './request-id.js';
@@ -59,6 +60,7 @@ export function createFastifyAdapter({ http }: Pick<HttpEdgeParts, 'http'>): Fas
 /** Hooks in the order in which a request passes them: id and frame, principal, body. */
 export function installHttpEdge(instance: FastifyInstance, parts: HttpEdgeParts): void {
   recordRoutes(instance);
+  holdExpectedBodies(instance);
   followRequests(instance);
   tellRequests(instance, parts.logger);
   instance.decorateRequest('principal', null);
