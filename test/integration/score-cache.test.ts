@@ -100,11 +100,14 @@ describe(RedisScoreCache, () => {
     await vi.waitFor(async () => expect(await cache.getMany(['a'])).toEqual([SCORE]), { timeout: 20_000, interval: 50 });
   });
 
-  it('never rejects where a write is refused', async () => {
+  it('never rejects where a write is refused, as by a Redis that is full, and tells what it has', async () => {
     const cache = await open();
-    await redis.config('SET', 'maxmemory', '1');
     cache.setMany([['a', SCORE]]);
+    await kept(1);
+    await redis.config('SET', 'maxmemory', '1');
+    cache.setMany([['b', SCORE]]);
     await vi.waitFor(() => expect(failures[0]?.message).toMatch(/OOM/), { timeout: 10_000, interval: 10 });
+    expect(await cache.getMany(['a', 'b'])).toEqual([SCORE, UNKNOWN]);
     await redis.config('SET', 'maxmemory', '0');
   });
 });

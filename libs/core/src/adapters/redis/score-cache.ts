@@ -15,8 +15,6 @@ export interface RedisScoreCacheOptions {
 }
 
 const LOOK_UP_MS = 20;
-/** After a failure Redis is left alone for the first of these, then for twice as long each time, up to the last: one call in a while pays for the try. */
-const REST_MS = { first: 1_000, last: 30_000 } as const;
 /** A write that takes longer than this is given up. */
 const COMMAND_TIMEOUT_MS = 1_000;
 /** A connection that leaves what was sent unanswered for so long is made anew: its other end may have gone without a word. */
@@ -35,9 +33,10 @@ const keyOf = (digest: string): string => `${KEY_PREFIX}:score:${digest}`;
 export class RedisScoreCache {
   readonly #redis: Redis;
   readonly #options: RedisScoreCacheOptions;
+  readonly #reads = new Rest();
+  /** Apart from reads: a Redis that is full refuses writes and still tells what it has. */
+  readonly #writes = new Rest();
   #pending = 0;
-  #failuresInARow = 0;
-  #restsUntil = 0;
 
   constructor(options: RedisScoreCacheOptions) {
     this.#options = options;
@@ -56,7 +55,7 @@ export class RedisScoreCache {
 
   /** In the order of the digests. */
   async getMany(digests: readonly string[]): Promise<readonly (PairScore | undefined)[]> {
-    if (digests.length === 0 || this.#rests()) return digests.map(() => undefined);
+    if (digests.length === 0 || this.#reads.lasts()) return digests.map(() => undefined);
     let timer: NodeJS.Timeout | undefined;
     const lookUpMs = this.#options.lookUpMs ?? LOOK_UP_MS;
     const late = new Promise<never>((_, reject) => {
@@ -66,13 +65,13 @@ export class RedisScoreCache {
     reads.catch(() => undefined);
     try {
       const values = (await Promise.race([reads, late])).flat();
-      this.#failuresInARow = 0;
+      this.#reads.end();
       return digests.map((_, position) => {
         const value = values[position];
         return value === null || value === undefined ? undefined : decodeScore(value);
       });
     } catch (error) {
-      this.#failed(error as Error);
+      this.#failed(this.#reads, error as Error);
       return digests.map(() => undefined);
     } finally {
       clearTimeout(timer);
@@ -81,10 +80,12 @@ export class RedisScoreCache {
 
   /** Writes in the background. */
   setMany(entries: readonly (readonly [digest: string, score: PairScore])[]): void {
-    if (entries.length === 0 || this.#rests() || this.#pending + entries.length > MOST_PENDING) return;
+    if (entries.length === 0 || this.#reads.lasts() || this.#writes.lasts()) return;
+    if (this.#pending + entries.length > MOST_PENDING) return;
     this.#pending += entries.length;
     void Promise.all(chunksOf(entries).map((chunk) => this.#write(chunk)))
-      .catch((error: unknown) => this.#failed(error as Error))
+      .then(() => this.#writes.end())
+      .catch((error: unknown) => this.#failed(this.#writes, error as Error))
       .finally(() => (this.#pending -= entries.length));
   }
 
@@ -105,17 +106,33 @@ export class RedisScoreCache {
     if (failed?.[0]) throw failed[0];
   }
 
-  #rests(): boolean {
-    return performance.now() < this.#restsUntil;
+  #failed(rest: Rest, error: Error): void {
+    rest.begin();
+    this.#options.onFailure?.(error);
+  }
+}
+
+/** For the first of these milliseconds after a failure, then for twice as long each time, up to the last: one call in a while pays for the try. */
+const REST_MS = { first: 1_000, last: 30_000 } as const;
+
+class Rest {
+  #failuresInARow = 0;
+  #until = 0;
+
+  lasts(): boolean {
+    return performance.now() < this.#until;
   }
 
-  #failed(error: Error): void {
+  begin(): void {
     // What was under way when Redis went fails at once, and counts once.
-    if (!this.#rests()) {
-      this.#restsUntil = performance.now() + Math.min(REST_MS.first * 2 ** this.#failuresInARow, REST_MS.last);
-      this.#failuresInARow += 1;
-    }
-    this.#options.onFailure?.(error);
+    if (this.lasts()) return;
+    this.#until = performance.now() + Math.min(REST_MS.first * 2 ** this.#failuresInARow, REST_MS.last);
+    this.#failuresInARow += 1;
+  }
+
+  /** Of failures in a row: one went well. */
+  end(): void {
+    this.#failuresInARow = 0;
   }
 }
 
