@@ -236,6 +236,36 @@ describe.each(MULTILINGUAL_LAYOUTS)('tokenizing piece by piece with the layout o
   });
 });
 
+describe.each(MULTILINGUAL_LAYOUTS)('a stretch that is unknown or dropped as a whole, with the layout of %s', (layout) => {
+  it.each(['.', '\ufe0f', '\u0327\u0301\u0345\u0334', '🇩🇪', '\u202b', 'ꙮ'])(
+    'takes looks and marks in proportion to its length: %j',
+    async (part) => {
+      const path = join(await mkdtemp(join(root, 'stretch-')), 'tokenizer.json');
+      await writeFile(path, JSON.stringify(multilingualTokenizer(layout).file));
+      const tokenizer = TextTokenizer.load(path);
+      const text = part.repeat(16_384);
+      let looked = 0;
+      const longest = { marks: 0 };
+      const [get, normalize] = [Map.prototype.get, String.prototype.normalize];
+      Map.prototype.get = function (key: unknown): unknown {
+        if (typeof key === 'string') looked += key.length;
+        return get.call(this, key);
+      };
+      String.prototype.normalize = function (form?: string): string {
+        for (const marks of this.match(/\p{M}+/gu) ?? []) longest.marks = Math.max(longest.marks, Array.from(marks).length);
+        return normalize.call(this, form);
+      };
+      try {
+        tokenizer.tokenize(text, 40);
+      } finally {
+        [Map.prototype.get, String.prototype.normalize] = [get, normalize];
+      }
+      expect(looked).toBeLessThan(100 * text.length);
+      expect(longest.marks).toBeLessThanOrEqual(256);
+    },
+  );
+});
+
 describe('a query or pair that does not fit', () => {
   it('refuses a query that leaves less than 32 tokens to the passage, and never cuts it', () => {
     const { pairs, text } = of('bert');

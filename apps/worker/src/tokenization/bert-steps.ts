@@ -1,3 +1,4 @@
+import { normalizeForm } from './normalize-form.js';
 import { BERT_WORD, DECOMPOSING, IDEOGRAPH, MARK, REMOVED, WHITE_SPACE } from './reference-characters.js';
 
 export interface BertNormalizerConfig {
@@ -21,7 +22,7 @@ export function bertNormalizer(config: BertNormalizerConfig): (text: string) => 
     let text = given;
     if (clean) text = text.replaceAll(REMOVED, '').replaceAll(WHITE_SPACE, ' ');
     if (apart) text = text.replaceAll(IDEOGRAPH, ' $& ');
-    if (strip) text = text.replaceAll(DECOMPOSING, (run) => run.normalize('NFD')).replaceAll(MARK, '');
+    if (strip) text = text.replaceAll(DECOMPOSING, (run) => normalizeForm(run, 'NFD')).replaceAll(MARK, '');
     // Of all letters only the sigma has a lower case that depends on its place.
     return lowercase ? text.replaceAll('\u03a3', '\u03c3').toLowerCase() : text;
   };
