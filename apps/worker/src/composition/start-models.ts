@@ -21,6 +21,7 @@ import { splitSequences } from '../pipeline/sequence-encoder.js';
 import { CrossEncoders } from '../tasks/cross-encoders.js';
 import { Embedders } from '../pipeline/embedders.js';
 import { TextPool } from '../tokenization/text-pool.js';
+import { assertDistinctModels } from './assert-distinct-models.js';
 import { defaultTokenizerThreads } from './default-tokenizer-threads.js';
 import { openScoreCache } from './open-score-cache.js';
 import { resolveConfigured } from './resolve-configured.js';
@@ -115,6 +116,7 @@ async function resolveModels(config: Config): Promise<ConfiguredModels> {
     embeddingModels.map(async (name) => ({ name, model: await resolveConfigured(config, name, 'embedder') })),
   );
   const both = [...rerankers, ...embedding.map(({ model }) => model)];
+  await assertDistinctModels(both);
   return { rerankers, embedding, all: [...new Map(both.map((model) => [model.sha256, model])).values()] };
 }
 
