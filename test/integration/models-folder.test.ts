@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RerankError } from '@rerank-fleet/core/errors';
 import { resolveModel, type ResolveOptions } from '@rerank-fleet/core/models';
@@ -108,6 +108,20 @@ describe('a folder by path', () => {
     expect((await resolveModel(`${path}@fp32`, options)).onnxPath).toBe(join(path, 'onnx/model.onnx'));
     const unnamed = await folder('unnamed', { 'model.onnx': QUANTIZED, 'config.json': CROSS_ENCODER });
     expect((await resolveModel(unnamed, options)).precision).toBe('int8');
+  });
+
+  it('gives the int8 file of its kind of CPU, of those that a repository has for several', async () => {
+    const names = ['qint8_arm64', 'qint8_avx512', 'qint8_avx512_vnni', 'quint8_avx2', 'quantized', 'int8'];
+    const files = (of: readonly string[]) => Object.fromEntries(of.map((name) => [`onnx/model_${name}.onnx`, Buffer.from(name)]));
+    const chosen = async (folderName: string, of: readonly string[]): Promise<string> => {
+      const path = await folder(folderName, { 'config.json': CROSS_ENCODER, ...files(of) });
+      return basename((await resolveModel(path, options)).onnxPath);
+    };
+    const own = process.arch === 'arm64' ? 'qint8_arm64' : 'quint8_avx2';
+    expect(await chosen('all', names)).toBe(`model_${own}.onnx`);
+    const foreign = process.arch === 'arm64' ? 'quint8_avx2' : 'qint8_arm64';
+    expect(await chosen('general', [foreign, 'qint8_avx512_vnni', 'quantized'])).toBe('model_quantized.onnx');
+    expect(await chosen('foreign', [foreign])).toBe(`model_${foreign}.onnx`);
   });
 
   it.each([

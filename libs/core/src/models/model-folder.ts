@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { arch } from 'node:process';
 import type { Precision } from '../domain/index.js';
 import { digestFile } from './file-digest.js';
 
@@ -31,14 +32,25 @@ async function onnxNames(directory: string): Promise<string[]> {
   }
 }
 
-/** The graphs of a folder in the hub's layout: `model*.onnx`, in it or in `onnx/`. The order is stable. */
+/** What int8 files are called that were made for one kind of CPU; on x86 the AVX2 one is right everywhere, where signed weights saturate without VNNI. */
+const MADE_FOR_CPU: Readonly<Record<string, RegExp>> = { arm64: /arm64/, x64: /avx2/ };
+const MADE_FOR_A_CPU = /arm64|avx/;
+
+/** Files for this kind of CPU, then those for any, then those for others: how wrong they are here shows in scores only. */
+function cpuRank(path: string): number {
+  if (MADE_FOR_CPU[arch]?.test(path) === true) return 0;
+  return MADE_FOR_A_CPU.test(path) ? 2 : 1;
+}
+
+/** The graphs of a folder in the hub's layout: `model*.onnx`, in it or in `onnx/`. Those that suit this machine go first; the order is stable. */
 export async function listOnnxFiles(directory: string): Promise<OnnxFile[]> {
   const [top, nested] = await Promise.all([onnxNames(directory), onnxNames(join(directory, 'onnx'))]);
   const paths = [...top, ...nested.map((name) => `onnx/${name}`)];
   // Other precisions (q4, bnb4, uint8 …) are named in ways that precisionOfName does not know, and must not pass for a plain model.
   return paths
     .map((path) => ({ path, precision: precisionOfName(path) }))
-    .filter(({ path, precision }) => precision !== undefined || path.endsWith('model.onnx'));
+    .filter(({ path, precision }) => precision !== undefined || path.endsWith('model.onnx'))
+    .sort((a, b) => cpuRank(a.path) - cpuRank(b.path));
 }
 
 export interface InspectedOnnx {
