@@ -16,7 +16,7 @@ export interface EncodedWindows extends EncodedSequences {
   readonly passages: Int32Array;
   /** Start and end of each window, in Unicode code points of its passage. */
   readonly spans: Int32Array;
-  /** 1 for each passage of which the end was left out, as it is longer than the caller wants looked at. */
+  /** 1 for each passage of which part was left out, as it is longer than the caller wants looked at. */
   readonly cut: Uint8Array;
 }
 

@@ -16,6 +16,7 @@ function windowsOf(passages: readonly string[], room: number, maxPassageTokens?:
       long: [...passages.keys()].filter((index) => tokensOf(passages[index]!) > room),
       room,
       cutWindows: (text, limits) => passageSpans(text, { mode: 'sentences', ...limits }, countTokens),
+      allFit: (texts) => Promise.resolve(texts.every((each) => tokensOf(each) <= room)),
     },
   );
 }
@@ -106,6 +107,38 @@ describe(windowPassages.name, () => {
     expect(new Set(windows.map(({ passage }) => passage))).toEqual(new Set([1, 2]));
     expect(cut).toEqual(new Set([1, 2]));
     expect(windows.filter(({ passage }) => passage === 1)).toHaveLength(3);
+  });
+
+  it('looks at all of a passage within the caller’s limit, however its sentences fill windows', async () => {
+    // Two thirds of a window each: as many windows as sentences.
+    const passage = Array.from({ length: 9 }, (_, index) => `Tree ${index} ${'x'.repeat(30)}.`).join(' ');
+    expect(tokensOf(passage)).toBe(9 * 36);
+    const { windows, cut } = await windowsOf([passage], 54, 9 * 36);
+    expect([windows.length, cut.size]).toEqual([9, 0]);
+    const shorter = await windowsOf([passage], 54, 8 * 36);
+    expect([shorter.windows.length, shorter.cut.size]).toEqual([8, 1]);
+  });
+
+  it('cuts windows anew for less room where they have more tokens than their sentences, and says so if that does not help', async () => {
+    const passage = Array.from({ length: 20 }, (_, index) => `Tree ${index % 10}.`).join(' ');
+    const rooms: number[] = [];
+    const cutWindows = (text: string, limits: { readonly maxTokens: number; readonly overlapTokens: number }) => {
+      rooms.push(limits.maxTokens);
+      return passageSpans(text, { mode: 'sentences', ...limits }, countTokens);
+    };
+    const request = { query: 'q', passages: [passage], policy: 'chunk' } as const;
+    const more = async (tokens: number) =>
+      await windowPassages(request, {
+        long: [0],
+        room: 64,
+        cutWindows,
+        allFit: (texts) => Promise.resolve(texts.every((each) => tokensOf(each) + tokens <= 64)),
+      });
+    const { windows, cut } = await more(14);
+    expect(cut.size).toBe(0);
+    for (const { text: part } of windows) expect(tokensOf(part) + 14).toBeLessThanOrEqual(64);
+    expect(rooms).toEqual([64, 62, 56, 48]);
+    expect((await more(64)).cut).toEqual(new Set([0]));
   });
 
   it('refuses more than 10,000 windows', async () => {

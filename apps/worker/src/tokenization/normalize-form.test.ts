@@ -54,7 +54,7 @@ describe(normalizeForm.name, () => {
     const given: string[] = [];
     const original = String.prototype.normalize;
     vi.spyOn(String.prototype, 'normalize').mockImplementation(function (this: string, form?: string) {
-      given.push(String(this));
+      given.push(this);
       return original.call(this, form);
     });
     normalize(`a${'\u0327\u0301\u0345\u0334'.repeat(2_000)}b`);

@@ -49,6 +49,7 @@ export class PairEncoder {
       long,
       room: head.room,
       cutWindows: (text, limits) => passageSpans(text, { mode: 'sentences', ...limits }, this.counter(pace), pace),
+      allFit: async (texts) => await pace(this.#allFit(texts, head.room)),
     });
     const framed = await pace(
       this.#framed(
@@ -126,6 +127,15 @@ export class PairEncoder {
       `Document ${long} has more than the ${limit} tokens left beside the query. Split it, or send long_document "truncate" or "chunk".`,
       { errors: [{ pointer: `/documents/${long}`, detail: `has more than ${limit} tokens` }] },
     );
+  }
+
+  /** What it tokenizes is remembered, and framed later. */
+  *#allFit(texts: readonly string[], room: number): Steps<boolean> {
+    for (const text of texts) {
+      if ((yield* this.#cache.first(text, room)).cut) return false;
+      yield;
+    }
+    return true;
   }
 
   *#framed(head: Head, passages: readonly string[], limit: number): Steps<EncodedSequences> {

@@ -123,6 +123,29 @@ describe(chunkText.name, () => {
     expect((await chunkText(text, sentences(9, 2), count)).map((passage) => passage.text)).toEqual(expected);
   });
 
+  test('counts white space that has tokens of its own, and a space with the word behind it', async () => {
+    // As byte-level tokenizers do: a word with the space before it, and each line break.
+    const byteLevel = (texts: readonly string[]) => Promise.resolve(texts.map((text) => text.match(/ ?\S+|\s/gu)?.length ?? 0));
+    const lines = Array.from({ length: 12 }, (_, line) => `apple ${line}`).join('\n\n');
+    const found = await chunkText(lines, sentences(10), byteLevel);
+    expect(found.map((passage) => passage.text.split('\n\n').length)).toEqual([3, 3, 3, 3]);
+    const gaps = fc.array(fc.tuple(fc.constantFrom('One two.', 'x', 'word'), fc.constantFrom(' ', '\n', ' \n\n ', '\t\t')), {
+      minLength: 1,
+      maxLength: 30,
+    });
+    await fc.assert(
+      fc.asyncProperty(gaps, fc.integer({ min: 2, max: 20 }), fc.integer({ min: 0, max: 8 }), async (parts, maxTokens, overlap) => {
+        const passages = await chunkText(parts.flat().join(''), sentences(maxTokens, overlap), byteLevel);
+        for (const tokens of await byteLevel(passages.map((passage) => passage.text))) expect(tokens).toBeLessThanOrEqual(maxTokens);
+      }),
+    );
+  });
+
+  test('says how many tokens of a passage are new', async () => {
+    const spans = await passageSpans('A a. B b. C c. D d.', sentences(6, 3), count);
+    expect(spans.map(({ newTokens }) => newTokens)).toEqual([6, 3, 3]);
+  });
+
   test('needs to know of a count only whether it is beyond the limit, and may rest at any step', async () => {
     const noFurther = async (texts: readonly string[], enough: number) =>
       (await count(texts)).map((tokens) => Math.min(tokens, enough + 1));

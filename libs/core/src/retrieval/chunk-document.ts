@@ -10,12 +10,14 @@ export interface PassageSpan {
   /** Unicode code points of the text. */
   readonly start: number;
   readonly end: number;
+  /** Tokens that no passage before it has; none where nothing was counted. */
+  readonly newTokens: number;
 }
 
 /**
  * Cuts a document's text into passages: at least one, and none of its characters but white space is lost. `sentences` packs whole
  * sentences up to `maxTokens` and repeats up to `overlapTokens` of whole sentences; a sentence that is too long is cut between words, a
- * word that is too long between code points. Tokens of a window are the sum over its parts.
+ * word that is too long between code points. Tokens of a window are the sum over its parts and the white space between them.
  *
  * @param countTokens called for the sentences, some thousand at once, and again only where some are too long
  */
@@ -30,7 +32,7 @@ export async function passageSpans(
   countTokens: CountTokens,
   pace: Pace = finish,
 ): Promise<PassageSpan[]> {
-  const whole = { start: 0, end: text.length };
+  const whole = { start: 0, end: text.length, newTokens: 0 };
   if (chunking.mode === 'none') return await pace(withCodePoints(text, [whole]));
   const maxTokens = Math.max(1, chunking.maxTokens);
   const sentences = await counted(text, await pace(sentenceSpans(text)), { maxTokens, countTokens });
@@ -40,7 +42,7 @@ export async function passageSpans(
 }
 
 /** The passages between the ends that `passageSpans` found. */
-export function passagesOf(text: string, spans: readonly PassageSpan[]): Passage[] {
+export function passagesOf(text: string, spans: readonly Omit<PassageSpan, 'newTokens'>[]): Passage[] {
   return spans.map(({ from, to, start, end }, index) => ({ index, start, end, text: text.slice(from, to) }));
 }
 
@@ -60,19 +62,20 @@ async function cutLongUnits(text: string, sentences: readonly CountedSpan[], opt
 }
 
 /** Packs the words of a sentence that is too long. */
-async function cutSentence(text: string, { start, end }: Span, options: CutOptions): Promise<CountedSpan[]> {
+async function cutSentence(text: string, { start, end, gapTokens }: CountedSpan, options: CutOptions): Promise<CountedSpan[]> {
   const cuts: CountedSpan[] = [];
   /** Words of the last window, in which there may be room for more. */
   let open: CountedSpan[] = [];
   for (let from = start; from < end;) {
     const { words, to } = await options.pace(resting(() => wordsFrom(text, { start: from, end })));
     from = to;
-    open = [...open, ...(await cutLongWords(text, await counted(text, words, options), options))];
+    const found = await counted(text, words, { ...options, after: open.at(-1)?.end });
+    open = [...open, ...(await cutLongWords(text, found, options))];
     for (const window of windows(open, options.maxTokens, 0).slice(0, -1)) cuts.push(window);
     const packed = cuts.at(-1)?.end ?? start;
     open = open.filter((word) => word.start >= packed);
   }
-  return [...cuts, ...windows(open, options.maxTokens, 0)];
+  return [...cuts, ...windows(open, options.maxTokens, 0)].map((cut, index) => (index === 0 ? { ...cut, gapTokens } : cut));
 }
 
 /** A single step, with a rest before it where one is due. */
@@ -91,26 +94,41 @@ async function cutLongWords(text: string, words: readonly CountedSpan[], options
   if (parts.size === 0) return [...words];
   const countedParts = await counted(text, [...parts.values()].flat(), options);
   let next = 0;
-  const finer = words.flatMap((word) => (parts.has(word) ? [countedParts[next++]!, countedParts[next++]!] : [word]));
+  const finer = words.flatMap((word) =>
+    parts.has(word) ? [{ ...countedParts[next++]!, gapTokens: word.gapTokens }, countedParts[next++]!] : [word],
+  );
   return cutLongWords(text, finer, options);
 }
 
+interface Window extends CountedSpan {
+  readonly newTokens: number;
+}
+
 /** Packs units in order, each window beginning with up to `overlapTokens` of whole units of the one before. */
-function windows(units: readonly CountedSpan[], maxTokens: number, overlapTokens: number): CountedSpan[] {
-  const result: CountedSpan[] = [];
+function windows(units: readonly CountedSpan[], maxTokens: number, overlapTokens: number): Window[] {
+  const result: Window[] = [];
   let first = 0;
+  let seen = 0;
   while (first < units.length) {
     let end = first;
     let tokens = 0;
-    while (end < units.length && (end === first || tokens + units[end]!.tokens <= maxTokens)) {
-      tokens += units[end]!.tokens;
+    let newTokens = 0;
+    while (end < units.length && (end === first || tokens + costOf(units[end]!) <= maxTokens)) {
+      tokens += end === first ? units[end]!.tokens : costOf(units[end]!);
+      if (end >= seen) newTokens += units[end]!.tokens;
       end += 1;
     }
-    result.push({ start: units[first]!.start, end: units[end - 1]!.end, tokens });
+    seen = end;
+    result.push({ start: units[first]!.start, end: units[end - 1]!.end, tokens, gapTokens: units[first]!.gapTokens, newTokens });
     if (end === units.length) break;
     first = overlapStart(units, { first, end, maxTokens, overlapTokens });
   }
   return result;
+}
+
+/** Tokens of a unit behind another. */
+function costOf({ tokens, gapTokens }: CountedSpan): number {
+  return tokens + gapTokens;
 }
 
 /** The overlap leaves room for at least one new unit, so that every window goes forward. */
@@ -118,12 +136,12 @@ function overlapStart(
   units: readonly CountedSpan[],
   { first, end, maxTokens, overlapTokens }: { first: number; end: number; maxTokens: number; overlapTokens: number },
 ): number {
-  const room = Math.min(overlapTokens, maxTokens - units[end]!.tokens);
+  const room = Math.min(overlapTokens, maxTokens - costOf(units[end]!));
   let start = end;
   let tokens = 0;
   while (start - 1 > first && tokens + units[start - 1]!.tokens <= room) {
     start -= 1;
-    tokens += units[start]!.tokens;
+    tokens += costOf(units[start]!);
   }
   return start;
 }
@@ -132,7 +150,7 @@ function overlapStart(
 const STRETCH = 262_144;
 
 /** Code points before each end, in one pass over the text. */
-function* withCodePoints(text: string, spans: readonly Span[]): Steps<PassageSpan[]> {
+function* withCodePoints(text: string, spans: readonly (Span & Pick<PassageSpan, 'newTokens'>)[]): Steps<PassageSpan[]> {
   const codePointAt = new Map<number, number>();
   let [at, codePoints] = [0, 0];
   for (const offset of spans.flatMap(({ start, end }) => [start, end]).sort((a, b) => a - b)) {
@@ -142,5 +160,11 @@ function* withCodePoints(text: string, spans: readonly Span[]): Steps<PassageSpa
     }
     codePointAt.set(offset, codePoints);
   }
-  return spans.map(({ start, end }) => ({ from: start, to: end, start: codePointAt.get(start)!, end: codePointAt.get(end)! }));
+  return spans.map(({ start, end, newTokens }) => ({
+    from: start,
+    to: end,
+    start: codePointAt.get(start)!,
+    end: codePointAt.get(end)!,
+    newTokens,
+  }));
 }

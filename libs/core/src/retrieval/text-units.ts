@@ -7,7 +7,10 @@ export interface Span {
 }
 
 export interface CountedSpan extends Span {
+  /** With the space before it, if there is one: a byte-level tokenizer gives a word behind a space other tokens. */
   readonly tokens: number;
+  /** Tokens of the white space between it and the span before, beyond that space; none where a tokenizer drops white space. */
+  readonly gapTokens: number;
 }
 
 /** One call for many texts. A count beyond `enough` may be any number beyond it. */
@@ -90,20 +93,40 @@ function trimmed(text: string, { start, end }: Span): Span {
 /** Spans counted in one call. */
 const COUNTED = 4_096;
 
+export interface CountOptions {
+  readonly maxTokens: number;
+  readonly countTokens: CountTokens;
+  /** Where the span before the first one ends, if there is one. */
+  readonly after?: number | undefined;
+}
+
 /** Counts no further than to see what has more than `maxTokens`. */
 export async function counted(
   text: string,
   spans: readonly Span[],
-  { maxTokens, countTokens }: { readonly maxTokens: number; readonly countTokens: CountTokens },
+  { maxTokens, countTokens, after }: CountOptions,
 ): Promise<CountedSpan[]> {
   const result: CountedSpan[] = [];
+  const tokensOfGap = new Map([['', 0]]);
   for (let first = 0; first < spans.length; first += COUNTED) {
     const group = spans.slice(first, first + COUNTED);
-    const tokens = await countTokens(
-      group.map(({ start, end }) => text.slice(start, end)),
-      maxTokens,
-    );
-    for (const [i, { start, end }] of group.entries()) result.push({ start, end, tokens: tokens[i]! });
+    const gaps = group.map((span, i) => gapOf(text.slice(spans[first + i - 1]?.end ?? after ?? span.start, behindSpace(text, span))));
+    const unknown = [...new Set(gaps)].filter((gap) => !tokensOfGap.has(gap));
+    const texts = group.map((span) => text.slice(behindSpace(text, span), span.end));
+    const tokens = await countTokens([...texts, ...unknown], maxTokens);
+    for (const [i, gap] of unknown.entries()) tokensOfGap.set(gap, tokens[texts.length + i]!);
+    for (const [i, { start, end }] of group.entries())
+      result.push({ start, end, tokens: tokens[i]!, gapTokens: tokensOfGap.get(gaps[i]!)! });
   }
   return result;
+}
+
+/** Spans that are not beside each other have something else between them. */
+function gapOf(between: string): string {
+  return BLANK.test(between) ? between : '';
+}
+
+/** Where the space before a span is, or the span. */
+function behindSpace(text: string, { start }: Span): number {
+  return text[start - 1] === ' ' ? start - 1 : start;
 }
