@@ -69,13 +69,24 @@ describe(EngineMeter, () => {
     const { meter, read } = start();
     meter.start();
     meter.batchRan(report());
-    meter.batchRan(report({ paddedTokens: 24, runMs: 10 }));
+    meter.batchRan(report({ paddedTokens: 24, runMs: 10, endedAt: 10 }));
     const families = await read();
     expect(sumOf(families, 'rerank_fleet_batch_fill_ratio_sum')).toBeCloseTo(0.9);
     expect(sumOf(families, 'rerank_fleet_padding_waste_ratio')).toBeCloseTo(1 - 48 / 54);
     expect(sumOf(families, 'rerank_fleet_planner_wait_seconds_sum')).toBeCloseTo(0.608);
     expect(sumOf(families, 'rerank_fleet_planner_wait_seconds_bucket', { le: '0.004', priority: 'sync' })).toBe(4);
     expect(sumOf(families, 'rerank_fleet_model_run_seconds_sum')).toBeCloseTo(0.03);
+  });
+});
+
+describe(`${EngineMeter.name} of a batch that a thread took ahead`, () => {
+  it('counts the time behind the batch before as a wait, and not as a run', async () => {
+    const { meter, read } = start();
+    meter.start();
+    meter.batchRan(report({ startedAt: 5, endedAt: 85, runMs: 20 }));
+    const families = await read();
+    expect(sumOf(families, 'rerank_fleet_planner_wait_seconds_sum', { priority: 'sync' })).toBeCloseTo(0.124);
+    expect(sumOf(families, 'rerank_fleet_model_run_seconds_sum')).toBeCloseTo(0.02);
   });
 });
 

@@ -56,7 +56,7 @@ export class EngineMeter implements BatchObserver {
     this.#counting = true;
   }
 
-  batchRan({ model: sha256, segment, sequences, paddedTokens, budget, runMs }: BatchReport): void {
+  batchRan({ model: sha256, segment, sequences, paddedTokens, budget, runMs, startedAt, endedAt }: BatchReport): void {
     const model = this.#models.get(sha256);
     if (!this.#counting || model === undefined) return;
     const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
@@ -72,7 +72,8 @@ export class EngineMeter implements BatchObserver {
       if (isFirst) this.#totals.pairs += sequences.length;
       if (segment === undefined && paddedTokens >= budget * FULL) this.#noteSpeed(tokens, runMs);
     }
-    if (isFirst) this.#export(model, sequences);
+    // A thread takes a batch ahead, which waits behind the one that it runs.
+    if (isFirst) this.#export(model, sequences, Math.max(0, endedAt - startedAt - runMs));
     const { batches, batchFill, batchTokens, batchPaddedTokens, paddingWaste, modelRun } = this.#instruments;
     const label = { model: model.name };
     batches.add(1, label);
@@ -88,13 +89,13 @@ export class EngineMeter implements BatchObserver {
     this.#full.runMs = this.#full.runMs * MEMORY + runMs;
   }
 
-  #export({ name: model, kind }: ModelMeter, sequences: BatchReport['sequences']): void {
+  #export({ name: model, kind }: ModelMeter, sequences: BatchReport['sequences'], threadWaitMs: number): void {
     const { pairsScored, textsEmbedded, plannerWait } = this.#instruments;
     const counted = kind === 'cross-encoder' ? pairsScored : textsEmbedded;
     for (const priority of ['sync', 'batch'] as const) {
       const count = sequences.reduce((sum, sequence) => sum + Number(sequence.priority === priority), 0);
       if (count > 0) counted.add(count, { model, priority });
     }
-    for (const { priority, waitMs } of sequences) plannerWait.observeMs(waitMs, { model, priority });
+    for (const { priority, waitMs } of sequences) plannerWait.observeMs(waitMs + threadWaitMs, { model, priority });
   }
 }
