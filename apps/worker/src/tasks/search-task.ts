@@ -15,12 +15,13 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
   return async (body, context) => {
     const started = performance.now();
     const { version, query, mode, top_k: topK, filter } = body;
-    const { requestId, traceparent, signal } = context;
+    const { requestId, traceparent, signal, priority = 'sync' } = context;
     const request = {
       version,
       query,
       mode,
       topK,
+      priority,
       requestId,
       signal,
       ...(filter === undefined ? {} : { filter }),
@@ -36,7 +37,7 @@ export function searchTask(retrieval: RetrievalParts, scoring: ScoringParts): Ta
         : await rerankedOutcome(body, candidates, { stages: body.stages, scoring, context, timings });
     return body.context_tokens === undefined
       ? outcome
-      : await packed(outcome, body.context_tokens, retrieval.embedders.default, context.signal);
+      : await packed(outcome, { budget: body.context_tokens, embedder: retrieval.embedders.default, priority, signal });
   };
 }
 
@@ -84,11 +85,7 @@ async function rerankedOutcome(
 
 /** A search has no documents to point at: it names the one that is too long, and points at what would take it; or the one that the model fails on. */
 function named(error: unknown, candidates: readonly Candidate[]): unknown {
-  if (error instanceof PassageFault) {
-    const { code, detail, cause } = error.fault;
-    const document = candidates[error.passage]?.documentId;
-    return document === undefined ? error.fault : new RerankError(code, `A passage of the document "${document}": ${detail}`, { cause });
-  }
+  if (error instanceof PassageFault) return error.of((candidates[error.passage] as Candidate).documentId);
   if (!(error instanceof RerankError) || error.code !== 'pair_too_long') return error;
   const [fault] = error.errors;
   const candidate = candidates[Number(fault?.pointer.slice(fault.pointer.lastIndexOf('/') + 1))];
@@ -99,9 +96,17 @@ function named(error: unknown, candidates: readonly Candidate[]): unknown {
   });
 }
 
-async function packed(outcome: SearchOutcome, budget: number, embedder: Embedder, signal: AbortSignal): Promise<SearchOutcome> {
+interface Packing {
+  /** Tokens. */
+  readonly budget: number;
+  readonly embedder: Embedder;
+  readonly priority: 'sync' | 'batch';
+  readonly signal: AbortSignal;
+}
+
+async function packed(outcome: SearchOutcome, { budget, embedder, ...options }: Packing): Promise<SearchOutcome> {
   const texts = outcome.results.map(({ title, passage }) => passageContent(title, passage.text));
-  const tokens = await embedder.countTokens(texts, signal);
+  const tokens = await embedder.countTokens(texts, options);
   const chosen = packContext(tokens, budget);
   return {
     ...outcome,
