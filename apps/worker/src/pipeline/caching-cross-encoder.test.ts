@@ -199,6 +199,16 @@ describe(CachingCrossEncoder, () => {
     expect(scored.mock.calls[0]?.[0]).toMatchObject({ passages: ['bb'], exit: { effort: 'fast', atLeast: 1, ...told } });
   });
 
+  it.each([
+    [false, 'few_candidates'],
+    [true, 'deterministic'],
+  ])('tells that all layers ran for what it knows, where less was asked for (deterministic: %s)', async (deterministic, reason) => {
+    const cached = new CachingCrossEncoder(new LengthScorer(), { memory: new Map() });
+    await cached.score(request({ deterministic }));
+    expect((await cached.score(request({ deterministic }))).fullReason).toBeUndefined();
+    expect((await cached.score(request({ deterministic, exit: { effort: 'fast', atLeast: 1 } }))).fullReason).toBe(reason);
+  });
+
   it('keeps nothing of a request that failed', async () => {
     const cache = new Map();
     const failing: CrossEncoder = { name: 'x', sha256: 'x', score: () => Promise.reject(new Error('no')) };

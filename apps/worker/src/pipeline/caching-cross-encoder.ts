@@ -76,7 +76,7 @@ export class CachingCrossEncoder implements CrossEncoder {
     const missing = unknownIn(known);
     this.#hits += keys.length - missing.length;
     this.#misses += missing.length;
-    if (missing.length === 0) return { scores: known as PairScore[], timingsMs: { tokenize: 0, score: 0 } };
+    if (missing.length === 0) return { scores: known as PairScore[], ...whyFull(request), timingsMs: { tokenize: 0, score: 0 } };
     const fresh = await this.#scorer.score(partOf(request, missing, known)).catch((error: unknown) => {
       throw missing.length === keys.length ? error : pointAtRequest(error, this, missing);
     });
@@ -124,6 +124,12 @@ function partOf(request: PairRequest, missing: readonly number[], known: readonl
   const competitors = known.flatMap((score, index) => (score === undefined ? [] : [{ logit: score.logit, ...groupOf(index) }]));
   const groups = exit.groups === undefined ? {} : { groups: missing.map((index) => exit.groups![index]!) };
   return { ...request, passages, exit: { ...exit, ...groups, known: competitors } };
+}
+
+/** What is kept is of all layers, though less was asked for: there was nobody who could leave. */
+function whyFull({ exit, deterministic }: PairRequest): Pick<PairScores, 'fullReason'> {
+  if (exit === undefined) return {};
+  return { fullReason: deterministic ? 'deterministic' : 'few_candidates' };
 }
 
 /** All layers scored all of it. */
