@@ -1,6 +1,8 @@
-import { RerankError } from '@rerank-fleet/core/errors';
+import { RerankError, type ErrorCode } from '@rerank-fleet/core/errors';
+
+const FAULTS: ReadonlySet<ErrorCode> = new Set(['score_not_finite', 'internal_error', 'query_too_long']);
 
 /** Whether an embedding failed by the text itself, so that another attempt fails as well and the documents beside it are not to blame. */
 export function isFaultOfText(error: unknown): error is RerankError {
-  return error instanceof RerankError && (error.code === 'score_not_finite' || error.code === 'internal_error');
+  return error instanceof RerankError && FAULTS.has(error.code);
 }

@@ -46,7 +46,7 @@ export function tracedEmbedder(embedder: Embedder): Embedder {
       inSpan(request.as === 'query' ? 'embed query' : 'embed passages', () => embedder.embed(request), {
         attributes: { 'rerank.model': name, 'rerank.texts': request.texts.length, 'rerank.priority': request.priority },
       }),
-    countTokens: (texts, signal) => embedder.countTokens(texts, signal),
+    countTokens: (texts, options) => embedder.countTokens(texts, options),
   };
 }
 

@@ -40,6 +40,15 @@ describe('TextEmbedder', () => {
     expect(await embedder.countTokens([])).toEqual([]);
   });
 
+  it('refuses a query that does not fit, which is never cut, and cuts a passage', async () => {
+    const { embedder, encodeTexts, run } = start();
+    const cut = { ids: Int32Array.of(1), typeIds: new Uint8Array(1), lengths: Int32Array.of(1), truncated: Uint8Array.of(1) };
+    encodeTexts.mockResolvedValue(cut);
+    await expect(embedder.embed({ texts: ['long'], as: 'query', priority: 'sync' })).rejects.toMatchObject({ code: 'query_too_long' });
+    expect(run).not.toHaveBeenCalled();
+    expect(await embedder.embed({ texts: ['long'], as: 'passage', priority: 'sync' })).toHaveLength(1);
+  });
+
   it('tokenizes no further once nobody waits', async () => {
     const { embedder, encodeTexts } = start();
     const controller = new AbortController();

@@ -1,3 +1,4 @@
+import { RerankError } from '@rerank-fleet/core/errors';
 import type { Embedder, EmbedRequest } from '@rerank-fleet/core/ports';
 import type { TokenSequence } from './batch-runner.js';
 import type { BatchScheduler } from './batch-scheduler.js';
@@ -45,7 +46,9 @@ export class TextEmbedder implements Embedder {
     const sequences: TokenSequence[] = [];
     for (const group of inTurns(texts)) {
       signal?.throwIfAborted();
-      sequences.push(...splitSequences(await this.#encoder.encodeTexts(this.#model.sha256, group, prefix, { priority, signal })));
+      const encoded = await this.#encoder.encodeTexts(this.#model.sha256, group, prefix, { priority, signal });
+      if (as === 'query' && encoded.truncated.includes(1)) throw this.#queryTooLong();
+      sequences.push(...splitSequences(encoded));
     }
     // A query's vector must not depend on the searches beside it (dynamic int8), or the same search finds other candidates each time.
     const alone = as === 'query';
@@ -56,9 +59,17 @@ export class TextEmbedder implements Embedder {
     });
   }
 
-  async countTokens(texts: readonly string[], signal?: AbortSignal): Promise<readonly number[]> {
+  #queryTooLong(): RerankError {
+    const { name, maxLength } = this.#model;
+    return new RerankError(
+      'query_too_long',
+      `The query does not fit the window of the embedder ${name}, ${maxLength} tokens. Shorten it, or search with mode "sparse".`,
+    );
+  }
+
+  async countTokens(texts: readonly string[], options: Parameters<Embedder['countTokens']>[1] = {}): Promise<readonly number[]> {
     const counts: number[] = [];
-    for (const group of inTurns(texts)) counts.push(...(await this.#encoder.countTokens(this.#model.sha256, group, { signal })));
+    for (const group of inTurns(texts)) counts.push(...(await this.#encoder.countTokens(this.#model.sha256, group, options)));
     return counts;
   }
 }

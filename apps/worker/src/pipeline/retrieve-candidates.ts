@@ -23,6 +23,8 @@ export interface RetrievalRequest {
   readonly query: string;
   readonly mode: RetrievalMode;
   readonly topK: number;
+  /** Of the query's embedding. */
+  readonly priority: 'sync' | 'batch';
   readonly filter?: Filter;
   /** Passed on to a first stage elsewhere. */
   readonly requestId?: string;
@@ -59,8 +61,8 @@ export async function retrieveCandidates(parts: RetrievalParts, request: Retriev
   });
 }
 
-async function embedQuery(embedders: Embedders, { version, query, signal }: RetrievalRequest): Promise<Float32Array> {
+async function embedQuery(embedders: Embedders, { version, query, priority, signal }: RetrievalRequest): Promise<Float32Array> {
   const embedder = embedders.of(version);
-  const [vector] = await embedder.embed({ texts: [query], as: 'query', priority: 'sync', ...(signal === undefined ? {} : { signal }) });
+  const [vector] = await embedder.embed({ texts: [query], as: 'query', priority, ...(signal === undefined ? {} : { signal }) });
   return vector as Float32Array;
 }

@@ -7,18 +7,18 @@ export interface EmbedRequest {
 }
 
 /**
- * Turns texts into vectors; text beyond the model's window is cut.
+ * Turns texts into vectors. What of a passage is beyond the model's window is cut; a query is never cut.
  *
- * @throws RerankError `model_unavailable`, `score_not_finite`
+ * @throws RerankError `query_too_long`, `model_unavailable`, `score_not_finite`
  */
 export interface Embedder {
   readonly name: string;
   readonly sha256: string;
   readonly dimensions: number;
-  /** Longest input in tokens, special tokens and prefix included; what is beyond is cut. */
+  /** Longest input in tokens, special tokens and prefix included. */
   readonly maxLength: number;
   /** One vector a text, in order, each `[dimensions]`. */
   embed(request: EmbedRequest): Promise<readonly Float32Array[]>;
   /** Tokens of each text, without special tokens, uncut. */
-  countTokens(texts: readonly string[], signal?: AbortSignal): Promise<readonly number[]>;
+  countTokens(texts: readonly string[], options?: Partial<Pick<EmbedRequest, 'priority' | 'signal'>>): Promise<readonly number[]>;
 }
