@@ -70,6 +70,7 @@ const boundSchema = z.object({ max_batch_tokens: count });
 export class MemoryBound {
   readonly path: string;
   readonly #key: object;
+  #written: Promise<void> = Promise.resolve();
 
   constructor(cacheDirectory: string, key: BoundKey) {
     this.#key = key;
@@ -81,7 +82,13 @@ export class MemoryBound {
     return (await readKept(this.path, boundSchema))?.max_batch_tokens;
   }
 
+  /** One write after the other. A lower bound that is there, of another worker on this machine, stays. */
   async write(maxBatchTokens: number): Promise<void> {
-    await writeKept(this.path, { max_batch_tokens: maxBatchTokens, key: this.#key });
+    const write = async (): Promise<void> => {
+      const known = (await this.read()) ?? Infinity;
+      if (maxBatchTokens < known) await writeKept(this.path, { max_batch_tokens: maxBatchTokens, key: this.#key });
+    };
+    this.#written = this.#written.then(write, write);
+    await this.#written;
   }
 }
