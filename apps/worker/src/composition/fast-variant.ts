@@ -25,6 +25,11 @@ const SLOW_ON_CPU: readonly string[] = ['SkipLayerNormFusion'];
 /** The graph, its encoding and two sessions one after the other, as a multiple of the file. */
 const BUILD_PER_FILE = 5;
 const LEAST_BYTES = 2 ** 20;
+/**
+ * Where attention is one node without padding: from so many tokens on, two sequences of different lengths take longer together than one after the other
+ * (docs/decisions/0017-…).
+ */
+const SEPARATE_FROM = 144;
 
 /**
  * A faster variant of a cross-encoder; undefined where there is none, or none is wanted. The first call for a file takes seconds.
@@ -40,14 +45,15 @@ export async function fastVariant(model: ResolvedModel, options: FastVariantOpti
   const withoutOptimizers = device === 'cpu' ? SLOW_ON_CPU : [];
   if (rewritten === undefined && withoutOptimizers.length === 0) return undefined;
   const name = [...(rewritten === undefined ? [] : [`graph-${GRAPH_VERSION}`]), ...withoutOptimizers.map((it) => `no-${it}`)].join(' ');
-  return { name, onnxPath: rewritten ?? model.onnxPath, withoutOptimizers };
+  const separate = (rewritten?.fusedAttentions ?? 0) > 0 ? { separateFrom: SEPARATE_FROM } : {};
+  return { name, onnxPath: rewritten?.onnxPath ?? model.onnxPath, withoutOptimizers, ...separate };
 }
 
-/** Path of the rewritten graph. */
+/** The rewritten graph, where there is one. */
 async function rewrittenGraph(
   model: ResolvedModel,
   { config, log, encoder, leastBytes = LEAST_BYTES }: FastVariantOptions,
-): Promise<string | undefined> {
+): Promise<{ readonly onnxPath: string; readonly fusedAttentions: number } | undefined> {
   const { name, sha256, onnxPath, precision } = model;
   const { size } = await stat(onnxPath);
   if (size < leastBytes) return undefined;
@@ -66,7 +72,7 @@ async function rewrittenGraph(
     if (record !== undefined) await cache.write(record);
     report(record, name, log);
   }
-  return record?.outcome === 'rewritten' ? cache.onnxPath : undefined;
+  return record?.outcome === 'rewritten' ? { onnxPath: cache.onnxPath, fusedAttentions: record.fusedAttentions } : undefined;
 }
 
 function report(record: GraphRecord | undefined, model: string, log: Logger): void {

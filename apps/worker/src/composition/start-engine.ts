@@ -6,7 +6,7 @@ import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { invariant } from '@rerank-fleet/core/errors';
 import { defaultCacheDirectory } from '@rerank-fleet/core/models';
 import type { Logger } from '@rerank-fleet/core/observability';
-import type { InferenceModel } from '../inference/inference-messages.js';
+import type { FastVariant, InferenceModel } from '../inference/inference-messages.js';
 import { InferencePool } from '../inference/inference-pool.js';
 import type { SequenceEncoder } from '../pipeline/sequence-encoder.js';
 import { EngineBudgets } from '../tuning/engine-budgets.js';
@@ -32,8 +32,8 @@ export interface EngineOptions {
 export interface Engine {
   readonly inference: InferencePool;
   readonly budgets: EngineBudgets;
-  /** Names of faster variants, by the model's sha256. */
-  readonly variants: ReadonlyMap<string, string>;
+  /** Faster variants, by the model's sha256. */
+  readonly variants: ReadonlyMap<string, FastVariant>;
   /** Models that can run in segments, by sha256. */
   readonly exits: ReadonlyMap<string, ModelExit>;
   /** What models may still take that are loaded when they are first asked for, in all threads. */
@@ -87,7 +87,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     inference: await startPool(options, { models, exits }, split),
     budgets,
     exits,
-    variants: new Map(models.flatMap(({ model, inference: { fast } }) => (fast === undefined ? [] : [[model.sha256, fast.name]]))),
+    variants: new Map(models.flatMap(({ model, inference: { fast } }) => (fast === undefined ? [] : [[model.sha256, fast]]))),
     lateBytes: lateBytes(await Promise.all(models.map((start) => lateModel(start, exits))), split.sessions),
   };
 }

@@ -71,7 +71,9 @@ export async function startModels(
   const cache = openScoreCache(config, metrics.instruments, log);
   const exitMeter = new ExitMeter(metrics.instruments, { models: models.all, log });
   const scorers = pairScorers(models.rerankers, engine, { encoder: texts, scheduler, exitObserver: exitMeter });
-  const encoders = await Promise.all(scorers.map(({ scorer, model }) => cache.wrap(scorer, model, engine.variants.get(model.sha256))));
+  const encoders = await Promise.all(
+    scorers.map(({ scorer, model }) => cache.wrap(scorer, model, engine.variants.get(model.sha256)?.name)),
+  );
   const widths = await warmUp(models.all, texts, scheduler);
   const embedding = models.embedding.map(({ name, model }) => ({ name, model: { ...model, dimensions: widths.get(model.sha256) ?? 0 } }));
   meter.start();
@@ -131,13 +133,14 @@ async function startTexts({ worker }: Config, models: readonly ResolvedModel[], 
 
 /** With a queue for each model, and for each of its segments. */
 function openScheduler(
-  { inference, budgets, exits }: Engine,
+  { inference, budgets, exits, variants }: Engine,
   models: readonly ResolvedModel[],
   { meter, maxBatchDelayMs }: { readonly meter: EngineMeter; readonly maxBatchDelayMs: number },
 ): BatchScheduler {
   return new BatchScheduler({
     models: models.flatMap(({ sha256, maxLength }) => {
-      const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256) };
+      const separateFrom = variants.get(sha256)?.separateFrom;
+      const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256), ...(separateFrom === undefined ? {} : { separateFrom }) };
       const segments = exits.get(sha256)?.segmented.segments ?? [];
       return [queue, ...segments.map((_, segment) => ({ ...queue, segment, maxBatchTokens: budgets.of(sha256, segment) }))];
     }),

@@ -10,6 +10,8 @@ export interface FastVariant {
   readonly onnxPath: string;
   /** Optimizations of onnxruntime, by name, that slow this device down. */
   readonly withoutOptimizers: readonly string[];
+  /** Tokens from which sequences run beside others of their own length only, as padding would cost more than one more run. @defaultValue none */
+  readonly separateFrom?: number;
 }
 
 /** A model cut between its layers, with what its threads share. */

@@ -50,6 +50,21 @@ describe('BatchPlanner', () => {
     );
   });
 
+  it('puts items from a length on beside others of that length only, and shorter ones as before', () => {
+    fc.assert(
+      fc.property(itemsArbitrary, budgetArbitrary, fc.integer({ min: 1, max: 700 }), (items, budget, separateFrom) => {
+        const planner = new BatchPlanner<Item>(separateFrom);
+        for (const item of items) planner.add(item);
+        const batches = drain(planner, budget);
+        expect(ids(batches.flat()).sort((a, b) => a - b)).toEqual(ids(items));
+        for (const taken of batches) if (longest(taken) >= separateFrom) expect(new Set(taken.map(({ length }) => length)).size).toBe(1);
+      }),
+    );
+    const planner = new BatchPlanner<Item>(100);
+    for (const [id, length] of [101, 101, 99, 100, 98].entries()) planner.add(sync(id, length));
+    expect(drain(planner, 1_000).map(ids)).toEqual([[0, 1], [2, 4], [3]]);
+  });
+
   it('keeps the share of padding in a batch within its bound', () => {
     fc.assert(
       fc.property(itemsArbitrary, budgetArbitrary, (items, budget) => {
@@ -71,6 +86,36 @@ describe('BatchPlanner', () => {
           for (const item of taken) waiting.delete(item);
         }
       }),
+    );
+  });
+
+  it('takes whatever waited first with each batch, however many longer items keep coming', () => {
+    const arrivals = fc.array(fc.array(fc.integer({ min: 1, max: 700 }), { maxLength: 6 }), { minLength: 1, maxLength: 30 });
+    fc.assert(
+      fc.property(
+        arrivals,
+        budgetArbitrary,
+        fc.constantFrom('sync' as const, 'batch' as const),
+        fc.boolean(),
+        (steps, budget, priority, shares) => {
+          const planner = new BatchPlanner<Item>();
+          const waiting = new Map<number, Item>();
+          let count = 0;
+          for (const lengths of steps) {
+            // A flood: each step brings a request of long items besides those of any length.
+            for (const length of [...lengths, 700, 699, 698]) {
+              const item = { id: count, length, priority, alone: false, ...(priority === 'sync' ? { request: count >> 2 } : {}) };
+              waiting.set(count++, item);
+              planner.add(item);
+            }
+            const [first] = waiting.values();
+            const taken = planner.take({ budget, ...(shares ? { sharedBudget: budget / 2 } : {}) });
+            expect(taken).toContain(first);
+            for (const { id } of taken) waiting.delete(id);
+          }
+          expect(planner.size).toBe(waiting.size);
+        },
+      ),
     );
   });
 

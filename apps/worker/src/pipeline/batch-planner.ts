@@ -119,7 +119,13 @@ export type Withdraw = () => boolean;
 export class BatchPlanner<T extends PlannedItem> {
   readonly #lanes: Readonly<Record<Priority, Lane<T>>> = { sync: new Lane(), batch: new Lane() };
   readonly #arrivals = new WeakMap<Entry<T>, number>();
+  readonly #separateFrom: number;
   #count = 0;
+
+  /** @param separateFrom tokens from which items go beside others of their own length only */
+  constructor(separateFrom = Infinity) {
+    this.#separateFrom = separateFrom;
+  }
 
   get size(): number {
     return [...Object.values(this.#lanes)].reduce((sum, lane) => sum + lane.together.size + lane.alone.size, 0);
@@ -161,7 +167,7 @@ export class BatchPlanner<T extends PlannedItem> {
     const own = (lane.oldest as RequestItems<T>).together;
     lane.remove(anchor);
     if (anchor.item.alone) return [anchor.item];
-    const batch = new BatchInMaking(anchor.item, mostPadding);
+    const batch = new BatchInMaking(anchor.item, { mostPadding, separateFrom: this.#separateFrom });
     const fill = (from: Lane<T>, index: LengthIndex<Entry<T>>, limits: FillLimits): void => {
       for (let entry = batch.nearest(index, limits); entry !== undefined; entry = batch.nearest(index, limits)) {
         from.remove(entry);
@@ -191,15 +197,22 @@ interface FillLimits {
   readonly longest: number;
 }
 
+interface PaddingLimits {
+  /** Tokens of a batch. */
+  readonly mostPadding: number;
+  /** Tokens of its longest item from which it has no padding. */
+  readonly separateFrom: number;
+}
+
 class BatchInMaking<T extends PlannedItem> {
   readonly items: T[];
-  readonly #mostPadding: number;
+  readonly #limits: PaddingLimits;
   #tokens: number;
   longest: number;
 
-  constructor(first: T, mostPadding: number) {
+  constructor(first: T, limits: PaddingLimits) {
     this.items = [first];
-    this.#mostPadding = mostPadding;
+    this.#limits = limits;
     this.#tokens = first.length;
     this.longest = first.length;
   }
@@ -225,6 +238,7 @@ class BatchInMaking<T extends PlannedItem> {
     const longest = Math.max(this.longest, length);
     const padded = longest * (this.items.length + 1);
     const padding = padded - this.#tokens - length;
-    return padded > budget || padding > Math.min(padded * MOST_PADDING, this.#mostPadding) ? Infinity : padding;
+    const most = longest >= this.#limits.separateFrom ? 0 : Math.min(padded * MOST_PADDING, this.#limits.mostPadding);
+    return padded > budget || padding > most ? Infinity : padding;
   }
 }

@@ -58,6 +58,24 @@ describe('BatchScheduler', () => {
     expect(sizes()).toEqual([4]);
   });
 
+  it('pads none of the sequences that are as long as its model says', async () => {
+    const runner = new FixedLatencyBatchRunner({});
+    const scheduler = new BatchScheduler({
+      models: [{ sha256: LIGHT, maxBatchTokens: 1_000, separateFrom: 50 }],
+      runners: [runner],
+      maxBatchDelayMs: 0,
+    });
+    const lengths = [60, 59, 60, 49, 48];
+    await scheduler.run(
+      LIGHT,
+      lengths.map((length, id) => sequence(id + 1, length)),
+      SYNC,
+    );
+    const ran = runner.batches.map(({ rows }) => rows.map(({ length }) => length).sort((a, b) => b - a));
+    expect(ran).toHaveLength(3);
+    expect(ran).toEqual(expect.arrayContaining([[60, 60], [59], [49, 48]]));
+  });
+
   it('gives batch work a turn while calls keep coming', async () => {
     const runner = new FixedLatencyBatchRunner({});
     const scheduler = new BatchScheduler({ models: [{ sha256: LIGHT, maxBatchTokens: 4 }], runners: [runner], maxBatchDelayMs: 0 });

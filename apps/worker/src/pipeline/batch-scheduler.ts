@@ -74,10 +74,10 @@ export class BatchScheduler {
 
   constructor(options: BatchSchedulerOptions) {
     this.#queues = new Map(
-      options.models.map(({ sha256, segment, maxBatchTokens, maxLength = 1 }) => {
+      options.models.map(({ sha256, segment, maxBatchTokens, maxLength = 1, separateFrom }) => {
         const target = { model: sha256, ...(segment === undefined ? {} : { segment }) };
         const key = queueKey(target);
-        return [key, { key, target, budget: new TokenBudget(maxBatchTokens, maxLength), planner: new BatchPlanner<Work>() }];
+        return [key, { key, target, budget: new TokenBudget(maxBatchTokens, maxLength), planner: new BatchPlanner<Work>(separateFrom) }];
       }),
     );
     this.#lanes = options.runners.map((runner) => ({ runner, inHand: [] }));

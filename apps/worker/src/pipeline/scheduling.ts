@@ -9,6 +9,8 @@ export interface ScheduledModel {
   readonly maxBatchTokens: number;
   /** Longest sequence in tokens: the budget never falls below it. @defaultValue 1 */
   readonly maxLength?: number;
+  /** Tokens from which sequences run beside others of their own length only. @defaultValue Infinity */
+  readonly separateFrom?: number;
 }
 
 /** A batch that the model ran. */
