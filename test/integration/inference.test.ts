@@ -165,17 +165,6 @@ describe('a model that fails', () => {
     await expect(run).rejects.toMatchObject({ code: 'score_not_finite' });
   });
 
-  it('errs for that pair alone where int8 has one scale for its whole batch', async () => {
-    await addModel('int8', { kind: 'cross-encoder', layout: 'bert', quantized: true });
-    const { scheduler, sha256, run } = await start('int8');
-    const sequences = encode('int8', [...PASSAGES, TINY_FAULTS.notANumber]);
-    expect((await run(sequences)).values.filter(Number.isFinite)).toHaveLength(0);
-    const submit = (part: readonly TokenSequence[]) => scheduler.run(sha256, part, { priority: 'sync', alone: false });
-    const [good, bad] = [submit(sequences.slice(0, -1)), submit(sequences.slice(-1))];
-    await expect(bad).rejects.toMatchObject({ code: 'score_not_finite' });
-    expect(await good).toHaveLength(PASSAGES.length);
-  });
-
   it('finds a batch that memory has room for, and scores every pair, when onnxruntime cannot allocate', async () => {
     await addModel('greedy', { kind: 'cross-encoder', layout: 'bert', roomForTokens: 100, maxLength: 64 });
     const { pool, sha256, run } = await start('greedy');
