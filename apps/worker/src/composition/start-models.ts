@@ -65,15 +65,13 @@ export async function startModels(
     await texts.close();
     throw error;
   });
-  const { inference, budgets, lateBytes } = engine;
+  const { inference, budgets, variants, lateBytes } = engine;
   const meter = new EngineMeter(metrics.instruments, models.all);
   const scheduler = openScheduler(engine, models.all, { meter, maxBatchDelayMs: worker.maxBatchDelayMs });
   const cache = openScoreCache(config, metrics.instruments, log);
   const exitMeter = new ExitMeter(metrics.instruments, { models: models.all, log });
   const scorers = pairScorers(models.rerankers, engine, { encoder: texts, scheduler, exitObserver: exitMeter });
-  const encoders = await Promise.all(
-    scorers.map(({ scorer, model }) => cache.wrap(scorer, model, engine.variants.get(model.sha256)?.name)),
-  );
+  const encoders = await Promise.all(scorers.map(({ scorer, model }) => cache.wrap(scorer, model, variants.get(model.sha256)?.name)));
   const widths = await warmUp(models.all, texts, scheduler);
   const embedding = models.embedding.map(({ name, model }) => ({ name, model: { ...model, dimensions: widths.get(model.sha256) ?? 0 } }));
   meter.start();

@@ -28,8 +28,8 @@ padding waste, cache hit rate and memory without any monitoring.
 * **Where does time go?** \`queue_wait\`, \`retrieve\`, \`tokenize\`, \`planner_wait\` and \`model_run\` are the steps of a request, in this order.
 * **Is the engine well fed?** Under load \`rerank_fleet_batch_fill_ratio\` is near 1 and \`1 - rate(rerank_fleet_batch_tokens_total[5m]) / rate(rerank_fleet_batch_padded_tokens_total[5m])\` below .1.
   An idle worker has small batches: that is how it answers soon.
-* **Does the score cache pay?** Hits ÷ (hits + misses) by \`tier\`. \`rerank_fleet_score_cache_failures_total\` counts what Redis did not answer in 20 ms; after one it is left alone for 1 to 30 s,
-  and the pairs are scored as if there were no cache.
+* **Does the score cache pay?** Hits ÷ (hits + misses) by \`tier\`. \`rerank_fleet_score_cache_failures_total\` counts what Redis did not answer in 20 ms, or did not take; after one it is left alone for 1 to 30 s,
+  and the pairs are scored as if there were no cache. One that is full still tells what it has.
 * **Are the queues' figures there?** A scrape waits a second at most. What could not be read by then, as while Redis is away, is left out of it and counted by
   \`rerank_fleet_scrape_failures_total\`.
 
