@@ -291,6 +291,67 @@ describe('inference threads', () => {
     }
   });
 
+  describe('whose model fails on everything, as after a GPU was lost', () => {
+    /** Each thread as it starts: makes the first so many fail on whatever comes, and go on. */
+    async function failing(threads: number) {
+      const workers: Worker[] = [];
+      const spoil = (worker: Worker): void => {
+        if (workers.push(worker) > threads) return;
+        const post = worker.postMessage.bind(worker);
+        let good = workers.length === 1;
+        worker.postMessage = (message: object, transfer?: readonly ArrayBuffer[]) => {
+          const isBatch = 'model' in message;
+          post(isBatch && !good ? { ...message, model: 'lost' } : message, transfer as ArrayBuffer[]);
+          if (isBatch) good = false;
+        };
+      };
+      process.on('worker', spoil);
+      const started = await start('bert');
+      const submit = (passage: string) =>
+        started.scheduler.run(started.sha256, encode('bert', [passage]), { priority: 'sync', alone: false });
+      return { ...started, workers, submit, stop: () => process.off('worker', spoil) };
+    }
+
+    it('are replaced after eight failures in a row, and what comes meanwhile is scored', async () => {
+      const { submit, workers, stop } = await failing(1);
+      try {
+        const expected = (await submit('apple'))[0]![0]!;
+        for (let call = 0; call < 8; call += 1) await expect(submit(`pie ${call}`)).rejects.toMatchObject({ code: 'internal_error' });
+        const answers = await Promise.all(Array.from({ length: 4 }, () => submit('apple')));
+        expect(answers.map(([row]) => row?.[0])).toEqual(closeTo(Array<number>(4).fill(expected)));
+        expect(workers).toHaveLength(2);
+        expect(onThreadDeath).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/fails whatever it is given: .*not loaded/));
+        expect(onHang).not.toHaveBeenCalled();
+      } finally {
+        stop();
+      }
+    });
+
+    it('end the process where a new thread fails on everything, too', async () => {
+      const { submit, stop } = await failing(2);
+      try {
+        await submit('apple');
+        for (let call = 0; onHang.mock.calls.length === 0 && call < 40; call += 1) await submit(`pie ${call}`).catch(() => undefined);
+        expect(onHang).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/A new thread did not help/));
+      } finally {
+        stop();
+      }
+    });
+
+    it('are not taken for such when texts are bad, however many in a row', async () => {
+      const { submit, workers, stop } = await failing(0);
+      try {
+        await submit('apple');
+        for (let call = 0; call < 20; call += 1) await expect(submit(TINY_FAULTS.throws)).rejects.toMatchObject({ code: 'internal_error' });
+        expect(await submit('apple')).toHaveLength(1);
+        expect(workers).toHaveLength(1);
+        expect(onThreadDeath).not.toHaveBeenCalled();
+      } finally {
+        stop();
+      }
+    });
+  });
+
   it('are replaced when they die under a batch, and the batch is tried again', async () => {
     const workers: Worker[] = [];
     const remember = (worker: Worker): unknown => workers.push(worker);
