@@ -25,11 +25,8 @@ const SLOW_ON_CPU: readonly string[] = ['SkipLayerNormFusion'];
 /** The graph, its encoding and two sessions one after the other, as a multiple of the file. */
 const BUILD_PER_FILE = 5;
 const LEAST_BYTES = 2 ** 20;
-/**
- * Where attention is one node without padding: from so many tokens on, two sequences of different lengths take longer together than one after the other
- * (docs/decisions/0017-…).
- */
-const SEPARATE_FROM = 144;
+/** Where attention is one node without padding: from so many tokens on, a batch with padding costs more than one more run (docs/decisions/0017-…). */
+const SEPARATE_FROM = 96;
 
 /**
  * A faster variant of a cross-encoder; undefined where there is none, or none is wanted. The first call for a file takes seconds.
