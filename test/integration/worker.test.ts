@@ -24,7 +24,7 @@ describe('a worker', () => {
   });
 
   it('passes on what is wrong with a request, and goes on', async () => {
-    await stack.startWorker();
+    const worker = await stack.startWorker();
     await expect(stack.call(await stack.rerankBody(['a'], { query: 'tree '.repeat(200) }))).rejects.toMatchObject({
       code: 'query_too_long',
     });
@@ -32,6 +32,7 @@ describe('a worker', () => {
       code: 'internal_error',
       detail: expect.not.stringMatching(/Gather|onnx/i) as string,
     });
+    await worker.logged(({ err }) => /Gather/.test((err as { readonly cause?: string } | undefined)?.cause ?? ''));
     await expect(stack.call(await stack.rerankBody(['apple', TINY_FAULTS.notANumber]))).rejects.toMatchObject({
       code: 'score_not_finite',
       detail: expect.stringMatching(/^Document 1: /) as string,

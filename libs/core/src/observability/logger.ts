@@ -1,4 +1,5 @@
 import { pino, stdTimeFunctions, type Logger } from 'pino';
+import { describeError } from './describe-error.js';
 import { frameNow } from './tracing/work-frame.js';
 
 export type { Logger } from 'pino';
@@ -19,6 +20,7 @@ export function createLogger({ level, process }: LoggerOptions): Logger {
     timestamp: stdTimeFunctions.isoTime,
     messageKey: 'message',
     errorKey: 'err',
+    serializers: { err: describeError },
     // pino merges what the line says into this object, so it needs one of its own.
     mixin: () => ({ ...frameNow()?.fields }),
   });
