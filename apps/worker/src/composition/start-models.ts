@@ -13,6 +13,7 @@ import { tracedEmbedder } from '../ops/traced-ports.js';
 import { collectWorker, createWorkerMetrics, type WorkerMetrics } from '../ops/worker-metrics.js';
 import { pairSpans } from '../exits/pair-spans.js';
 import { BatchScheduler } from '../pipeline/batch-scheduler.js';
+import type { ScheduledModel } from '../pipeline/scheduling.js';
 import type { CacheStats } from '../pipeline/caching-cross-encoder.js';
 import { EarlyExit } from '../pipeline/early-exit.js';
 import { TextEmbedder } from '../pipeline/embed-texts.js';
@@ -137,10 +138,16 @@ function openScheduler(
 ): BatchScheduler {
   return new BatchScheduler({
     models: models.flatMap(({ sha256, maxLength }) => {
-      const separateFrom = variants.get(sha256)?.separateFrom;
-      const queue = { sha256, maxLength, maxBatchTokens: budgets.of(sha256), ...(separateFrom === undefined ? {} : { separateFrom }) };
+      const separate = variants.get(sha256)?.separateFrom;
+      const queueOf = (separateFrom: number | undefined, segment?: number): ScheduledModel => ({
+        sha256,
+        maxLength,
+        maxBatchTokens: budgets.of(sha256, segment),
+        ...(segment === undefined ? {} : { segment }),
+        ...(separateFrom === undefined ? {} : { separateFrom }),
+      });
       const segments = exits.get(sha256)?.segmented.segments ?? [];
-      return [queue, ...segments.map((_, segment) => ({ ...queue, segment, maxBatchTokens: budgets.of(sha256, segment) }))];
+      return [queueOf(separate?.whole), ...segments.map((_, segment) => queueOf(separate?.segments, segment))];
     }),
     // Whoever's work came last started the batch; the budget is everybody's.
     onBudgetLowered: (...lowered) => inFrame(undefined, () => budgets.lower(...lowered)),

@@ -10,8 +10,11 @@ export interface FastVariant {
   readonly onnxPath: string;
   /** Optimizations of onnxruntime, by name, that slow this device down. */
   readonly withoutOptimizers: readonly string[];
-  /** Tokens from which sequences run beside others of their own length only, as padding would cost more than one more run. @defaultValue none */
-  readonly separateFrom?: number;
+  /**
+   * Tokens from which sequences run beside others of their own length only, as padding would cost more than one more run, through the whole model and through
+   * segments of it. @defaultValue none
+   */
+  readonly separateFrom?: { readonly whole: number; readonly segments: number };
 }
 
 /** A model cut between its layers, with what its threads share. */
