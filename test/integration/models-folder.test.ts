@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -122,6 +123,16 @@ describe('a folder by path', () => {
     const foreign = process.arch === 'arm64' ? 'quint8_avx2' : 'qint8_arm64';
     expect(await chosen('general', [foreign, 'qint8_avx512_vnni', 'quantized'])).toBe('model_quantized.onnx');
     expect(await chosen('foreign', [foreign])).toBe(`model_${foreign}.onnx`);
+  });
+
+  it('is another revision where only the weights beside its graph differ, and that of its file where there are none', async () => {
+    const revision = async (name: string, files: Record<string, unknown>): Promise<string> =>
+      (await resolveModel(await folder(name, { 'onnx/model.onnx': PLAIN, 'config.json': CROSS_ENCODER, ...files }), options)).sha256;
+    const alone = await revision('alone', { 'onnx/model_fp16.onnx_data': 'of another' });
+    const [one, other] = [await revision('one', { 'onnx/model.onnx_data': 'a' }), await revision('other', { 'onnx/model.onnx_data': 'b' })];
+    const dotted = await revision('dotted', { 'onnx/model.onnx.data': 'b', 'onnx/model.onnx.data_1': 'c' });
+    expect(alone).toBe(createHash('sha256').update(PLAIN).digest('hex'));
+    expect(new Set([alone, one, other, dotted]).size).toBe(4);
   });
 
   it.each([

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { arch } from 'node:process';
 import type { Precision } from '../domain/index.js';
 import { digestFile } from './file-digest.js';
@@ -60,7 +61,17 @@ export interface InspectedOnnx {
   readonly sha256: string;
 }
 
-/** Hashes the graph and finds out its precision: by its name, else int8 if it has quantized operators, else fp32. */
+/** Weights that lie beside their graph, as of models above 2 GB: `model.onnx_data`, `model.onnx_data_1`, `model.onnx.data` … */
+async function weightsBeside(path: string): Promise<string[]> {
+  const graph = basename(path);
+  const names = (await readdir(dirname(path))).filter((name) => /^[._]data/.test(name.slice(graph.length)) && name.startsWith(graph));
+  return names.sort().map((name) => join(dirname(path), name));
+}
+
+/**
+ * Hashes the graph, with the weights beside it, and finds out its precision: by its name, else int8 if it has quantized operators, else fp32. The hash of a graph
+ * that holds its weights is that of the file.
+ */
 export async function inspectOnnx(directory: string, file: OnnxFile, signal?: AbortSignal): Promise<InspectedOnnx> {
   let quantized = false;
   let tail = Buffer.alloc(0);
@@ -70,8 +81,17 @@ export async function inspectOnnx(directory: string, file: OnnxFile, signal?: Ab
     quantized = QUANTIZED_OPERATORS.some((operator) => window.includes(operator));
     tail = window.subarray(-32);
   };
-  const digest = await digestFile(join(directory, file.path), look, signal);
-  return { path: file.path, precision: file.precision ?? (quantized ? 'int8' : 'fp32'), ...digest };
+  const path = join(directory, file.path);
+  const graph = await digestFile(path, look, signal);
+  const weights: string[] = [];
+  for (const beside of await weightsBeside(path)) weights.push((await digestFile(beside, undefined, signal)).sha256);
+  const sha256 =
+    weights.length === 0
+      ? graph.sha256
+      : createHash('sha256')
+          .update([graph.sha256, ...weights].join(' '))
+          .digest('hex');
+  return { path: file.path, precision: file.precision ?? (quantized ? 'int8' : 'fp32'), size: graph.size, sha256 };
 }
 
 export async function isDirectory(path: string): Promise<boolean> {
