@@ -86,7 +86,12 @@ export const WORKER_METRICS = {
     ),
   ),
   retrieve: seconds('rerank_fleet_retrieve_seconds', 'First-stage retrieval of a search, its query’s embedding included.', ['mode']),
-  tokenize: seconds('rerank_fleet_tokenize_seconds', 'Tokenization of all pairs of a request.', ['kind'], SHORT_SECONDS_BUCKETS),
+  tokenize: seconds(
+    'rerank_fleet_tokenize_seconds',
+    'Until the first pairs of a request are tokenized, in each stage; of a long list the others are while the model runs.',
+    ['kind'],
+    SHORT_SECONDS_BUCKETS,
+  ),
   cacheHits: counter('rerank_fleet_score_cache_hits_total', 'Scores found in a tier of the cache.', ['tier']),
   cacheMisses: counter('rerank_fleet_score_cache_misses_total', 'Scores looked for and not found in a tier of the cache.', ['tier']),
   cacheEvictions: counter('rerank_fleet_score_cache_evictions_total', 'Scores that gave way to newer ones. Redis drops its own by age.', [
