@@ -45,13 +45,13 @@ interface Tokenized {
 
 /** A pass over all lists for each margin a round, each round in another order, in the engine alone: tokenized before, no queue. */
 export async function measureCurve({ lists, judgements }: Pick<EvaluationSet, 'lists' | 'judgements'>, rounds: number): Promise<Curve> {
-  return await withEngine(async ({ texts, pool, exit, sha256 }) => {
+  return await withEngine(async ({ texts, pool, exit, sha256, separateFrom }) => {
     const tokenized: Tokenized[] = [];
     for (const list of lists) {
       const encoded = await texts.encodePairs(sha256, { query: list.query, passages: list.documents, policy: 'truncate' });
       tokenized.push({ list, sequences: splitSequences(encoded) });
     }
-    const queues = [...exit.segmented.segments.keys()].map((segment) => ({ sha256, maxBatchTokens: BUDGET, segment }));
+    const queues = [...exit.segmented.segments.keys()].map((segment) => ({ sha256, maxBatchTokens: BUDGET, segment, separateFrom }));
     const scheduler = new BatchScheduler({ models: queues, runners: pool.runners, maxBatchDelayMs: 2 });
     const pass = async (margin: number, order: readonly Tokenized[]): Promise<Pass> => {
       const layers = new LayerCount();
@@ -106,6 +106,8 @@ interface Engine {
   readonly pool: InferencePool;
   readonly exit: ModelExit;
   readonly sha256: string;
+  /** Of its segments, in tokens. */
+  readonly separateFrom: number;
 }
 
 /** The default model in segments, on a session a core. */
@@ -130,7 +132,7 @@ async function withEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
       onThreadDeath: (detail) => log.error({ detail }, 'An inference thread died.'),
     });
     try {
-      return await work({ texts, pool, exit, sha256: model.sha256 });
+      return await work({ texts, pool, exit, sha256: model.sha256, separateFrom: fast?.separateFrom?.segments ?? Infinity });
     } finally {
       await pool.close();
     }
