@@ -80,6 +80,19 @@ describe('runStages', () => {
     expect(results).toHaveLength(1);
   });
 
+  it('ranks ties by input index in what it tells, where a stage keeps more than there are', async () => {
+    const stages = [
+      { encoder: table('light', [1, 2, 1]), keep: 9 },
+      { encoder: table('heavy', [4, 4, 4]), keep: 9 },
+    ];
+    const { results } = await runStages(stages, request(['p0', 'p1', 'p2']), { ...ALL, explain: true });
+    expect(results.map(({ index, stages: told }) => [index, told?.map(({ rank }) => rank)])).toEqual([
+      [0, [2, 1]],
+      [1, [1, 2]],
+      [2, [3, 3]],
+    ]);
+  });
+
   it('adds up tokens and times of all stages', async () => {
     const stages = [{ encoder: table('light', [5, 4, 3, 2, 1]), keep: 2 }, { encoder: table('heavy', [0, 0, 0, 0, 0]) }];
     const { promptTokens, timingsMs } = await runStages(stages, request(), ALL);
