@@ -130,10 +130,10 @@ describe(TextPool.name, () => {
   });
 });
 
-describe('a text thread shared by many', () => {
-  const huge = { text: 'How to prune the tree. Apple! '.repeat(60_000) };
-  const rules = { chunking: { mode: 'sentences', maxTokens: 30, overlapTokens: 4 }, bm25: BM25 } as const;
+const huge = { text: 'How to prune the tree. Apple! '.repeat(60_000) };
+const rules = { chunking: { mode: 'sentences', maxTokens: 30, overlapTokens: 4 }, bm25: BM25 } as const;
 
+describe('a text thread shared by many', () => {
   it.each(['batch', 'sync'] as const)('serves a call while it is busy with a huge document of %s work', async (priority) => {
     const pool = await start(1);
     const done: string[] = [];
@@ -162,16 +162,21 @@ describe('a text thread shared by many', () => {
 });
 
 describe('a text thread that dies', () => {
-  async function mortal(threads: number) {
+  async function mortal(threads: number, silentMs?: number) {
     const directory = await mkdtemp(join(root, 'mortal-'));
     await cp(dirname(tokenizerPath), directory, { recursive: true });
     const deaths: number[] = [];
+    const details: string[] = [];
     const pool = await start(threads, {
       models: [{ sha256: 'model', tokenizerPath: join(directory, 'tokenizer.json'), maxLength: WINDOW }],
       program: MORTAL,
-      onThreadDeath: () => deaths.push(performance.now()),
+      onThreadDeath: (detail) => {
+        deaths.push(performance.now());
+        details.push(detail);
+      },
+      ...(silentMs === undefined ? {} : { silentMs }),
     });
-    return { pool, deaths };
+    return { pool, deaths, details };
   }
   const texts = (pool: TextPool, text: string) => pool.encodeTexts('model', [text], '');
 
@@ -191,6 +196,27 @@ describe('a text thread that dies', () => {
     expect(await Promise.all([...innocent, ...later])).toHaveLength(40);
     expect(deaths).toHaveLength(2);
     expect((await texts(pool, 'apple')).lengths[0]).toBe(3);
+  });
+
+  it('is ended when it hangs in a text, which fails after a second attempt, and no other with it', async () => {
+    const { pool, details } = await mortal(1, 1_500);
+    const guilty = texts(pool, 'hangs');
+    const innocent = texts(pool, 'apple');
+    await expect(guilty).rejects.toMatchObject({ code: 'internal_error' });
+    expect((await innocent).lengths[0]).toBe(3);
+    expect(details).toEqual(Array(2).fill(expect.stringMatching(/silent for too long/)));
+  });
+
+  it('is not ended while it works, for however long', async () => {
+    const silentMs = 1_000;
+    const { pool, deaths } = await mortal(1, silentMs);
+    const started = performance.now();
+    const work = async (): Promise<void> => {
+      while (performance.now() - started < 2 * silentMs) await pool.cutDocuments('model', [huge], rules, { priority: 'batch' });
+    };
+    // There is always something in hand.
+    await Promise.all([work(), work()]);
+    expect(deaths).toEqual([]);
   });
 
   it('comes back ever more slowly', async () => {

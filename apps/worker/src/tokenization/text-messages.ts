@@ -60,6 +60,11 @@ export interface CancelCall {
   readonly cancel: number;
 }
 
+/** Answered by the thread's loop, between two turns of its work. */
+export interface PingCall {
+  readonly ping: true;
+}
+
 export type TextReply =
   /** Epoch milliseconds: when the thread began with it, and when it was done; others had turns meanwhile. */
   | { readonly id: number; readonly answer: TextAnswer; readonly startedAt: number; readonly endedAt: number }
@@ -68,4 +73,4 @@ export type TextReply =
       readonly error: { readonly code: string; readonly detail: string; readonly errors: readonly FieldError[]; readonly cause?: string };
     };
 
-export type TextMessage = { readonly ready: true } | TextReply;
+export type TextMessage = { readonly ready: true } | { readonly alive: true } | TextReply;

@@ -22,6 +22,8 @@ export interface TextPoolOptions {
   readonly threads: number;
   readonly onThreadDeath?: (detail: string) => void;
   readonly observer?: TextObserver;
+  /** A thread with work that is silent for longer hangs, and is ended. @defaultValue 30,000 */
+  readonly silentMs?: number;
   /** What a thread runs; tests have it die. */
   readonly program?: URL;
 }
@@ -44,13 +46,14 @@ export class TextPool implements SequenceEncoder {
   }
 
   /** @throws Error of the thread if a tokenizer cannot be loaded */
-  static async start({ models, threads, onThreadDeath, program, observer }: TextPoolOptions): Promise<TextPool> {
+  static async start({ models, threads, onThreadDeath, program, observer, silentMs }: TextPoolOptions): Promise<TextPool> {
     return new TextPool(
       await ThreadCrew.start({
         data: { models, cacheBytes: Math.floor(CACHE_BYTES / threads) },
         threads,
         program: program ?? new URL('./text-thread.js', import.meta.url),
         onDeath: onThreadDeath ?? (() => undefined),
+        silentMs,
       }),
       observer,
     );

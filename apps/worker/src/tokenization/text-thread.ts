@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { invariant, RerankError } from '@rerank-fleet/core/errors';
 import type { Pace } from '@rerank-fleet/core/retrieval';
 import { TextDesk } from './text-desk.js';
-import type { CancelCall, TextCall, TextMessage, TextReply, TextThreadData } from './text-messages.js';
+import type { CancelCall, PingCall, TextCall, TextMessage, TextReply, TextThreadData } from './text-messages.js';
 import { Turns } from './turns.js';
 
 const port = parentPort;
@@ -37,8 +37,9 @@ function describe(error: unknown): Extract<TextReply, { error: unknown }>['error
   return { code: 'internal_error', detail: 'The tokenizer failed on one of the texts.', errors: [], cause: String(error) };
 }
 
-port.on('message', (message: TextCall | CancelCall) => {
-  if ('cancel' in message) cancels.get(message.cancel)?.();
+port.on('message', (message: TextCall | CancelCall | PingCall) => {
+  if ('ping' in message) port.postMessage({ alive: true } satisfies TextMessage);
+  else if ('cancel' in message) cancels.get(message.cancel)?.();
   else
     cancels.set(
       message.id,

@@ -1,13 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { isErrorCode, RerankError } from '@rerank-fleet/core/errors';
 import { murmur3 } from '@rerank-fleet/core/retrieval';
-import type { CancelCall, TextAnswer, TextCall, TextMessage, TextReply, TextThreadData, TextWork } from './text-messages.js';
+import type { CancelCall, PingCall, TextAnswer, TextCall, TextMessage, TextReply, TextThreadData, TextWork } from './text-messages.js';
 
 export interface ThreadCrewOptions {
   readonly data: TextThreadData;
   readonly threads: number;
   readonly program: URL;
   readonly onDeath: (detail: string) => void;
+  /** A thread with work that is silent for longer hangs, and is ended. @defaultValue 30,000 */
+  readonly silentMs?: number | undefined;
 }
 
 export interface CallOptions {
@@ -24,6 +26,9 @@ export type ServedTimes = Pick<Extract<TextReply, { answer: unknown }>, 'started
 
 /** A thread shares its time among calls; more than these wait for whichever thread is free first. */
 const MOST_IN_HAND = { sync: 32, batch: 2 } as const;
+const SILENT_MS = 30_000;
+/** Asked so often in that time, so that a process that stood still itself does not take its threads for dead. */
+const PINGS = 6;
 /** A call that two threads ended under is given up. */
 const DEATHS_ALLOWED = 1;
 const FIRST_BACKOFF_MS = 100;
@@ -44,6 +49,8 @@ interface Thread {
   /** Undefined while it is dead. */
   worker: Worker | undefined;
   readonly inHand: Map<number, Call>;
+  /** Since it last said something. */
+  unansweredPings: number;
   backoffMs: number;
   /** Keeps away from uploads, where there are others for them. */
   readonly syncOnly: boolean;
@@ -60,6 +67,7 @@ export class ThreadCrew {
   /** Calls that a thread ended under. */
   readonly #suspects = new Set<Call>();
   readonly #restarts = new Set<NodeJS.Timeout>();
+  #watch: NodeJS.Timeout | undefined;
   #nextId = 0;
   #closed = false;
 
@@ -68,6 +76,7 @@ export class ThreadCrew {
     this.#threads = Array.from({ length: options.threads }, (_, index) => ({
       worker: undefined,
       inHand: new Map(),
+      unansweredPings: 0,
       backoffMs: FIRST_BACKOFF_MS,
       syncOnly: index === 0 && options.threads > 1,
     }));
@@ -78,7 +87,10 @@ export class ThreadCrew {
     const crew = new ThreadCrew(options);
     const started = await Promise.allSettled(crew.#threads.map((thread) => crew.#start(thread)));
     const failed = started.find((outcome) => outcome.status === 'rejected');
-    if (failed === undefined) return crew;
+    if (failed === undefined) {
+      crew.#watch = setInterval(() => crew.#ping(), (options.silentMs ?? SILENT_MS) / PINGS).unref();
+      return crew;
+    }
     await crew.close();
     throw failed.reason;
   }
@@ -121,6 +133,7 @@ export class ThreadCrew {
   /** Calls that wait or are in hand are rejected. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#watch);
     for (const timer of this.#restarts) clearTimeout(timer);
     const left = [this.#waiting.sync, this.#waiting.batch, this.#suspects, ...this.#threads.map(({ inHand }) => inHand.values())];
     for (const calls of left) for (const { fail } of calls) fail(stopped());
@@ -174,12 +187,23 @@ export class ThreadCrew {
     call.dropped = true;
   }
 
+  /** A thread answers between two turns of its work; one that hangs in a text never does. */
+  #ping(): void {
+    for (const thread of this.#threads) {
+      if (thread.worker === undefined || thread.inHand.size === 0) thread.unansweredPings = 0;
+      else if (thread.unansweredPings++ < PINGS) thread.worker.postMessage({ ping: true } satisfies PingCall);
+      else void thread.worker.terminate();
+    }
+  }
+
   #start(thread: Thread): Promise<void> {
     const startedAt = performance.now();
     const worker = new Worker(this.#options.program, { workerData: this.#options.data, name: 'text' });
     return new Promise((resolve, reject) => {
       let fault = new Error('The text thread ended.');
       worker.on('message', (message: TextMessage) => {
+        thread.unansweredPings = 0;
+        if ('alive' in message) return;
         if ('ready' in message) {
           thread.worker = worker;
           resolve();
@@ -194,6 +218,7 @@ export class ThreadCrew {
         fault = error instanceof Error ? error : new Error(String(error));
       });
       worker.once('exit', () => {
+        if (thread.unansweredPings > PINGS) fault = new Error('The text thread was silent for too long and was ended.');
         reject(fault);
         if (performance.now() - startedAt > SETTLED_MS) thread.backoffMs = FIRST_BACKOFF_MS;
         if (thread.worker === worker) this.#mourn(thread, fault);
