@@ -131,7 +131,7 @@ export const worker = {
     env: 'SCORE_CACHE_REDIS_URL',
     secret: true,
     description:
-      'Redis for those scores; unlike that of the queue it may evict and keep nothing on disk. Default: REDIS_URL, whose memory then bounds SCORE_CACHE_REDIS_TTL_S.',
+      'Redis for those scores; unlike that of the queue it may evict and keep nothing on disk. Default: REDIS_URL, which then needs memory for all pairs of SCORE_CACHE_REDIS_TTL_S: one that is full takes no more work.',
     schema: redisUrl.optional(),
   }),
   syncConcurrency: field({ env: 'SYNC_CONCURRENCY', description: 'Sync tasks in hand at once.', schema: int(1, 1_024).default(32) }),
