@@ -3,7 +3,7 @@ import type { CrossEncoder, PairRequest, PairScore, PairScores } from '@rerank-f
 import { pointAtRequest } from './point-at-request.js';
 
 /** Raised with every change of what a score of the same texts is: how passages are cut, which window counts, what may be kept. */
-const SCORING_VERSION = 3;
+const SCORING_VERSION = 4;
 
 /** Scores of earlier pairs; an LRU in the worker's memory. */
 export interface ScoreCache {
