@@ -25,9 +25,11 @@ export function poolHiddenState(state: HiddenState, attentionMask: BigInt64Array
 }
 
 function meanInto(vector: Float32Array, state: HiddenState, row: number, attentionMask: BigInt64Array): void {
+  // Each int64 as two halves: to read BigInts is slow.
+  const mask = new Int32Array(attentionMask.buffer, attentionMask.byteOffset, attentionMask.length * 2);
   let tokens = 0;
   for (let position = 0; position < state.sequence; position += 1) {
-    if (attentionMask[row * state.sequence + position] === 0n) continue;
+    if (mask[(row * state.sequence + position) * 2] === 0) continue;
     tokens += 1;
     const start = (row * state.sequence + position) * state.hidden;
     for (let dimension = 0; dimension < state.hidden; dimension += 1) vector[dimension]! += state.values[start + dimension]!;
