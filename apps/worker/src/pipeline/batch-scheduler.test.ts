@@ -168,6 +168,21 @@ describe('BatchScheduler', () => {
   });
 
   it.each<[string, FixedLatencyOptions]>([
+    ['fail', { failingId: FAILING }],
+    ['spoil the scores of their batch', { spoilingId: FAILING }],
+  ])('errs for each of two sequences that %s, and scores the others', async (_, options) => {
+    const { run } = start({ delayMs: 20, budget: 1_024, ...options });
+    const good = scores(run([1, 2, 3].map((id) => sequence(id))));
+    const bad = [run([sequence(FAILING)]), run([sequence(FAILING)])];
+    const more = scores(run([4, 5, 6].map((id) => sequence(id))));
+    expect((await Promise.allSettled(bad)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect([await good, await more]).toEqual([
+      [4, 8, 12],
+      [16, 20, 24],
+    ]);
+  });
+
+  it.each<[string, FixedLatencyOptions]>([
     ['fails', { fault: ({ inputIds }) => (inputIds.includes(BigInt(FAILING)) ? new RerankError('internal_error', 'no') : undefined) }],
     ['has no number for a score', { notANumberId: FAILING }],
   ])('says which sequence of a call %s', async (_, options) => {
