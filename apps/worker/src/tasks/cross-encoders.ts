@@ -3,15 +3,20 @@ import type { CrossEncoder } from '@rerank-fleet/core/ports';
 
 /** The cross-encoders of this worker by revision. */
 export class CrossEncoders {
-  readonly #bySha256: ReadonlyMap<string, CrossEncoder>;
+  readonly #encoders: readonly CrossEncoder[];
 
   constructor(encoders: readonly CrossEncoder[]) {
-    this.#bySha256 = new Map(encoders.map((encoder) => [encoder.sha256, encoder]));
+    this.#encoders = encoders;
   }
 
-  /** @throws RerankError `model_unavailable` if the request was admitted for a revision that this worker does not hold */
+  /**
+   * By its file; where a worker has that under several names, as with and without its precision, the one that was asked for.
+   *
+   * @throws RerankError `model_unavailable` if the request was admitted for a revision that this worker does not hold
+   */
   get(pin: { readonly name: string; readonly sha256: string }): CrossEncoder {
-    const encoder = this.#bySha256.get(pin.sha256);
+    const held = this.#encoders.filter(({ sha256 }) => sha256 === pin.sha256);
+    const encoder = held.find(({ name }) => name === pin.name) ?? held[0];
     if (encoder !== undefined) return encoder;
     throw new RerankError(
       'model_unavailable',
