@@ -1,7 +1,10 @@
 import type { CorpusRecord } from '@rerank-fleet/core/domain';
+import { RerankError, type ErrorCode } from '@rerank-fleet/core/errors';
 import type { BatchRecord } from '@rerank-fleet/core/jobs';
+import { poolsOf } from '@rerank-fleet/core/requests';
 import { describe, expect, it } from 'vitest';
 import { recordOf, versionOf } from '../../../../test/conformance/store-fixtures.js';
+import { announcement } from '../../../../test/support/fleet-fixtures.js';
 import { runRow, type RowParts } from './run-row.js';
 
 const refused = (): Promise<never> => Promise.reject(new Error('It must not come to this.'));
@@ -18,6 +21,28 @@ const run = (corpus: CorpusRecord | undefined) => {
   const context = { taskId: 't', tenant: 'acme', requestId: 'r', queueMs: 0, signal: new AbortController().signal };
   return runRow(parts, RECORD, SEARCH, context);
 };
+
+describe(`${runRow.name}, where the model fails`, () => {
+  const failing = (code: ErrorCode) => {
+    const parts: RowParts = {
+      handlers: { rerank: () => Promise.reject(new RerankError(code, 'why')), search: refused },
+      documents: { findCorpus: refused },
+      pool: poolsOf([announcement()], [])[0]!,
+      aliases: {},
+    };
+    const row = { row: 2, request: { custom_id: 'b', query: 'q', documents: ['a'] } };
+    const context = { taskId: 't', tenant: 'acme', requestId: 'r', queueMs: 0, signal: new AbortController().signal };
+    return runRow(parts, RECORD, row, context);
+  };
+
+  it.each(['score_not_finite', 'internal_error', 'out_of_memory'] as const)('errs alone: %s', async (code) => {
+    expect(await failing(code)).toMatchObject({ row: 2, custom_id: 'b', status: 'errored', error: { code, message: 'why' } });
+  });
+
+  it('has its slice tried again for what mends with time', async () => {
+    await expect(failing('model_unavailable')).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+});
 
 describe(runRow, () => {
   it.each([

@@ -44,9 +44,14 @@ export async function runRow(parts: RowParts, record: BatchRecord, row: BatchRow
     return { ...head, status: 'succeeded', result };
   } catch (error) {
     context.signal.throwIfAborted();
-    if (!(error instanceof RerankError) || mendsWithTime(error)) throw error;
+    if (!(error instanceof RerankError) || (mendsWithTime(error) && !isOfRow(error))) throw error;
     return { ...head, status: 'errored', error: errorOf(error) };
   }
+}
+
+/** A pair that memory has no room for was tried alone, twice: the rows beside it shall not be run again, and given up, for its sake. */
+function isOfRow({ code }: RerankError): boolean {
+  return code === 'out_of_memory';
 }
 
 /** What every result line of the row begins with. */
