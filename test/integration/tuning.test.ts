@@ -5,12 +5,18 @@ import { join } from 'node:path';
 import { FleetRegistry } from '@rerank-fleet/core/adapters/redis/fleet-registry';
 import { connectRedis } from '@rerank-fleet/core/adapters/redis/redis-connection';
 import { loadConfig } from '@rerank-fleet/core/config';
+import { resolveModel } from '@rerank-fleet/core/models';
 import { createLogger } from '@rerank-fleet/core/observability';
 import { startModels } from '@rerank-fleet/worker/composition/start-models';
+import { inferenceModel } from '@rerank-fleet/worker/composition/resolve-configured';
 import { runtimeVersion } from '@rerank-fleet/worker/inference/runtime-version';
+import { splitSequences } from '@rerank-fleet/worker/pipeline/sequence-encoder';
+import { PairEncoder } from '@rerank-fleet/worker/tokenization/pair-encoder';
+import { TextTokenizer } from '@rerank-fleet/worker/tokenization/text-tokenizer';
+import { tuneInProcess } from '@rerank-fleet/worker/tuning/tune-in-process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RedisServer } from '../support/redis-server.js';
-import { writeTinyModel } from '../support/tiny-models/index.js';
+import { TINY_FAULTS, writeTinyModel } from '../support/tiny-models/index.js';
 import { WorkerProcess } from '../support/worker-process.js';
 
 let root: string;
@@ -195,6 +201,32 @@ describe('a budget that memory has no room for', () => {
     expect(tuned.before.max_batch_tokens).toBeLessThanOrEqual(lowered);
     expect(warn).toHaveBeenCalledOnce();
     warn.mockRestore();
+  });
+});
+
+describe('models that are timed in a process of their own', () => {
+  const split = { sessions: 1, intraOpThreads: 1 } as const;
+
+  /** Times the model on a text. */
+  async function tune(text: string, timeoutMs: number) {
+    const model = await resolveModel(reranker, { cacheDirectory: cacheHome });
+    const [sample] = splitSequences(new PairEncoder(TextTokenizer.load(model.tokenizerPath), 64).encodeTexts([text], ''));
+    const entry = { model: inferenceModel(model), modelBytes: 1, sample: { ids: sample!.ids.slice(), typeIds: sample!.typeIds.slice() } };
+    return await tuneInProcess({ device: 'cpu', splits: [split], models: [entry], timeoutMs, availableBytes: 2 ** 30 });
+  }
+
+  it('have a choice where they run', async () => {
+    expect(await tune('apple tree', 20_000)).toMatchObject([{ tuned: true, sessions: 1, intra_op_threads: 1 }]);
+  });
+
+  it('have none where they fail', async () => {
+    expect(await tune(TINY_FAULTS.throws, 20_000)).toMatchObject([{ tuned: false }]);
+  });
+
+  it('are given up, with their process, where they never end', async () => {
+    const begun = performance.now();
+    expect(await tune(TINY_FAULTS.hangs, 2_000)).toEqual([]);
+    expect(performance.now() - begun).toBeGreaterThan(6_000);
   });
 });
 
