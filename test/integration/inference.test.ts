@@ -119,6 +119,16 @@ describe('the output of a model', () => {
     expect(named('labels').labelIndex).toBe(2);
   });
 
+  it.each([
+    ['a label that is not there', 3],
+    ['several labels and none configured', undefined],
+  ])('refuses to start with %s', async (_, labelIndex) => {
+    await expect(start('labels', {}, { kind: 'logit', labelIndex })).rejects.toMatchObject({
+      code: 'model_unavailable',
+      detail: expect.stringMatching(/3 output labels.*"id2label"/) as string,
+    });
+  });
+
   it('depends on the token types where the model has them', async () => {
     const { run } = await start('bert');
     const [sequence] = encode('bert', ['pie']) as [TokenSequence];

@@ -28,6 +28,7 @@ export interface RowParts {
   /** This worker as a pool of one: a row runs on the models that whoever takes it has. */
   readonly pool: PoolView;
   readonly aliases: Readonly<Record<string, string>>;
+  readonly log: { error(fields: object, message: string): void };
 }
 
 /**
@@ -45,6 +46,8 @@ export async function runRow(parts: RowParts, record: BatchRecord, row: BatchRow
   } catch (error) {
     context.signal.throwIfAborted();
     if (!(error instanceof RerankError) || (mendsWithTime(error) && !isOfRow(error))) throw error;
+    // The result tells no cause.
+    if (error.status >= 500) parts.log.error({ err: error, job: record.id, row: row.row }, 'A request of a job failed.');
     return { ...head, status: 'errored', error: errorOf(error) };
   }
 }

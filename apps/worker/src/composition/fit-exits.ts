@@ -96,7 +96,7 @@ async function graphOf(model: ResolvedModel, encoder: TextPool, { config, log }:
     device,
     intraOpThreads: split.intraOpThreads,
     threads: inferenceThreads ?? split.sessions,
-    labelIndex: model.labelIndex ?? 0,
+    labelIndex: model.labelIndex,
     cacheDirectory: defaultCacheDirectory(config.models.cacheHome),
   };
 }

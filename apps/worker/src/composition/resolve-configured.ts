@@ -24,7 +24,7 @@ export function inferenceModel(model: ResolvedModel, fast?: FastVariant): Infere
   const { sha256, onnxPath, kind } = model;
   const output =
     kind === 'cross-encoder'
-      ? ({ kind: 'logit', labelIndex: model.labelIndex ?? 0 } as const)
+      ? ({ kind: 'logit', labelIndex: model.labelIndex } as const)
       : ({ kind: 'vector', pooling: model.pooling ?? 'mean', normalize: model.normalize ?? true } as const);
   return { sha256, onnxPath, output, ...(fast === undefined ? {} : { fast }) };
 }

@@ -37,7 +37,11 @@ export interface InferenceModel {
   readonly segmented?: SegmentedModel;
   /** What becomes of the output: one logit a sequence, or one vector a sequence. */
   readonly output:
-    | { readonly kind: 'logit'; readonly labelIndex: number }
+    | {
+        readonly kind: 'logit';
+        /** Of several labels, the one whose logit counts. Absent: there is one. */
+        readonly labelIndex?: number | undefined;
+      }
     | { readonly kind: 'vector'; readonly pooling: Pooling; readonly normalize: boolean };
 }
 

@@ -25,6 +25,12 @@ export class OnnxModel {
 
   static async load(model: SessionSource, options: Pick<InferenceThreadData, 'device' | 'intraOpThreads'>): Promise<OnnxModel> {
     const session = await InferenceSession.create(model.onnxPath, sessionOptions(options, model.withoutOptimizers));
+    try {
+      assertLabel(session.outputMetadata, model.output);
+    } catch (error) {
+      await session.release();
+      throw error;
+    }
     return new OnnxModel(session, model.output);
   }
 
@@ -85,12 +91,29 @@ export function sessionOptions(
   };
 }
 
+/** Where the graph says how many labels it has, the worker refuses to start with one that is not there, or with several and none configured. */
+function assertLabel(outputs: readonly InferenceSession.ValueMetadata[], output: InferenceModel['output']): void {
+  if (output.kind !== 'logit') return;
+  const logits = outputs.find(({ name }) => name === 'logits') ?? outputs[0];
+  const labels = logits?.isTensor === true ? logits.shape[1] : undefined;
+  if (typeof labels === 'number') offsetOf(output.labelIndex, labels);
+}
+
+/** Position of the label's logit among those of a sequence. */
+function offsetOf(labelIndex: number | undefined, labels: number): number {
+  if (labels === 1) return 0;
+  if (labelIndex !== undefined && labelIndex < labels) return labelIndex;
+  const wrong = labelIndex === undefined ? 'does not say which of them counts' : `names number ${labelIndex}, counted from 0`;
+  throw new Error(`The model has ${labels} output labels, and "id2label" of its config.json ${wrong}: name one of them "relevant" there.`);
+}
+
 /** `[batch, labels]` or `[batch]` → the configured label's logit of each sequence. */
-export function logitsOf(values: Float32Array, dims: readonly number[], labelIndex: number): ModelOutput {
+export function logitsOf(values: Float32Array, dims: readonly number[], labelIndex: number | undefined): ModelOutput {
   const labels = dims[1] ?? 1;
+  const offset = offsetOf(labelIndex, labels);
   if (labels === 1) return { values: Float32Array.from(values), width: 1 };
   const logits = new Float32Array(values.length / labels);
-  for (let row = 0; row < logits.length; row += 1) logits[row] = values[row * labels + labelIndex] ?? Number.NaN;
+  for (let row = 0; row < logits.length; row += 1) logits[row] = values[row * labels + offset] ?? Number.NaN;
   return { values: logits, width: 1 };
 }
 

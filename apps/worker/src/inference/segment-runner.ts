@@ -13,7 +13,7 @@ import { freeTensor, logitsOf, sessionOptions, toFloat32 } from './onnx-model.js
 export interface SegmentSource extends Pick<InferenceThreadData, 'device' | 'intraOpThreads'> {
   readonly set: Pick<SegmentSet, 'cuts' | 'width' | 'segments'>;
   readonly withoutOptimizers: readonly string[];
-  readonly labelIndex: number;
+  readonly labelIndex?: number | undefined;
 }
 
 /** All segments of a model in a row, in the thread that asks, with every hidden state between them in view. */
