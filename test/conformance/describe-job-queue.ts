@@ -157,7 +157,10 @@ export function describeJobQueue(name: string, start: () => Promise<JobQueueFact
         },
       );
       await died.opened;
-      expect(inbox.taken.map(({ attempt }) => attempt)).toEqual([0, 1]);
+      expect(inbox.taken.map(({ attempt, isLastAttempt }) => [attempt, isLastAttempt])).toEqual([
+        [0, false],
+        [1, true],
+      ]);
       expect(dead).toEqual([[expect.objectContaining({ id: 'stubborn' }), expect.objectContaining({ code: 'model_unavailable' })]]);
     });
 

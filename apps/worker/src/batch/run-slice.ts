@@ -24,7 +24,7 @@ export interface SliceLines {
 
 /**
  * Runs the rows of a slice, all at once as far as other tenants leave room; one by one, with nothing beside them, after a worker died under it. When the job is
- * closed meanwhile, rows that have not ended say so.
+ * closed meanwhile, rows that have not ended say so. In the last attempt a row that still fails errs alone, as long as any of them ends.
  *
  * @throws what a row throws that is no fault of its own: nothing of the slice is kept then
  */
@@ -59,20 +59,37 @@ async function pairsOfRow({ jobs }: BatchParts, { record, slice }: SliceRun, row
   return (index[slice]?.pairs ?? 0) / rows;
 }
 
-function together(parts: BatchParts, run: SliceRun, { rows, rowPairs, context }: RowsToRun): Promise<StoredResultLine[]> {
+async function together(parts: BatchParts, run: SliceRun, { rows, rowPairs, context }: RowsToRun): Promise<StoredResultLine[]> {
   const ended = endedBy(parts, run);
   const { tenant } = run.record;
   const pairs = Math.ceil(rowPairs);
   const beside: NonNullable<TaskContext['beside']> = context.beside ?? ((part) => part());
-  return Promise.all(
-    rows.map((row, position) =>
-      ended(row, () =>
-        parts.fairRows.run({ tenant, pairs, signal: context.signal }, () =>
-          beside(() => inRowWork(row, position, () => runRow(parts, run.record, row, context))),
-        ),
+  const running = rows.map((row, position) =>
+    ended(row, () =>
+      parts.fairRows.run({ tenant, pairs, signal: context.signal }, () =>
+        beside(() => inRowWork(row, position, () => runRow(parts, run.record, row, context))),
       ),
     ),
   );
+  return context.isLastAttempt === true ? settled(parts, run, { rows, ends: await Promise.allSettled(running) }) : Promise.all(running);
+}
+
+/** What went wrong with some of the rows is theirs, and what went wrong with all of them is the slice's. */
+function settled(
+  { log }: BatchParts,
+  { record, context }: SliceRun,
+  { rows, ends }: { readonly rows: readonly BatchRow[]; readonly ends: readonly PromiseSettledResult<StoredResultLine>[] },
+): StoredResultLine[] {
+  context.signal.throwIfAborted();
+  const failed = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  if (failed.length === ends.length && ends.length > 0) throw failed[0];
+  return ends.map((end, position) => {
+    if (end.status === 'fulfilled') return end.value;
+    const row = rows[position]!;
+    const error = end.reason instanceof RerankError ? end.reason : UNKNOWN;
+    log.error({ err: end.reason as unknown, job: record.id, row: row.row }, 'A request of a job failed.');
+    return { ...headOf(row), status: 'errored', error: errorOf(error) };
+  });
 }
 
 /** A row that a worker died under while it ran alone is not run again. */
@@ -91,17 +108,19 @@ async function oneByOne(parts: BatchParts, run: SliceRun, { rows, context }: Row
         await suspects.leave(taskId);
       }
     });
-  const lines: StoredResultLine[] = [];
-  for (const [position, row] of rows.entries())
-    lines.push(
-      convicted.has(row.row)
-        ? { ...headOf(row), status: 'errored', error: errorOf(DEADLY) }
-        : await ended(row, () => runAlone(row, position)),
-    );
-  return lines;
+  const ends: PromiseSettledResult<StoredResultLine>[] = [];
+  for (const [position, row] of rows.entries()) {
+    const line = convicted.has(row.row)
+      ? Promise.resolve<StoredResultLine>({ ...headOf(row), status: 'errored', error: errorOf(DEADLY) })
+      : ended(row, () => runAlone(row, position));
+    if (context.isLastAttempt !== true) await line;
+    ends.push(...(await Promise.allSettled([line])));
+  }
+  return settled(parts, run, { rows, ends });
 }
 
 const UNREADABLE = new RerankError('internal_error', 'The job failed before this request had ended.');
+const UNKNOWN = new RerankError('internal_error', 'It could not be done; the log of the worker says why.');
 const DEADLY = new RerankError('internal_error', 'The workers that ran this request ended under it, twice; it was given up.');
 
 type EndedRow = (row: BatchRow, work: () => Promise<StoredResultLine>) => Promise<StoredResultLine>;

@@ -32,6 +32,8 @@ export interface TaskContext {
   readonly beside?: <T>(part: () => Promise<T>) => Promise<T>;
   /** Workers that died under the task; none where it is left out. */
   readonly deaths?: number;
+  /** Whether the queue will not hand the task out again after a failure. */
+  readonly isLastAttempt?: boolean;
 }
 
 export type TaskHandlers = {
@@ -85,7 +87,10 @@ interface Holding {
   readonly controller: AbortController;
   /** Workers that died under it before. */
   readonly deaths: number;
+  readonly isLastAttempt: boolean;
 }
+
+type Attempt = Pick<TakenTask, 'attempt' | 'isLastAttempt'>;
 
 /**
  * The life of a task in a worker: validate, take the fence, run, publish under the fence. A task of a sync call always ends here, with a
@@ -107,10 +112,10 @@ export class TaskProcessor {
       this.#parts.log.error({ task: task.id }, 'A task has an unknown form; is another version of the API running?');
       throw await this.#refuse(task.id);
     }
-    await inTask(parsed.data, { attempt: task.attempt, queueMs: this.#queueMs(parsed.data) }, () => this.#hold(parsed.data, task.attempt));
+    await inTask(parsed.data, { attempt: task.attempt, queueMs: this.#queueMs(parsed.data) }, () => this.#hold(parsed.data, task));
   };
 
-  async #hold(payload: TaskPayload, attempt: number): Promise<void> {
+  async #hold(payload: TaskPayload, attempt: Attempt): Promise<void> {
     // Its lock expired, as while a laptop sleeps or Redis is away, and this worker lives: nobody died.
     if (this.#inHand.has(payload.id)) await this.#parts.board.giveBack(payload.id);
     const controller = new AbortController();
@@ -150,7 +155,7 @@ export class TaskProcessor {
     for (const [, controller] of left) controller.abort(new GivenBackError('The worker stops; another takes the task.'));
   }
 
-  async #take(payload: TaskPayload, attempt: number, controller: AbortController): Promise<void> {
+  async #take(payload: TaskPayload, { attempt, isLastAttempt = false }: Attempt, controller: AbortController): Promise<void> {
     const { board, cancels, clock } = this.#parts;
     const fenceTtlMs = payload.deadline_ms === undefined ? undefined : Math.max(0, payload.deadline_ms - clock.now()) + RESULT_GRACE_MS;
     const [fence] = await Promise.all([board.takeFence(payload.id, fenceTtlMs, attempt), cancels.follow(payload.id, controller)]);
@@ -161,7 +166,7 @@ export class TaskProcessor {
     const deaths = takenAgain > 0 ? takenAgain - (await board.timesGivenBack(payload.id)) + 1 : 0;
     const holding = async (): Promise<Holding> => {
       const held = takenAgain > 0 ? await board.takeFence(payload.id, fenceTtlMs) : fence;
-      return { fence: held, controller, deaths };
+      return { fence: held, controller, deaths, isLastAttempt };
     };
     // A slice of a batch finds the one row that is to blame, however many deaths that takes.
     if (deaths > DEATHS_ALLOWED && payload.body?.kind !== 'batch') await this.#giveUp(payload, fence);
@@ -171,7 +176,7 @@ export class TaskProcessor {
     else await this.#gate.pass(deaths > 0, async () => this.#run(payload, await holding()));
   }
 
-  async #run(payload: TaskPayload, { fence, controller, deaths }: Holding): Promise<void> {
+  async #run(payload: TaskPayload, { fence, controller, ...tries }: Holding): Promise<void> {
     const remainingMs = payload.deadline_ms === undefined ? undefined : payload.deadline_ms - this.#parts.clock.now();
     if (remainingMs !== undefined && remainingMs <= 0) {
       spanNow()?.fail(deadlinePassed());
@@ -179,14 +184,18 @@ export class TaskProcessor {
     }
     const timer = remainingMs === undefined ? undefined : setTimeout(() => controller.abort(deadlinePassed()), remainingMs);
     try {
-      const result = await this.#outcome(payload, controller.signal, deaths);
+      const result = await this.#outcome(payload, controller.signal, tries);
       await this.#publish(payload, fence, result);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #outcome(payload: TaskPayload, signal: AbortSignal, deaths: number): Promise<TaskResult> {
+  async #outcome(
+    payload: TaskPayload,
+    signal: AbortSignal,
+    { deaths, isLastAttempt }: Pick<Holding, 'deaths' | 'isLastAttempt'>,
+  ): Promise<TaskResult> {
     try {
       signal.throwIfAborted();
       const body = await this.#body(payload);
@@ -196,6 +205,7 @@ export class TaskProcessor {
         requestId: payload.request_id,
         queueMs: this.#queueMs(payload),
         signal,
+        isLastAttempt,
         ...(payload.traceparent === undefined ? {} : { traceparent: payload.traceparent }),
         ...(payload.body?.kind === 'batch' ? { beside: (part) => this.#gate.pass(false, part) } : {}),
         ...(deaths > 0 && isSlice(payload) ? { deaths, isolate: (part) => this.#gate.pass(true, part) } : {}),

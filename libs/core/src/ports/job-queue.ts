@@ -21,6 +21,8 @@ export interface QueuedTask {
 export interface TakenTask extends QueuedTask {
   /** Failed attempts before this one. Deaths of a worker do not count here. */
   readonly attempt: number;
+  /** Whether the queue will not hand the task out again after this one failed. */
+  readonly isLastAttempt?: boolean;
 }
 
 export interface ConsumeOptions {

@@ -180,7 +180,8 @@ function faultHandler(options: BullmqJobQueueOptions): { onFault?: (error: Error
 }
 
 function taken(job: Job): TakenTask {
-  return { id: job.id ?? '', payload: job.data as unknown, attempt: job.attemptsMade };
+  const { attemptsMade: attempt, opts } = job;
+  return { id: job.id ?? '', payload: job.data as unknown, attempt, isLastAttempt: attempt + 1 >= (opts.attempts ?? 1) };
 }
 
 /** Codes that the catalogue calls unrecoverable are not tried again; unknown faults are. */
