@@ -113,7 +113,8 @@ export class MemoryJobQueue implements JobQueue {
   }
 
   async #run(lane: Lane, entry: Entry, { handler, options, isMine }: Running): Promise<void> {
-    const task: TakenTask = { id: entry.id, payload: structuredClone(entry.payload), attempt: entry.attempt };
+    const { id, attempt, retries = 0 } = entry;
+    const task: TakenTask = { id, payload: structuredClone(entry.payload), attempt, isLastAttempt: attempt >= retries };
     lane.active += 1;
     try {
       await handler(task);
