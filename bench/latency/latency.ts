@@ -1,6 +1,7 @@
 /**
  * How much longer a sync rerank request over HTTP takes than the model itself. Idle: requests of 50 documents one at a time, in turn with the bare model call for
- * the same pairs, all in one run, and with bare calls side by side that are cut as is best. At half load: requests that arrive at random, against an ideal queue with one server that is fed the same arrivals and the bare times.
+ * the same pairs, all in one run, and with bare calls side by side that are cut as is best. At half load: requests that arrive at random,
+ * against an ideal queue with one server that is fed the same arrivals, with the times of the whole call on the idle stack and with those of the bare call.
  *
  *   npm run bench:latency [-- --part idle|load|both --turns 60 --arrivals 300 --seed 7]
  */
