@@ -26,7 +26,7 @@ const SLOW_ON_CPU: readonly string[] = ['SkipLayerNormFusion'];
 const BUILD_PER_FILE = 5;
 const LEAST_BYTES = 2 ** 20;
 /** Where attention is one node without padding: from so many tokens on, a batch with padding costs more than one more run (docs/decisions/0017-…). */
-const SEPARATE_FROM = { whole: 96, segments: 192 } as const;
+const SEPARATE_FROM = { whole: 96, segments: 128 } as const;
 
 /**
  * A faster variant of a cross-encoder; undefined where there is none, or none is wanted. The first call for a file takes seconds.
