@@ -64,11 +64,16 @@ async function batch(context: CommandContext, path: string | undefined, flags: B
     await interruptibly(context, (stoppable) => estimate(stoppable, path!, flags));
     return;
   }
-  const run = await openRun(context, path, flags);
-  if (run === undefined) return;
+  // From before there is anything of the run that a Ctrl-C could leave behind.
+  const begun = await interruptibly(context, async (stoppable) => {
+    const run = await openRun(context, path, flags);
+    if (run === undefined) return undefined;
+    const source = path ?? (run.state.source === '' ? undefined : run.state.source);
+    return { run, job: run.state.job ?? (await submit(stoppable, run, source)) };
+  });
+  if (begun === undefined) return;
+  const { run, job } = begun;
   const failures = new BatchFailures();
-  const source = path ?? (run.state.source === '' ? undefined : run.state.source);
-  const job = run.state.job ?? (await interruptibly(context, (stoppable) => submit(stoppable, run, source)));
   if (flags.detach === true) {
     await run.leave();
     sayDetached(context, run, job);
