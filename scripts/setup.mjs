@@ -7,6 +7,8 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runChild, signalStatus } from './lib/child.mjs';
@@ -22,6 +24,8 @@ const STAMP = join(ROOT, 'node_modules', '.rerank-setup.json');
 const READY = join(ROOT, 'node_modules', '.rerank-ready.json');
 const LOCK = join(ROOT, '.rerank', 'setup.lock');
 const OLDEST_NODE = 18;
+/** npm leaves out, without a word, optional packages that do not name the Node it runs on: of an older one, the bundler's native part. */
+const OLDEST_NODE_FOR_NPM = 22;
 /** Settings on which redis-server and the models depend. */
 const READY_SETTINGS = ['REDIS_URL', 'MODELS_DIR', 'RERANK_MODELS', 'EMBEDDING_MODEL', 'DEVICE', 'XDG_CACHE_HOME', 'HOME'];
 
@@ -72,11 +76,32 @@ async function runQuietly(title, [command, ...args], { env, onSpawn }) {
 
 const packagesReady = (stamp) => stamp?.lockfile === lockfileHash(ROOT) && existsSync(NODE);
 
+const QUIET = ['--no-audit', '--no-fund'];
+const majorOf = (version) => Number(version.split('.')[0]);
+
+/** Has npm run on the Node of the lockfile, which is put into a folder of its own meanwhile. */
+async function withPinnedNode(install, { env, onSpawn }) {
+  const folder = await mkdtemp(join(tmpdir(), 'rerank-node-'));
+  try {
+    const { version } = readJson(join(ROOT, 'package-lock.json')).packages['node_modules/node'];
+    const wanted = ['npm', 'install', '--prefix', folder, '--no-save', ...QUIET, `node@${version}`];
+    await runQuietly(`fetching Node ${version}`, wanted, { env, onSpawn });
+    const bin = join(folder, 'node_modules', 'node', 'bin');
+    const script = process.env.npm_execpath;
+    const npm = script?.endsWith('.js') ? [join(bin, 'node'), script] : ['npm'];
+    await install(npm, { ...env, PATH: [bin, env.PATH].join(delimiter) });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 async function installPackages(onSpawn) {
   if (!(isInstalled(ROOT) && existsSync(NODE))) {
     // onnxruntime-node's install script fetches CUDA libraries; only the GPU image wants them. Others report home.
     const env = { ...process.env, PATH: systemPath(), ONNXRUNTIME_NODE_INSTALL: 'skip', SCARF_ANALYTICS: 'false' };
-    await runQuietly('installing packages (npm ci)', ['npm', 'ci', '--no-audit', '--no-fund'], { env, onSpawn });
+    const install = (npm, own) => runQuietly('installing packages (npm ci)', [...npm, 'ci', ...QUIET], { env: own, onSpawn });
+    if (majorOf(process.versions.node) >= OLDEST_NODE_FOR_NPM) await install(['npm'], env);
+    else await withPinnedNode(install, { env, onSpawn });
     if (!existsSync(NODE)) {
       throw new SetupError(
         'npm ci did not run the install script of the package `node`. Allow it (npm config: ignore-scripts=false) and run set-up again.',
