@@ -24,8 +24,6 @@ const STAMP = join(ROOT, 'node_modules', '.rerank-setup.json');
 const READY = join(ROOT, 'node_modules', '.rerank-ready.json');
 const LOCK = join(ROOT, '.rerank', 'setup.lock');
 const OLDEST_NODE = 18;
-/** npm leaves out, without a word, optional packages that do not name the Node it runs on: of an older one, the bundler's native part. */
-const OLDEST_NODE_FOR_NPM = 22;
 /** Settings on which redis-server and the models depend. */
 const READY_SETTINGS = ['REDIS_URL', 'MODELS_DIR', 'RERANK_MODELS', 'EMBEDDING_MODEL', 'DEVICE', 'XDG_CACHE_HOME', 'HOME'];
 
@@ -77,7 +75,12 @@ async function runQuietly(title, [command, ...args], { env, onSpawn }) {
 const packagesReady = (stamp) => stamp?.lockfile === lockfileHash(ROOT) && existsSync(NODE);
 
 const QUIET = ['--no-audit', '--no-fund'];
-const majorOf = (version) => Number(version.split('.')[0]);
+
+/** npm leaves out, without a word, optional packages that are not for the Node it runs on; the bundler's native part is for ^20.19 or 22.12 and later. */
+function isOldForNpm() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  return major < 20 || major === 21 || (major === 20 && minor < 19) || (major === 22 && minor < 12);
+}
 
 /** Has npm run on the Node of the lockfile, which is put into a folder of its own meanwhile. */
 async function withPinnedNode(install, { env, onSpawn }) {
@@ -100,8 +103,8 @@ async function installPackages(onSpawn) {
     // onnxruntime-node's install script fetches CUDA libraries; only the GPU image wants them. Others report home.
     const env = { ...process.env, PATH: systemPath(), ONNXRUNTIME_NODE_INSTALL: 'skip', SCARF_ANALYTICS: 'false' };
     const install = (npm, own) => runQuietly('installing packages (npm ci)', [...npm, 'ci', ...QUIET], { env: own, onSpawn });
-    if (majorOf(process.versions.node) >= OLDEST_NODE_FOR_NPM) await install(['npm'], env);
-    else await withPinnedNode(install, { env, onSpawn });
+    if (isOldForNpm()) await withPinnedNode(install, { env, onSpawn });
+    else await install(['npm'], env);
     if (!existsSync(NODE)) {
       throw new SetupError(
         'npm ci did not run the install script of the package `node`. Allow it (npm config: ignore-scripts=false) and run set-up again.',
