@@ -308,7 +308,11 @@ describe('fastVariant', () => {
   it('writes the graph once, beside what it knows of it', async () => {
     const { ask, folder, files } = await given(CLASSIFIER);
     const first = await ask();
-    expect(first).toMatchObject({ name: 'graph-2 no-SkipLayerNormFusion', withoutOptimizers: ['SkipLayerNormFusion'], separateFrom: { whole: 96, segments: 128 } });
+    expect(first).toMatchObject({
+      name: 'graph-2 no-SkipLayerNormFusion',
+      withoutOptimizers: ['SkipLayerNormFusion'],
+      separateFrom: { whole: 96, segments: 128 },
+    });
     expect(await files()).toHaveLength(2);
     const before = await stat(first!.onnxPath);
     expect(first!.onnxPath.startsWith(folder)).toBe(true);

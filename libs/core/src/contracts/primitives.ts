@@ -18,12 +18,10 @@ export const textSchema = z
 
 export const nonBlankTextSchema = textSchema.refine((text) => text.trim() !== '', 'must not be empty');
 
-export const querySchema = nonBlankTextSchema
-  .max(32_768, 'must have at most 32,768 characters')
-  .meta({
-    description:
-      'What is searched for. Never cut silently: a query that alone fills the window of the reranker, or of the embedder of a `dense` or `hybrid` search, is 422 `query_too_long`.',
-  });
+export const querySchema = nonBlankTextSchema.max(32_768, 'must have at most 32,768 characters').meta({
+  description:
+    'What is searched for. Never cut silently: a query that alone fills the window of the reranker, or of the embedder of a `dense` or `hybrid` search, is 422 `query_too_long`.',
+});
 
 export const documentIdSchema = nonBlankTextSchema.max(512, 'must have at most 512 characters');
 
