@@ -7,73 +7,48 @@ import type { ResolvedModel } from '@rerank-fleet/core/domain';
 import { digestFile } from '@rerank-fleet/core/models';
 import { createLogger } from '@rerank-fleet/core/observability';
 import { fastVariant } from '@rerank-fleet/worker/composition/fast-variant';
-import { fuseAttention, separateAttention } from '@rerank-fleet/worker/graph/fuse-attention';
+import { fuseAttention } from '@rerank-fleet/worker/graph/fuse-attention';
 import { narrowLastLayer } from '@rerank-fleet/worker/graph/narrow-last-layer';
 import { decodeOnnxModel, ELEMENT, encodeOnnxModel, tensor } from '@rerank-fleet/worker/graph/onnx-proto';
-import { spellOutSizes } from '@rerank-fleet/worker/graph/spell-out-sizes';
 import { rewriteModel } from '@rerank-fleet/worker/graph/rewrite-model';
 import { buildGraph } from '@rerank-fleet/worker/inference/build-graph';
 import { InferencePool } from '@rerank-fleet/worker/inference/inference-pool';
 import { ModelVariants } from '@rerank-fleet/worker/inference/model-variants';
 import { OnnxModel } from '@rerank-fleet/worker/inference/onnx-model';
-import { padBatch, type TokenSequence } from '@rerank-fleet/worker/pipeline/batch-runner';
+import { padBatch } from '@rerank-fleet/worker/pipeline/batch-runner';
 import type { EncodedPairs, SequenceEncoder } from '@rerank-fleet/worker/pipeline/sequence-encoder';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BERT, encodeOnnx, tinyBertGraph, type TinyBertOptions } from '../support/tiny-models/index.js';
+import {
+  both,
+  CLASSIFIER,
+  FLOAT_TOLERANCE,
+  INT8_TOLERANCE,
+  largestDifference,
+  logits,
+  ON_CPU,
+  OUTPUT,
+  sequenceOf,
+  sequences,
+  STYLES,
+  writeBert,
+} from './fast-graph-support.js';
 
-const OUTPUT = { kind: 'logit', labelIndex: 0 } as const;
-const ON_CPU = { device: 'cpu', intraOpThreads: 1 } as const;
-const CLASSIFIER: TinyBertOptions = { head: 'classifier', style: 'sizes', quantized: false };
-const STYLES = ['sizes', 'constants', 'opaque', 'spelled', 'inferred'] as const;
-/** Of float arithmetic in another order. */
-const FLOAT_TOLERANCE = 1e-5;
-/** Of a scale of activations that is taken over first tokens alone; the logits of the tiny model lie within about ± 3. */
-const INT8_TOLERANCE = 0.15;
+const log = createLogger({ level: 'error', process: 'test' });
+const SAMPLES = [[1], [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2], Array.from({ length: 40 }, (_, at) => (at * 7) % BERT.words)].map(
+  sequenceOf,
+);
 
 let root: string;
-const log = createLogger({ level: 'error', process: 'test' });
-
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'rerank-graph-'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-const sequenceOf = (ids: readonly number[]): TokenSequence => ({ ids: Int32Array.from(ids), typeIds: new Uint8Array(ids.length) });
-const sequences = fc
-  .array(fc.array(fc.nat(BERT.words - 1), { minLength: 1, maxLength: BERT.positions }), { minLength: 1, maxLength: 6 })
-  .map((batch) => batch.map(sequenceOf));
-const SAMPLES = [[1], [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2], Array.from({ length: 40 }, (_, at) => (at * 7) % BERT.words)].map(
-  sequenceOf,
-);
-
-async function writeBert(options: TinyBertOptions): Promise<string> {
-  const path = join(root, `${randomUUID()}.onnx`);
-  await writeFile(path, encodeOnnx(tinyBertGraph(options)));
-  return path;
-}
-
-/** The original and its rewritten graph, loaded. */
-async function both(options: TinyBertOptions, fusesAttention = false): Promise<readonly [OnnxModel, OnnxModel]> {
-  const onnxPath = await writeBert(options);
-  const rewritten = rewriteModel(await readFile(onnxPath), { fusesAttention });
-  if ('unrecognised' in rewritten) throw new Error(rewritten.unrecognised);
-  await writeFile(`${onnxPath}.fast`, rewritten.bytes);
-  return (await Promise.all([onnxPath, `${onnxPath}.fast`].map((path) => OnnxModel.load({ onnxPath: path, output: OUTPUT }, ON_CPU)))) as [
-    OnnxModel,
-    OnnxModel,
-  ];
-}
-
-const logits = async (model: OnnxModel, batch: readonly TokenSequence[]): Promise<number[]> =>
-  Array.from((await model.run(padBatch('', batch))).values);
-
-const largestDifference = (a: readonly number[], b: readonly number[]): number =>
-  Math.max(...a.map((value, at) => Math.abs(value - b[at]!)));
-
 describe('a classifier whose last layer is narrowed', () => {
   it.each(STYLES)('scores as before, whatever the batch, its lengths and its padding, in graphs of the style "%s"', async (style) => {
-    const [before, after] = await both({ ...CLASSIFIER, style });
+    const [before, after] = await both(root, { ...CLASSIFIER, style });
     await fc.assert(
       fc.asyncProperty(sequences, async (batch) => {
         expect(largestDifference(await logits(before, batch), await logits(after, batch))).toBeLessThanOrEqual(FLOAT_TOLERANCE);
@@ -84,7 +59,7 @@ describe('a classifier whose last layer is narrowed', () => {
   });
 
   it.each(STYLES)('scores nearly as before when it is int8, in graphs of the style "%s"', async (style) => {
-    const [before, after] = await both({ ...CLASSIFIER, style, quantized: true });
+    const [before, after] = await both(root, { ...CLASSIFIER, style, quantized: true });
     await fc.assert(
       fc.asyncProperty(sequences, async (batch) => {
         expect(largestDifference(await logits(before, batch), await logits(after, batch))).toBeLessThanOrEqual(INT8_TOLERANCE);
@@ -106,96 +81,10 @@ describe('a classifier whose last layer is narrowed', () => {
   });
 
   it('tells pairs apart', async () => {
-    const [, after] = await both(CLASSIFIER);
+    const [, after] = await both(root, CLASSIFIER);
     const values = await logits(after, SAMPLES);
     expect(new Set(values.map((value) => value.toFixed(3))).size).toBe(SAMPLES.length);
     await after.release();
-  });
-});
-
-describe('a classifier whose sizes are spelled out', () => {
-  it.each(STYLES)('computes none of them, and scores as before: style "%s"', async (style) => {
-    const model = decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, style })));
-    const shapes = (): number => model.graph.node.filter(({ opType }) => opType === 'Shape').length;
-    const before = shapes();
-    const changed = spellOutSizes(model);
-    expect(changed).toBe(style === 'opaque' ? 0 : BERT.layers);
-    // One is for the places of the tokens.
-    expect(shapes()).toBe(style === 'opaque' ? before : 1);
-    const onnxPath = await writeBert({ ...CLASSIFIER, style });
-    await writeFile(`${onnxPath}.sizes`, encodeOnnxModel(model));
-    const [whole, spelled] = await Promise.all(
-      [onnxPath, `${onnxPath}.sizes`].map((path) => OnnxModel.load({ onnxPath: path, output: OUTPUT }, ON_CPU)),
-    );
-    await fc.assert(
-      fc.asyncProperty(sequences, async (batch) => {
-        expect(largestDifference(await logits(whole!, batch), await logits(spelled!, batch))).toBeLessThanOrEqual(FLOAT_TOLERANCE);
-      }),
-      { numRuns: 20 },
-    );
-    await Promise.all([whole!.release(), spelled!.release()]);
-  });
-});
-
-describe('a classifier with a way of its own for batches without padding', () => {
-  const alike = fc
-    .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: BERT.positions }))
-    .chain(([pairs, tokens]) =>
-      fc.array(fc.array(fc.nat(BERT.words - 1), { minLength: tokens, maxLength: tokens }), { minLength: pairs, maxLength: pairs }),
-    )
-    .map((batch) => batch.map(sequenceOf));
-  const FUSIBLE = STYLES.filter((style) => style !== 'opaque');
-  const fusedIn = (options: Partial<TinyBertOptions>): number =>
-    fuseAttention(decodeOnnxModel(encodeOnnx(tinyBertGraph({ ...CLASSIFIER, ...options }))));
-
-  it.each(FUSIBLE.flatMap((style) => [false, true].map((quantized) => [style, quantized ? 'int8' : 'fp32', quantized] as const)))(
-    'scores as before, padded or not: style "%s" in %s',
-    async (style, _precision, quantized) => {
-      const [before, after] = await both({ ...CLASSIFIER, style, quantized }, true);
-      await fc.assert(
-        fc.asyncProperty(fc.oneof(sequences, alike), async (batch) => {
-          const tolerance = quantized ? INT8_TOLERANCE : FLOAT_TOLERANCE;
-          expect(largestDifference(await logits(before, batch), await logits(after, batch))).toBeLessThanOrEqual(tolerance);
-        }),
-        { numRuns: 40 },
-      );
-      await Promise.all([before.release(), after.release()]);
-    },
-  );
-
-  it.each(FUSIBLE.flatMap((style) => (['plain', 'bert', 'xlm-roberta'] as const).map((family) => [style, family] as const)))(
-    'has each attention in one node: style "%s", family "%s"',
-    (style, family) => {
-      expect(fusedIn({ style, family, layers: 3 })).toBe(3);
-    },
-  );
-
-  it('has the weights of both ways once', () => {
-    const bytes = encodeOnnx(tinyBertGraph(CLASSIFIER));
-    const model = decodeOnnxModel(bytes);
-    fuseAttention(model);
-    expect(model.graph.initializer).toHaveLength(decodeOnnxModel(bytes).graph.initializer.length);
-    expect(model.graph.node.map(({ opType }) => opType)).toEqual(['ReduceMin', 'Cast', 'If']);
-    const operations = model.graph.node[2]!.attribute.map(({ g }) => g!.node.map(({ opType }) => opType));
-    expect(operations.map((types) => types.filter((type) => type === 'MultiHeadAttention').length)).toEqual([BERT.layers, 0]);
-    expect(operations.map((types) => types.filter((type) => type === 'Softmax').length)).toEqual([0, BERT.layers]);
-  });
-
-  it.each([
-    ['tokens see their neighbours alone, which the mask says', { reach: 3 }],
-    ['there is a node that is not known', { style: 'opaque' }],
-  ] as const)('is not made where %s', (_what, options) => {
-    expect(fusedIn(options)).toBe(0);
-  });
-
-  it('is not made twice, and can be taken away again', () => {
-    const model = decodeOnnxModel(encodeOnnx(tinyBertGraph(CLASSIFIER)));
-    const before = model.graph.node.map(({ opType, input, output }) => ({ opType, input: [...input], output: [...output] }));
-    expect(separateAttention(model)).toBe(false);
-    expect(fuseAttention(model)).toBe(BERT.layers);
-    expect(fuseAttention(model)).toBe(0);
-    expect(separateAttention(model)).toBe(true);
-    expect(model.graph.node.map(({ opType, input, output }) => ({ opType, input, output }))).toEqual(before);
   });
 });
 
@@ -226,7 +115,7 @@ describe('buildGraph', () => {
   it('puts a graph in its place that scores as the original does, and says how nearly', async () => {
     const target = join(root, 'built', 'graph.onnx');
     const record = await buildGraph({
-      onnxPath: await writeBert(CLASSIFIER),
+      onnxPath: await writeBert(root, CLASSIFIER),
       output: OUTPUT,
       precision: 'fp32',
       samples: SAMPLES,
@@ -267,7 +156,7 @@ describe('buildGraph', () => {
   it('discards a graph whose scores are off, and leaves no file', async () => {
     const target = join(root, 'discarded', 'graph.onnx');
     // What int8 changes is more than float may.
-    const onnxPath = await writeBert({ ...CLASSIFIER, quantized: true });
+    const onnxPath = await writeBert(root, { ...CLASSIFIER, quantized: true });
     const record = await buildGraph({ onnxPath, output: OUTPUT, precision: 'fp32', samples: SAMPLES, fusesAttention: true, target });
     expect(record).toMatchObject({ outcome: 'discarded', detail: expect.stringContaining('off by') as string });
     expect(await readdir(join(root, 'discarded'))).toEqual([]);
@@ -289,7 +178,7 @@ const encoder: Pick<SequenceEncoder, 'encodePairs'> = {
 describe('fastVariant', () => {
   async function given(options: TinyBertOptions, environment: NodeJS.ProcessEnv = {}) {
     const cacheHome = await mkdtemp(join(root, 'cache-'));
-    const onnxPath = await writeBert(options);
+    const onnxPath = await writeBert(root, options);
     const { sha256 } = await digestFile(onnxPath);
     const model = {
       kind: 'cross-encoder',
@@ -395,7 +284,7 @@ describe('fastVariant', () => {
 describe('a model with a faster variant', () => {
   /** Two classifiers of other weights, so that it shows which of them ran. */
   async function variants() {
-    const [file, fast] = await Promise.all([1, 2].map((seed) => writeBert({ ...CLASSIFIER, seed })));
+    const [file, fast] = await Promise.all([1, 2].map((seed) => writeBert(root, { ...CLASSIFIER, seed })));
     const model = { sha256: 'a', onnxPath: file!, output: OUTPUT, fast: { name: 'fast', onnxPath: fast!, withoutOptimizers: [] } };
     const alone = async (onnxPath: string): Promise<number[]> => {
       const session = await OnnxModel.load({ onnxPath, output: OUTPUT }, ON_CPU);
