@@ -78,7 +78,7 @@ const QUIET = ['--no-audit', '--no-fund'];
 
 /** npm leaves out, without a word, optional packages that are not for the Node it runs on; the bundler's native part is for ^20.19 or 22.12 and later. */
 function isOldForNpm() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return major < 20 || major === 21 || (major === 20 && minor < 19) || (major === 22 && minor < 12);
 }
 
