@@ -87,12 +87,12 @@ async function withPinnedNode(install, { env, onSpawn }) {
   const folder = await mkdtemp(join(tmpdir(), 'rerank-node-'));
   try {
     const { version } = readJson(join(ROOT, 'package-lock.json')).packages['node_modules/node'];
-    const wanted = ['npm', 'install', '--prefix', folder, '--no-save', ...QUIET, `node@${version}`];
-    await runQuietly(`fetching Node ${version}`, wanted, { env, onSpawn });
+    const wanted = ['--prefix', folder, '--no-save', ...QUIET, `node@${version}`];
+    await runQuietly(`fetching Node ${version}`, ['npm', 'install', ...wanted], { env, onSpawn });
     const bin = join(folder, 'node_modules', 'node', 'bin');
     const script = process.env.npm_execpath;
-    const npm = script?.endsWith('.js') ? [join(bin, 'node'), script] : ['npm'];
-    await install(npm, { ...env, PATH: [bin, env.PATH].join(delimiter) });
+    const [command, ...args] = script?.endsWith('.js') ? [join(bin, 'node'), script] : ['npm'];
+    await install(command, args, { ...env, PATH: [bin, env.PATH].join(delimiter) });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -102,9 +102,10 @@ async function installPackages(onSpawn) {
   if (!(isInstalled(ROOT) && existsSync(NODE))) {
     // onnxruntime-node's install script fetches CUDA libraries; only the GPU image wants them. Others report home.
     const env = { ...process.env, PATH: systemPath(), ONNXRUNTIME_NODE_INSTALL: 'skip', SCARF_ANALYTICS: 'false' };
-    const install = (npm, own) => runQuietly('installing packages (npm ci)', [...npm, 'ci', ...QUIET], { env: own, onSpawn });
+    const install = (command, args, own) =>
+      runQuietly('installing packages (npm ci)', [command, ...args, 'ci', ...QUIET], { env: own, onSpawn });
     if (isOldForNpm()) await withPinnedNode(install, { env, onSpawn });
-    else await install(['npm'], env);
+    else await install('npm', [], env);
     if (!existsSync(NODE)) {
       throw new SetupError(
         'npm ci did not run the install script of the package `node`. Allow it (npm config: ignore-scripts=false) and run set-up again.',
